@@ -1,0 +1,59 @@
+# Makefile: builds vecmark with PGXS, in this directory or out of it (make -f SOURCE/Makefile).
+
+# The directory this file is in: "./" in place, the source path in an out-of-tree build.
+here := $(dir $(firstword $(MAKEFILE_LIST)))
+
+EXTENSION  = vecmark
+MODULE_big = vecmark
+VERSION   := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(here)vecmark.control)
+SCRIPT    := $(EXTENSION)--$(VERSION).sql
+
+OBJS = \
+	src/simd/simd.o \
+	src/simd/simd_avx2.o \
+	src/simd/simd_avx512.o \
+	src/simd/simd_neon.o \
+	src/simd/simd_scalar.o \
+	src/testpoint/testpoint.o \
+	src/vecmark.o \
+	src/vector/vector_aggregate.o \
+	src/vector/vector_cast.o \
+	src/vector/vector_io.o \
+	src/vector/vector_ops.o \
+	src/vector/vector_parse.o
+
+# The install script is these pieces, in this order.
+SQL_PIECES = \
+	src/vecmark.sql \
+	src/vector/vector.sql
+
+DATA        = $(patsubst $(here)%,%,$(wildcard $(here)sql/install/*.sql))
+DATA_built  = $(SCRIPT)
+DOCS        = README.md
+PG_CPPFLAGS = -I$(here)src -MMD -MP
+PG_CFLAGS   = -fvisibility=hidden
+SHLIB_LINK  = -lm -Wl,-Bsymbolic
+EXTRA_CLEAN = $(OBJS:.o=.d) $(OBJS:.o=.bc)
+
+REGRESS        = $(patsubst $(here)sql/%.sql,%,$(wildcard $(here)sql/*.sql))
+REGRESS_OPTS   = --load-extension=$(EXTENSION)
+ISOLATION      = $(patsubst $(here)test/isolation/specs/%.spec,%,$(wildcard $(here)test/isolation/specs/*.spec))
+ISOLATION_OPTS = --inputdir=$(here)test/isolation --load-extension=$(EXTENSION)
+TAP_TESTS      = 1
+PROVE_TESTS    = test/t/*.pl
+
+ifneq ($(here),./)
+VPATH := $(here)
+endif
+# An out-of-tree build starts in an empty directory.
+$(shell mkdir -p $(sort $(dir $(OBJS))))
+
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+# A piece that changes remakes the script, and so does this list.
+$(SCRIPT): $(SQL_PIECES) $(here)Makefile
+	cat $(filter %.sql,$^) > $@
+
+-include $(OBJS:.o=.d)
