@@ -9,6 +9,12 @@ VERSION   := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(here)vecmar
 SCRIPT    := $(EXTENSION)--$(VERSION).sql
 
 OBJS = \
+	src/bookmark/bookmark_embed.o \
+	src/bookmark/bookmark_import.o \
+	src/bookmark/bookmark_url.o \
+	src/bookmark/embed.o \
+	src/bookmark/netscape.o \
+	src/bookmark/url_key.o \
 	src/simd/simd.o \
 	src/simd/simd_avx2.o \
 	src/simd/simd_avx512.o \
@@ -25,7 +31,12 @@ OBJS = \
 # The install script is these pieces, in this order.
 SQL_PIECES = \
 	src/vecmark.sql \
-	src/vector/vector.sql
+	src/vector/vector.sql \
+	src/bookmark/bookmark_url.sql \
+	src/bookmark/bookmark_table.sql \
+	src/bookmark/bookmark_edit.sql \
+	src/bookmark/bookmark_search.sql \
+	src/bookmark/bookmark_import.sql
 
 DATA        = $(patsubst $(here)%,%,$(wildcard $(here)sql/install/*.sql))
 DATA_built  = $(SCRIPT)

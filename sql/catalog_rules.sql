@@ -1,0 +1,39 @@
+-- Rules that every object of the extension keeps; each query shows what breaks one.
+CREATE TEMPORARY VIEW members AS
+	SELECT classid, objid FROM pg_depend
+	WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e'
+		AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'vecmark');
+CREATE TEMPORARY VIEW functions AS
+	SELECT p.* FROM pg_proc AS p JOIN members AS m ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid;
+
+-- without a comment
+SELECT pg_describe_object(classid, objid, 0) FROM members
+WHERE classid NOT IN ('pg_cast'::regclass, 'pg_opfamily'::regclass) AND obj_description(objid, classid::regclass::name) IS NULL
+	AND NOT (classid = 'pg_type'::regclass AND (SELECT typelem <> 0 OR typtype = 'c' FROM pg_type WHERE oid = objid));
+-- no function runs with the rights of its owner
+SELECT oid::regprocedure FROM functions WHERE prosecdef;
+-- PL/pgSQL without a fixed search path
+SELECT oid::regprocedure FROM functions
+WHERE prolang = (SELECT oid FROM pg_language WHERE lanname = 'plpgsql') AND prokind = 'f'
+	AND NOT EXISTS (SELECT FROM unnest(proconfig) AS c WHERE c LIKE 'search_path=pg_catalog, %');
+-- SQL functions whose names are not bound when they are made
+SELECT oid::regprocedure FROM functions
+WHERE prolang = (SELECT oid FROM pg_language WHERE lanname = 'sql') AND prosqlbody IS NULL;
+-- immutable functions that are not parallel safe
+SELECT oid::regprocedure FROM functions WHERE provolatile = 'i' AND proparallel <> 's';
+-- names used twice in schema vecmark, which HTTP gateways cannot tell apart
+SELECT proname FROM functions WHERE pronamespace = 'vecmark'::regnamespace GROUP BY proname HAVING count(*) > 1;
+-- variadic functions in schema vecmark; unnamed arguments
+SELECT oid::regprocedure FROM functions WHERE pronamespace = 'vecmark'::regnamespace
+	AND (provariadic <> 0 OR (pronargs > 0 AND proargnames IS NULL));
+-- tables, which would belong to the extension and not to the user
+SELECT pg_describe_object(classid, objid, 0) FROM members WHERE classid = 'pg_class'::regclass;
+-- what may be written by everybody
+SELECT pg_describe_object(classid, objid, 0) FROM members
+WHERE classid = 'pg_namespace'::regclass AND has_schema_privilege('public', objid, 'CREATE');
+-- commutators and negators come in pairs
+SELECT o.oid::regoperator FROM pg_operator AS o JOIN members AS m ON m.classid = 'pg_operator'::regclass AND m.objid = o.oid
+	LEFT JOIN pg_operator AS c ON c.oid = o.oprcom LEFT JOIN pg_operator AS n ON n.oid = o.oprnegate
+WHERE c.oprcom <> o.oid OR n.oprnegate <> o.oid;
+-- operator classes that their access method finds fault with
+SELECT opcname FROM pg_opclass AS o JOIN members AS m ON m.classid = 'pg_opclass'::regclass AND m.objid = o.oid WHERE NOT amvalidate(o.oid);

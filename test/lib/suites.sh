@@ -1,0 +1,257 @@
+# suites.sh: the test suites, each a function, and their tally.
+
+passed=0
+failed=0
+skipped=0
+
+# count pass|fail|skip WHAT: one test more.
+count() {
+	case $1 in
+		pass) passed=$((passed + 1)) ;;
+		skip)
+			skipped=$((skipped + 1))
+			echo "  skipped: $2"
+			;;
+		fail)
+			failed=$((failed + 1))
+			keep_scratch=yes
+			echo "  FAILED: $2"
+			;;
+	esac
+}
+
+# expect NAME COMMAND…: a test that passes when the command does.
+expect() {
+	local name=$1
+	shift
+	if "$@" >"$scratch/expect.out" 2>&1; then
+		count pass "$name"
+	else
+		count fail "$name"
+		sed 's/^/    /' "$scratch/expect.out"
+	fi
+}
+
+# count_tap NAME FILE STATUS: add up a TAP stream.
+count_tap() {
+	local ok not_ok skip
+	ok=$(grep -cE '^ok ' "$2")
+	skip=$(grep -cE '^ok .*# (SKIP|skip)' "$2")
+	not_ok=$(grep -cE '^not ok ' "$2")
+	passed=$((passed + ok - skip))
+	skipped=$((skipped + skip))
+	failed=$((failed + not_ok))
+	grep -E '^ok .*# (SKIP|skip)' "$2" | sed 's/^ok [0-9]* *-* */  skipped: /'
+	if [ "$3" != 0 ] || [ "$not_ok" != 0 ]; then
+		keep_scratch=yes
+		[ "$not_ok" = 0 ] && failed=$((failed + 1))
+		echo "  FAILED: $1"
+		grep -vE '^ok ' "$2" | tail -40 | sed 's/^/    /'
+	fi
+}
+
+summary() {
+	[ "$keep_scratch" = yes ] && echo "logs are in $scratch"
+	if [ "$skipped" -gt 0 ]; then
+		echo "$passed passed, $failed failed, $skipped skipped"
+	else
+		echo "$passed passed, $failed failed"
+	fi
+	[ "$failed" = 0 ] && [ "$passed" -gt 0 ]
+}
+
+# ---- lint
+
+suite_lint() {
+	echo "lint"
+	local script
+	for script in test/lint/*; do
+		expect "lint: $(basename "$script")" "$script" "$scratch/stage-release$pkglibdir/vecmark.so"
+	done
+}
+
+# ---- unit tests: C without a server
+
+# sources_of FILE: what its "sources:" line names.
+sources_of() {
+	sed -n 's|^/\* sources: \(.*\) \*/$|\1|p' "$1"
+}
+
+# compile_unit COMPILER OUTPUT FILE FLAGS…
+compile_unit() {
+	local compiler=$1 output=$2 file=$3
+	shift 3
+	# shellcheck disable=SC2046
+	"$compiler" -std=gnu11 -g -Wall -Wextra -Werror "$@" -Isrc -Itest/unit -o "$output" "$file" $(sources_of "$file") -lm
+}
+
+# run_unit NAME COMMAND…
+run_unit() {
+	local name=$1 status
+	shift
+	"$@" >"$scratch/unit.out" 2>&1
+	status=$?
+	sed -i '/^qemu.* warning: /d' "$scratch/unit.out"
+	count_tap "$name" "$scratch/unit.out" $status
+}
+
+suite_unit() {
+	echo "unit tests, with sanitizers"
+	local file name
+	for file in test/unit/*_test.c; do
+		name=$(basename "$file" .c)
+		if compile_unit gcc "$scratch/$name" "$file" -O1 -fsanitize=address,undefined -fno-sanitize-recover=all \
+			>"$scratch/unit.err" 2>&1; then
+			run_unit "unit: $name" "$scratch/$name"
+		else
+			count fail "unit: $name does not compile"
+			cat "$scratch/unit.err"
+		fi
+	done
+}
+
+# Other CPUs: 64-bit ARM, and x86-64 without AVX and without AVX-512.
+suite_unit_emulated() {
+	echo "unit tests, emulated: aarch64, x86-64 Nehalem and Haswell"
+	local file name cpu
+	for file in test/unit/*_test.c; do
+		name=$(basename "$file" .c)
+		expect "unit: $name compiles for aarch64" compile_unit aarch64-linux-gnu-gcc "$scratch/$name-arm" "$file" \
+			-O2 -static -idirafter /usr/include
+		run_unit "unit: $name on aarch64" qemu-aarch64 "$scratch/$name-arm"
+		expect "unit: $name compiles without sanitizers" compile_unit gcc "$scratch/$name-x86" "$file" -O2
+		for cpu in Nehalem Haswell; do
+			[ "$(uname -m)" = x86_64 ] && run_unit "unit: $name on $cpu" qemu-x86_64 -cpu $cpu "$scratch/$name-x86"
+		done
+	done
+}
+
+# ---- fuzzing
+
+suite_fuzz_replay() {
+	echo "fuzz corpus, with sanitizers"
+	local file name
+	for file in test/fuzz/*_fuzz.c; do
+		name=$(basename "$file" _fuzz.c)
+		# shellcheck disable=SC2046
+		expect "fuzz: $name compiles" gcc -std=gnu11 -g -O1 -Wall -Wextra -Werror -fsanitize=address,undefined \
+			-fno-sanitize-recover=all -Isrc -o "$scratch/$name-replay" "$file" test/fuzz/replay.c $(sources_of "$file") -lm
+		expect "fuzz: $name corpus" "$scratch/$name-replay" "test/fuzz/corpus/$name" "test/fuzz/crashes/$name"
+	done
+}
+
+suite_fuzz() {
+	local seconds=$1 file name
+	for file in test/fuzz/*_fuzz.c; do
+		name=$(basename "$file" _fuzz.c)
+		echo "fuzz: $name for $seconds s"
+		# shellcheck disable=SC2046
+		expect "fuzz: $name compiles" clang -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined \
+			-fno-sanitize-recover=all -Isrc -o "$scratch/$name-fuzz" "$file" $(sources_of "$file") -lm
+		mkdir -p "$scratch/corpus-$name" "$scratch/crashes-$name"
+		expect "fuzz: $name" "$scratch/$name-fuzz" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 \
+			-artifact_prefix="$scratch/crashes-$name/" "$scratch/corpus-$name" "test/fuzz/corpus/$name"
+	done
+}
+
+# ---- SQL tests
+
+sql_tests() {
+	local file
+	for file in sql/*.sql; do
+		basename "$file" .sql
+	done
+}
+
+# regress NAME DRIVER USER INPUTDIR TESTS…: run one of PostgreSQL's drivers in a
+# database of its own, where a superuser has made the extension.
+regress() {
+	local name=$1 driver=$2 user=$3 input=$4 expected=() status log ok not_ok
+	shift 4
+	log=$scratch/$name.log
+	[ "$major" -ge 16 ] && expected=(--expecteddir="$input")
+	mkdir -p "$scratch/$name"
+	sql -c "CREATE DATABASE \"$name\"" && sql -d "$name" -c 'CREATE EXTENSION vecmark' -c 'GRANT CREATE ON SCHEMA public TO PUBLIC' -c "GRANT CREATE ON DATABASE \"$name\" TO PUBLIC" || {
+		count fail "$name: CREATE EXTENSION"
+		return
+	}
+	(cd "$scratch/$name" && "$testdir/$driver" --use-existing --dbname="$name" --host="$PGHOST" --port="$PGPORT" --user="$user" \
+		--bindir="$bindir" --inputdir="$input" "${expected[@]}" --outputdir="$scratch/$name" "$@") >"$log" 2>&1
+	status=$?
+	ok=$(grep -cE '^(ok +[0-9]+ +[-+]|test .* ok +[0-9]+ ms)' "$log")
+	not_ok=$(grep -cE '^(not ok|test .* FAILED)' "$log")
+	passed=$((passed + ok))
+	failed=$((failed + not_ok))
+	if [ $status != 0 ]; then
+		keep_scratch=yes
+		[ "$not_ok" = 0 ] && count fail "$name" && tail -20 "$log"
+		echo "  FAILED: $name"
+		cat "$scratch/$name/regression.diffs" "$scratch/$name/output_iso/regression.diffs" 2>/dev/null
+	fi
+	sql -c "DROP DATABASE \"$name\" WITH (FORCE)"
+}
+
+# The kernels that this CPU can run.
+usable_rungs() {
+	sql -c 'CREATE EXTENSION IF NOT EXISTS vecmark' -c 'SELECT name FROM vecmark.simd() WHERE usable'
+}
+
+suite_regress_one() {
+	echo "SQL tests, vecmark.simd = $1"
+	# shellcheck disable=SC2046
+	PGOPTIONS="-c vecmark.simd=$1" regress "regress_$1" regress/pg_regress postgres "$top" $(sql_tests)
+}
+
+suite_regress() {
+	local rung
+	for rung in $(usable_rungs); do
+		suite_regress_one "$rung"
+	done
+}
+
+suite_regress_plain_role() {
+	echo "SQL tests, as a role that did not install the extension"
+	sql -c 'CREATE ROLE plain_user LOGIN'
+	# shellcheck disable=SC2046
+	regress regress_plain regress/pg_regress plain_user "$top" $(sql_tests)
+}
+
+suite_regress_jit() {
+	echo "SQL tests, everything compiled by the JIT"
+	# shellcheck disable=SC2046
+	PGOPTIONS='-c jit=on -c jit_above_cost=0 -c jit_inline_above_cost=0 -c jit_optimize_above_cost=0' \
+		regress regress_jit regress/pg_regress postgres "$top" $(sql_tests)
+}
+
+suite_isolation() {
+	local specs=() file
+	echo "isolation tests"
+	for file in test/isolation/specs/*.spec; do
+		specs+=("$(basename "$file" .spec)")
+	done
+	regress isolation isolation/pg_isolation_regress postgres "$top/test/isolation" "${specs[@]}"
+}
+
+# suite_tap [VARIANT [FILE…]]: tests that start servers of their own.
+suite_tap() {
+	local variant=${1:-test} run=$scratch/tap files=("${@:2}") status
+	echo "TAP tests"
+	install -d -o "$server_user" "$run"
+	cp -r test/t README.md "$run"/ && chown -R "$server_user" "$run"
+	write_conf "$variant" "$scratch/tap.conf"
+	chmod 644 "$scratch/tap.conf"
+	[ ${#files[@]} -gt 0 ] || files=(test/t/*.pl)
+	as_server env -C "$run" TEMP_CONFIG="$scratch/tap.conf" TESTDIR="$run" TESTLOGDIR="$run/log" TESTDATADIR="$run/data" \
+		PATH="$bindir:$PATH" PG_REGRESS="$testdir/regress/pg_regress" VECMARK_README="$run/README.md" \
+		prove -v -j2 -I "$testdir/perl" "${files[@]/#test\//}" >"$scratch/tap.log" 2>&1
+	status=$?
+	count_tap "TAP" "$scratch/tap.log" $status
+}
+
+suite_sanitizer_reports() {
+	if grep -rhE 'ERROR: AddressSanitizer|runtime error:' "$scratch" --include='*.log' | sort | uniq -c | grep .; then
+		count fail "no report of a sanitizer"
+	else
+		count pass "no report of a sanitizer"
+	fi
+}
