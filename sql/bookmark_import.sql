@@ -1,0 +1,83 @@
+-- Import and export.
+SET TIME ZONE 'UTC';
+SELECT vecmark.create_bookmarks('marks', 8, 'english') IS NOT NULL;
+CREATE TABLE files (name text PRIMARY KEY, body text);
+INSERT INTO files VALUES ('firefox', $html$<!DOCTYPE NETSCAPE-Bookmark-file-1>
+<META HTTP-EQUIV="Content-Type" CONTENT="text/html; charset=UTF-8">
+<TITLE>Bookmarks</TITLE>
+<H1>Bookmarks Menu</H1>
+<DL><p>
+    <DT><H3 ADD_DATE="1700000000" PERSONAL_TOOLBAR_FOLDER="true">Bookmarks Toolbar</H3>
+    <DL><p>
+        <DT><A HREF="https://example.com/?utm_source=x" ADD_DATE="1700000000" LAST_MODIFIED="1700000100" ICON="data:image/png;base64,AAAA" TAGS="one, two">Example &amp; more</A>
+        <DD>A description
+of two lines
+        <DT><H3>Programming</H3>
+        <DL><p>
+            <DT><H3>Databases</H3>
+            <DL><p>
+                <DT><A HREF="https://www.postgresql.org/" ADD_DATE="1700000200000" PRIVATE="1" TOREAD="1">PostgreSQL</A>
+                <DT><A HREF="https://EXAMPLE.com" TAGS="three">Second name</A>
+            </DL><p>
+        </DL><p>
+        <HR>
+        <DT><A HREF="place:sort=8&maxResults=10">Most visited</A>
+        <DT><A HREF="javascript:alert(1)">Bookmarklet</A>
+    </DL><p>
+</DL>$html$);
+SELECT url, title, description, tags, folders, created_at, updated_at, is_private, to_read, line FROM files, vecmark.parse_netscape(body);
+SELECT entry, outcome, i.url, reason FROM files, vecmark.import_netscape('marks', body) AS i;
+SELECT created_at > now() - interval '1 day' AS now FROM marks WHERE url = 'javascript:alert(1)';
+UPDATE marks SET created_at = '2024-01-01', updated_at = '2024-01-01' WHERE url = 'javascript:alert(1)';
+SELECT url, title, description, tags, metadata, created_at, updated_at FROM marks ORDER BY created_at, url;
+-- again: nothing is added, nothing changes
+CREATE TEMPORARY TABLE before AS SELECT ctid AS place, id FROM marks;
+SELECT outcome, count(*) FROM files, vecmark.import_netscape('marks', body) GROUP BY 1 ORDER BY 1;
+SELECT count(*) FROM marks AS m JOIN before AS b USING (id) WHERE m.ctid = b.place;
+-- what the table has is kept, what it lacks is added
+UPDATE marks SET title = 'Mine', tags = '{mine}', description = NULL WHERE url_key = 'https://example.com';
+SELECT outcome, count(*) FROM files, vecmark.import_netscape('marks', body, folders_as_tags => false) GROUP BY 1 ORDER BY 1;
+SELECT title, tags, description FROM marks WHERE url_key = 'https://example.com';
+
+-- Netscape export and back
+UPDATE marks SET updated_at = '2024-01-02' WHERE url_key = 'https://example.com';
+SELECT * FROM vecmark.export_netscape('marks');
+SELECT vecmark.create_bookmarks('copy', 8, 'english') IS NOT NULL;
+SELECT outcome, count(*) FROM vecmark.import_netscape('copy', (SELECT string_agg(line, E'\n') FROM vecmark.export_netscape('marks') AS line)) GROUP BY 1;
+SELECT id, url, title, tags, description, metadata, date_trunc('second', created_at), embedding FROM marks
+EXCEPT
+SELECT id, url, title, tags, description, metadata, created_at, embedding FROM copy;
+-- JSON export and back
+UPDATE marks SET tags = tags || '{with space,"with, comma"}', content = 'Body', metadata = metadata || '{"x": [1, {"y": null}]}' WHERE url_key = 'https://example.com';
+SELECT j - 'time' - 'updated_at' FROM vecmark.export_json('marks') AS j LIMIT 1;
+TRUNCATE copy, copy_visits;
+SELECT outcome, count(*) FROM vecmark.import_json('copy', (SELECT jsonb_agg(j) FROM vecmark.export_json('marks') AS j)) GROUP BY 1;
+SELECT id, url, title, tags, coalesce(description, ''), metadata, content, date_trunc('second', created_at), updated_at, embedding FROM marks
+EXCEPT
+SELECT id, url, title, tags, coalesce(description, ''), metadata, content, created_at, updated_at, embedding FROM copy;
+-- Pinboard's own form
+SELECT outcome, url, reason FROM vecmark.import_json('copy', '[
+	{"href": "http://pin.example/", "description": "Pin", "extended": "Long", "tags": "a b", "time": "2020-02-03T04:05:06Z", "shared": "no", "toread": "yes"},
+	{"description": "no address"}, {"href": " "}, {"href": "http://odd.example", "time": "no time", "tags": 5}]');
+SELECT title, description, tags, metadata, created_at FROM copy WHERE url = 'http://pin.example/';
+
+-- a table filled by COPY
+CREATE TEMPORARY TABLE csv (url text, title text, tags text, created_at timestamptz);
+COPY csv FROM stdin WITH (FORMAT csv, HEADER);
+url,title,tags,created_at
+https://csv.example/1,"One, two","a,b",2020-01-01
+https://csv.example/2,,,
+https://csv.example/1/,Other,c,2019-01-01
+\.
+SELECT entry, outcome, url, reason FROM vecmark.import_table('copy', 'csv');
+SELECT url, title, tags, created_at > '2021-01-01' AS now FROM copy WHERE url LIKE 'https://csv%' ORDER BY url;
+-- where single rows fail, the others get in
+ALTER TABLE copy ADD CHECK (title <> 'refused');
+CREATE TEMPORARY TABLE mixed (url text, title text, embedding real[]);
+INSERT INTO mixed VALUES ('http://m.example/1', 'fine', NULL), ('http://m.example/2', 'refused', NULL), ('http://m.example/3', 'three numbers', '{1,2,3}'),
+	('http://m.example/4', 'eight numbers', '{1,2,3,4,5,6,7,8}'), (NULL, 'no address', NULL), (repeat('x', 70000), 'too long', NULL), ('https://csv.example/2', 'merged', NULL);
+SELECT entry, outcome, left(url, 30) AS url, reason FROM vecmark.import_table('copy', 'mixed');
+SELECT url, title, embedding IS NULL AS no_embedding FROM copy WHERE url LIKE 'http://m.%' OR title = 'merged' ORDER BY url;
+-- nothing is left behind
+SELECT count(*) FROM pg_class WHERE relname LIKE 'vecmark_import%';
+DROP TABLE marks, marks_visits, copy, copy_visits, files;

@@ -1,0 +1,77 @@
+-- Searching bookmarks.
+SET TIME ZONE 'UTC';
+SELECT vecmark.create_bookmarks('marks', 64, 'english') IS NOT NULL;
+INSERT INTO marks (url, title, tags, description, metadata, created_at) VALUES
+	('https://www.postgresql.org/docs/', 'PostgreSQL documentation', '{db,docs}', 'Manual of the relational database', '{"lang": "en", "stars": 5}', '2026-01-01'),
+	('https://github.com/pgvector/pgvector', 'pgvector', '{db,vector,c}', 'Vector similarity search for PostgreSQL', '{"stars": 4}', '2026-02-01'),
+	('https://www.sqlite.org/', 'SQLite home page', '{db,c}', 'Small embedded database engine', '{}', '2026-03-01'),
+	('https://docs.rs/tokio', 'Tokio', '{lang/rust,docs}', 'Asynchronous runtime', '{}', '2026-04-01'),
+	('https://doc.rust-lang.org/book/', 'The Rust book', '{lang/rust,docs}', 'Learning the programming language', '{"lang": "en"}', '2026-05-01'),
+	('https://www.gutenberg.org/', 'Project Gutenberg', '{books}', 'Free electronic books', '{"lang": "de"}', '2026-06-01');
+
+-- the query language
+SELECT * FROM vecmark.parse_query('fast "vector database" -slow #db #lang/ -#old site:Example.com -site:bad.example after:2026-01-02 before:2026-02-03 -"two words"');
+SELECT * FROM vecmark.parse_query('');
+SELECT words, plain, tags FROM vecmark.parse_query('c# #  "unclosed quote -x" # - "" --y');
+
+-- text, vector, both
+SELECT title, round(score::numeric, 6) AS score, full_text_rank, semantic_rank FROM vecmark.search('marks', 'database', semantic_weight => 0);
+SELECT title, round(score::numeric, 6) AS score, similarity > 0.3 AS similar, full_text_rank, semantic_rank
+FROM vecmark.search('marks', 'postgre documentaton', full_text_weight => 0, match_count => 1);
+SELECT title, full_text_rank, semantic_rank FROM vecmark.search('marks', query_embedding => vecmark.embed('Rust book', 64), match_count => 1);
+SELECT title, round(score::numeric, 6) AS score, full_text_rank, semantic_rank FROM vecmark.search('marks', 'sqlite', match_count => 1);
+SELECT title FROM vecmark.search('marks', 'database', vecmark.embed('Rust book', 64), full_text_weight => 0, match_count => 1);
+-- all words, and where too few rows have all, any of them but none of the unwanted
+SELECT title FROM vecmark.search('marks', 'relational database', semantic_weight => 0, match_count => 1);
+SELECT title FROM vecmark.search('marks', 'relational database unheard-of', semantic_weight => 0);
+SELECT title FROM vecmark.search('marks', 'relational database -embedded', semantic_weight => 0);
+SELECT title FROM vecmark.search('marks', '"embedded database"', semantic_weight => 0, match_count => 1);
+SELECT count(*) FROM vecmark.search('marks', 'zzzzz', semantic_weight => 0);
+SELECT count(*) FROM vecmark.search('marks', 'the', semantic_weight => 0);
+-- conditions
+SELECT title FROM vecmark.search('marks', '#db');
+SELECT title FROM vecmark.search('marks', '#lang/');
+SELECT title FROM vecmark.search('marks', '#docs -#db');
+SELECT title FROM vecmark.search('marks', 'site:sqlite.org');
+SELECT title FROM vecmark.search('marks', '-site:org');
+SELECT title FROM vecmark.search('marks', 'after:2026-03-01 before:2026-05-01');
+SELECT title FROM vecmark.search('marks', filter => '{"lang": "en"}');
+SELECT title FROM vecmark.search('marks', filter => '{"any_tags": ["books", "vector"], "after": "2026-02-02"}');
+SELECT title FROM vecmark.search('marks', filter => '{"tags": "c", "site": ["github.com"]}');
+SELECT title FROM vecmark.search('marks', 'database #c', semantic_weight => 0);
+SELECT title FROM vecmark.search('marks', 'rust book #db', full_text_weight => 0);
+SELECT count(*) FROM vecmark.search('marks', match_count => 3);
+-- threshold, exactness, fewer candidates
+SELECT count(*) FROM vecmark.search('marks', 'Rust book', full_text_weight => 0, match_threshold => 0.99);
+SELECT title FROM vecmark.search('marks', 'Rust book', full_text_weight => 0, match_threshold => 0.3);
+SELECT count(*) FROM (SELECT * FROM vecmark.search('marks', 'database') EXCEPT SELECT * FROM vecmark.search('marks', 'database', exact => true)) AS d;
+SELECT count(*) FROM vecmark.search('marks', 'database', candidates => 1, match_count => 2);
+-- a zero vector has no neighbours
+UPDATE marks SET embedding = array_fill(0, ARRAY[64])::vector WHERE title = 'Tokio';
+SELECT count(*) FROM vecmark.search('marks', query_embedding => vecmark.embed('anything', 64));
+-- a table without an embedder: text alone
+SELECT vecmark.create_bookmarks('plain_marks', 3, 'simple', NULL) IS NOT NULL;
+INSERT INTO plain_marks (url, title, embedding) VALUES ('http://a.example', 'a word', '[1,0,0]'), ('http://b.example', 'b', '[0,1,0]');
+SELECT title, full_text_rank, semantic_rank FROM vecmark.search('plain_marks', 'word');
+SELECT title, similarity FROM vecmark.search('plain_marks', query_embedding => '[1,1,0]');
+
+-- the queries inside can use the indexes
+CREATE FUNCTION inner_plan(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+	line text;
+BEGIN
+	FOR line IN EXECUTE 'EXPLAIN (COSTS off) ' || query LOOP
+		RETURN NEXT line;
+	END LOOP;
+END $$;
+SET enable_seqscan = off;
+SELECT * FROM inner_plan($q$SELECT b.id, ts_rank(b.fts, 'x', 1) FROM marks AS b WHERE true AND b.fts @@ 'x' ORDER BY 2 DESC, 1 LIMIT 10$q$);
+SELECT * FROM inner_plan($q$SELECT b.id FROM marks AS b WHERE true AND b.tags @> '{x}' ORDER BY b.created_at DESC, b.id LIMIT 10$q$);
+RESET enable_seqscan;
+
+-- HTTP gateways run stable functions in a read-only transaction
+START TRANSACTION READ ONLY;
+SELECT title FROM vecmark.search('marks', 'sqlite', match_count => 1);
+COMMIT;
+DROP FUNCTION inner_plan;
+DROP TABLE marks, marks_visits, plain_marks, plain_marks_visits;

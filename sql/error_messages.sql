@@ -1,0 +1,91 @@
+-- Every message that a user can meet, with its SQLSTATE.
+\set VERBOSITY verbose
+\set SHOW_CONTEXT never
+\pset format unaligned
+\pset tuples_only on
+-- A function that catches the error shows what clients see and no more.
+CREATE FUNCTION shown(statement text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	detail text;
+	hint text;
+BEGIN
+	EXECUTE statement;
+	RETURN 'no error';
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+	RETURN concat_ws(E'\n  ', SQLSTATE || ' ' || SQLERRM, nullif('DETAIL ' || detail, 'DETAIL '), nullif('HINT ' || hint, 'HINT '));
+END $$;
+CREATE FUNCTION show_all(statements text[]) RETURNS SETOF text LANGUAGE sql AS $$ SELECT s || E'\n  ' || shown(s) FROM unnest(statements) AS s $$;
+
+-- vector: text
+SELECT show_all(ARRAY[
+	$$SELECT 'x'::vector$$, $$SELECT ''::vector$$, $$SELECT '1,2'::vector$$, $$SELECT '[]'::vector$$, $$SELECT '[1,2'::vector$$, $$SELECT '[1,,2]'::vector$$,
+	$$SELECT '[1 2]'::vector$$, $$SELECT '[1]2'::vector$$, $$SELECT '[1a]'::vector$$, $$SELECT '[NaN]'::vector$$, $$SELECT '[-Infinity]'::vector$$,
+	$$SELECT '[4e38]'::vector$$, $$SELECT repeat('[', 10000000)::vector$$, $$SELECT ('[' || repeat('9', 1000) || ']')::vector$$,
+	$$SELECT ('[' || repeat('ä', 300) || ']')::vector$$,
+	$$SELECT ('[1' || repeat(',1', 16000) || ']')::vector$$]);
+-- vector: type modifier
+SELECT show_all(ARRAY[$$SELECT '[1,2]'::vector(3)$$, $$SELECT '[1]'::vector(0)$$, $$SELECT '[1]'::vector(-1)$$, $$SELECT '[1]'::vector(16001)$$,
+	$$SELECT '[1]'::vector(1,2)$$, $$SELECT '[1]'::vector('a')$$, $$CREATE TABLE t (v vector(99999999999))$$,
+	$$SELECT vector_in('[1,2]', 0, 3)$$]);
+-- vector: dimensions, overflow
+SELECT show_all(ARRAY[
+	$$SELECT '[1,2]'::vector <-> '[1]'$$, $$SELECT '[1,2]'::vector <=> '[1,2,3]'$$, $$SELECT '[1,2]'::vector <#> '[1]'$$, $$SELECT '[1,2]'::vector <+> '[1]'$$,
+	$$SELECT '[1,2]'::vector + '[1]'$$, $$SELECT '[1,2]'::vector - '[1]'$$, $$SELECT '[1,2]'::vector * '[1]'$$, $$SELECT vector_l2_squared_distance('[1,2]', '[1]')$$,
+	$$SELECT vector_spherical_distance('[1,2]', '[1]')$$,
+	$$SELECT '[3e38]'::vector + '[3e38]'$$, $$SELECT '[-3e38]'::vector - '[3e38]'$$, $$SELECT '[1e37]'::vector * '[1e37]'$$, $$SELECT '[1e-37]'::vector * '[1e-37]'$$,
+	$$SELECT array_fill(0, ARRAY[16000])::vector || '[1]'$$,
+	$$SELECT subvector('[1,2,3]'::vector, 1, 0)$$, $$SELECT subvector('[1,2,3]'::vector, 4, 1)$$, $$SELECT subvector('[1,2,3]'::vector, -1, 2)$$]);
+-- vector: casts
+SELECT show_all(ARRAY[
+	$$SELECT '{}'::real[]::vector$$, $$SELECT '{{1},{2}}'::real[]::vector$$, $$SELECT '{1,NULL}'::integer[]::vector$$, $$SELECT '{1,NULL}'::real[]::vector$$, $$SELECT '{NaN}'::real[]::vector$$,
+	$$SELECT '{Infinity}'::float8[]::vector$$, $$SELECT '{1e300}'::float8[]::vector$$, $$SELECT '{1e300}'::numeric[]::vector$$, $$SELECT '{NaN}'::numeric[]::vector$$,
+	$$SELECT array_fill(0, ARRAY[16001])::vector$$, $$SELECT ARRAY[1,2]::vector(3)$$]);
+-- vector: aggregates
+SELECT show_all(ARRAY[
+	$$SELECT avg(v) FROM unnest(ARRAY['[1,2]'::vector, '[3]']) AS v$$, $$SELECT sum(v) FROM unnest(ARRAY['[1,2]'::vector, '[3]']) AS v$$,
+	$$SELECT sum(v) FROM unnest(ARRAY['[3e38]'::vector, '[3e38]']) AS v$$,
+	$$SELECT vector_avg('{}')$$, $$SELECT vector_avg('{1}')$$, $$SELECT vector_avg('{{1,2}}')$$, $$SELECT vector_avg('{NULL,1}')$$, $$SELECT vector_avg('{1,NaN}')$$,
+	$$SELECT vector_avg(array_agg(n::float8)) FROM generate_series(1, 16002) AS n$$,
+	$$SELECT vector_accum('{}', '[1]')$$, $$SELECT vector_accum('{0,0}', '[1,2]')$$,
+	$$SELECT vector_combine('{1,2}', '{1,2,3}')$$, $$SELECT vector_combine('{1,1.7e308}', '{1,1.7e308}')$$, $$SELECT vector_combine('{{1}}', '{0}')$$]);
+-- settings
+SELECT show_all(ARRAY[$$SET vecmark.simd = 'nothing'$$, $$SET vecmark.nothing = 1$$]);
+-- URLs
+SELECT show_all(ARRAY[$$SELECT vecmark.url_key('')$$, $$SELECT vecmark.url_hash(E' \t')$$, $$SELECT vecmark.url_key(repeat('x', 100000))$$,
+	$$SELECT vecmark.url_key('http://a.example/' || repeat('ä', 20000))$$]);
+-- bookmarks tables
+CREATE TABLE no_marks (id integer);
+SELECT vecmark.create_bookmarks('marks', 3) IS NOT NULL;
+SELECT show_all(ARRAY[
+	$$SELECT vecmark.create_bookmarks('marks')$$, $$SELECT vecmark.create_bookmarks('a.b.c')$$, $$SELECT vecmark.create_bookmarks('1x')$$, $$SELECT vecmark.create_bookmarks('')$$,
+	$$SELECT vecmark.create_bookmarks(NULL)$$, $$SELECT vecmark.create_bookmarks('nowhere.m')$$,
+	$$SELECT vecmark.create_bookmarks('m', 0)$$, $$SELECT vecmark.create_bookmarks('m', 16001)$$, $$SELECT vecmark.create_bookmarks('m', NULL)$$,
+	$$SELECT vecmark.create_bookmarks('m', embedder => 'pg_catalog.upper')$$, $$SELECT vecmark.create_bookmarks('m', embedder => 'pg_catalog.pg_backend_pid')$$,
+	$$SELECT vecmark.create_bookmarks('m', config => 'no_config')$$,
+	$$SELECT vecmark.embed('a', 0)$$, $$SELECT vecmark.embed('a', 16001)$$,
+	$$INSERT INTO marks (url, created_at, updated_at) VALUES (NULL, 'epoch', 'epoch')$$, $$INSERT INTO marks (url) VALUES ('  ')$$, $$INSERT INTO marks (url) VALUES (repeat('x', 100000))$$,
+	$$INSERT INTO marks (url) VALUES ('http://a'), ('http://A/')$$, $$INSERT INTO marks (url, embedding) VALUES ('http://a', '[1,2]')$$,
+	$$SELECT vecmark.save('no_marks', 'http://a')$$, $$SELECT vecmark.save('marks', '')$$, $$SELECT vecmark.save('nowhere', 'http://a')$$,
+	$$SELECT vecmark.lookup('no_marks', 'http://a')$$,
+	$$SELECT vecmark.visit('marks', 'http://a')$$, $$SELECT vecmark.visit('marks')$$, $$SELECT vecmark.visit('marks', 'http://a', '00000000-0000-0000-0000-000000000001')$$,
+	$$SELECT vecmark.visit('marks', id => '00000000-0000-0000-0000-000000000001')$$, $$SELECT vecmark.visit('no_marks', id => '00000000-0000-0000-0000-000000000001')$$,
+	$$SELECT vecmark.rename_tag('marks', 'a', ' ')$$, $$SELECT vecmark.merge_tags('marks', '{a}', '')$$, $$SELECT vecmark.delete_tag('no_marks', 'a')$$, $$SELECT vecmark.tag_tree('no_marks')$$]);
+-- search
+SELECT show_all(ARRAY[
+	$$SELECT vecmark.search('no_marks', 'x')$$, $$SELECT vecmark.search('marks', 'x', match_count => 0)$$, $$SELECT vecmark.search('marks', 'x', match_count => NULL)$$,
+	$$SELECT vecmark.search('marks', 'x', match_count => 10001)$$, $$SELECT vecmark.search('marks', 'x', rrf_k => 0)$$, $$SELECT vecmark.search('marks', 'x', semantic_weight => -1)$$,
+	$$SELECT vecmark.search('marks', 'x', full_text_weight => 'NaN')$$, $$SELECT vecmark.search('marks', 'x', filter => '[]')$$, $$SELECT vecmark.search('marks', filter => '{"after": "never"}')$$,
+	$$SELECT vecmark.search('marks', 'after:never')$$]);
+INSERT INTO marks (url, title) VALUES ('http://word.example', 'word');
+SELECT show_all(ARRAY[$$SELECT vecmark.search('marks', query_embedding => '[1,2]')$$]);
+-- import
+SELECT show_all(ARRAY[
+	$$SELECT vecmark.parse_netscape('')$$, $$SELECT vecmark.parse_netscape('<html><body>hello</body></html>')$$, $$SELECT vecmark.import_netscape('marks', 'text')$$,
+	$$SELECT vecmark.parse_netscape('<!DOCTYPE NETSCAPE-Bookmark-file-1>' || repeat('<DL><DT><H3>x</H3>', 200))$$,
+	$$SELECT vecmark.import_netscape('no_marks', '<!DOCTYPE NETSCAPE-Bookmark-file-1>')$$,
+	$$SELECT vecmark.import_json('marks', '{}')$$, $$SELECT vecmark.import_table('marks', 'no_marks')$$,
+	$$SELECT vecmark.import_table('no_marks', 'marks')$$,
+	$$SELECT vecmark.export_netscape('no_marks')$$, $$SELECT vecmark.export_json('no_marks')$$]);
+DROP TABLE marks, marks_visits, no_marks;
+DROP FUNCTION show_all, shown;

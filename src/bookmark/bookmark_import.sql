@@ -1,0 +1,398 @@
+-- bookmark_import.sql: other programs' bookmarks, in and out.
+
+CREATE FUNCTION vecmark.parse_netscape(
+	html text,
+	OUT url text,
+	OUT title text,
+	OUT description text,
+	OUT tags text[],
+	OUT folders text[],
+	OUT created_at timestamptz,
+	OUT updated_at timestamptz,
+	OUT visited_at timestamptz,
+	OUT is_private boolean,
+	OUT to_read boolean,
+	OUT line bigint
+)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'vecmark_parse_netscape'
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000 ROWS 1000;
+
+COMMENT ON FUNCTION vecmark.parse_netscape(text) IS
+	'the bookmarks in the HTML file that browsers export, in its order, with the line each is on; error when the text is no such file';
+
+CREATE FUNCTION vecmark.time_or_null(source text) RETURNS timestamptz
+LANGUAGE plpgsql STABLE STRICT PARALLEL RESTRICTED COST 100
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN source::timestamptz;
+EXCEPTION WHEN data_exception THEN
+	RETURN NULL;
+END;
+$$;
+
+COMMENT ON FUNCTION vecmark.time_or_null(text) IS 'a time, or null when the text is none';
+
+CREATE FUNCTION vecmark.parse_json(
+	source jsonb,
+	OUT url text,
+	OUT title text,
+	OUT description text,
+	OUT tags text[],
+	OUT content text,
+	OUT metadata jsonb,
+	OUT created_at timestamptz,
+	OUT updated_at timestamptz
+)
+RETURNS SETOF record
+LANGUAGE plpgsql STABLE STRICT PARALLEL RESTRICTED COST 10000 ROWS 1000
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF jsonb_typeof(source) <> 'array' THEN
+		RAISE EXCEPTION 'bookmarks must be a JSON array, not %', jsonb_typeof(source) USING ERRCODE = 'invalid_parameter_value';
+	END IF;
+	RETURN QUERY
+		SELECT e->>'href', e->>'description', e->>'extended',
+			CASE WHEN jsonb_typeof(e->'tag_list') = 'array' THEN vecmark.json_texts(e, 'tag_list')
+				ELSE string_to_array(e->>'tags', ' ') END,
+			e->>'content',
+			CASE WHEN jsonb_typeof(e->'metadata') = 'object' THEN e->'metadata' ELSE '{}' END
+				|| CASE WHEN e->>'shared' = 'no' THEN '{"private": true}' ELSE '{}'::jsonb END
+				|| CASE WHEN e->>'toread' = 'yes' THEN '{"to_read": true}' ELSE '{}'::jsonb END,
+			vecmark.time_or_null(e->>'time'),
+			vecmark.time_or_null(e->>'updated_at')
+		FROM jsonb_array_elements(source) AS e;
+END;
+$$;
+
+COMMENT ON FUNCTION vecmark.parse_json(jsonb) IS
+	'the bookmarks in a JSON array of Pinboard''s form (href, description, extended, tags, time, shared, toread), with what vecmark.export_json adds to it (tag_list, content, metadata, updated_at)';
+
+CREATE FUNCTION vecmark.import_pages(target regclass, updating boolean, only_entry bigint) RETURNS void
+LANGUAGE plpgsql VOLATILE COST 100000
+SET search_path = pg_catalog, @extschema@, pg_temp
+AS $$
+BEGIN
+	IF NOT updating THEN
+		EXECUTE format($sql$
+			WITH added AS (
+				INSERT INTO %1$s AS t (url, title, description, tags, content, metadata, embedding, created_at, updated_at)
+				SELECT p.url, p.title, p.description, p.tags, p.content, p.metadata, p.embedding,
+					coalesce(p.created_at, now()), coalesce(p.updated_at, p.created_at, now())
+				FROM pg_temp.vecmark_import_page AS p
+				WHERE p.outcome IS NULL AND ($1 IS NULL OR p.entry = $1)
+					AND NOT EXISTS (SELECT FROM %1$s AS t WHERE t.url_hash = p.url_hash AND t.url_key = p.url_key)
+				ORDER BY p.digest
+				ON CONFLICT DO NOTHING
+				RETURNING t.url_key, t.id
+			)
+			UPDATE pg_temp.vecmark_import_page AS p
+			SET outcome = 'added', id = added.id
+			FROM added
+			WHERE p.url_key = added.url_key$sql$, target)
+			USING only_entry;
+	ELSE
+		-- what the table has is kept; what it lacks is added
+		EXECUTE format($sql$
+			WITH existing AS MATERIALIZED (
+				SELECT t.id, p.entry
+				FROM pg_temp.vecmark_import_page AS p
+					JOIN %1$s AS t ON t.url_hash = p.url_hash AND t.url_key = p.url_key
+				WHERE p.outcome IS NULL AND ($1 IS NULL OR p.entry = $1)
+				ORDER BY t.id
+				FOR UPDATE OF t
+			),
+			updated AS (
+				UPDATE %1$s AS t
+				SET title = coalesce(nullif(t.title, ''), p.title),
+					description = coalesce(nullif(t.description, ''), p.description),
+					tags = t.tags || p.tags,
+					content = coalesce(nullif(t.content, ''), p.content),
+					metadata = p.metadata || t.metadata,
+					embedding = coalesce(t.embedding, p.embedding),
+					created_at = least(t.created_at, p.created_at)
+				FROM existing AS e JOIN pg_temp.vecmark_import_page AS p USING (entry)
+				WHERE t.id = e.id AND NOT (
+					t.tags @> p.tags AND p.metadata || t.metadata = t.metadata
+					AND t.created_at <= coalesce(p.created_at, 'infinity')
+					AND (p.title IS NULL OR coalesce(t.title, '') <> '')
+					AND (p.description IS NULL OR coalesce(t.description, '') <> '')
+					AND (p.content IS NULL OR coalesce(t.content, '') <> '')
+					AND (p.embedding IS NULL OR t.embedding IS NOT NULL))
+			)
+			UPDATE pg_temp.vecmark_import_page AS p
+			SET outcome = 'merged', id = e.id
+			FROM existing AS e
+			WHERE p.entry = e.entry$sql$, target)
+			USING only_entry;
+	END IF;
+END;
+$$;
+
+COMMENT ON FUNCTION vecmark.import_pages(regclass, boolean, bigint) IS
+	'one pass of an import over its temporary table: insert what is new or update what is there, all or one entry';
+
+CREATE FUNCTION vecmark.import_query(
+	target regclass,
+	query text,
+	argument text,
+	OUT entry bigint,
+	OUT outcome text,
+	OUT url text,
+	OUT id uuid,
+	OUT reason text
+)
+RETURNS SETOF record
+LANGUAGE plpgsql VOLATILE COST 100000 ROWS 1000
+SET search_path = pg_catalog, @extschema@, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+	dimensions constant integer := vecmark.bookmark_settings(target)->>'dimensions';
+	one bigint;
+BEGIN
+	CREATE TEMPORARY TABLE vecmark_import (
+		entry bigint GENERATED ALWAYS AS IDENTITY,
+		url text,
+		title text,
+		description text,
+		tags text[],
+		content text,
+		metadata jsonb,
+		embedding vector,
+		created_at timestamptz,
+		updated_at timestamptz,
+		url_key text,
+		reason text
+	) ON COMMIT DROP;
+	EXECUTE format($sql$
+		INSERT INTO pg_temp.vecmark_import (url, title, description, tags, content, metadata, embedding, created_at, updated_at, reason)
+		SELECT q.*, CASE
+			WHEN q.url IS NULL THEN 'URL is missing'
+			WHEN q.url LIKE 'place:%%' THEN 'URL is a query of the browser'
+			WHEN vector_dims(q.embedding) <> $2 THEN format('embedding has %%s dimensions, not %%s', vector_dims(q.embedding), $2)
+			ELSE vecmark.url_problem(q.url) END
+		FROM (%s) AS q (url, title, description, tags, content, metadata, embedding, created_at, updated_at)$sql$, query)
+		USING argument, dimensions;
+	UPDATE pg_temp.vecmark_import SET url_key = vecmark.url_key(url) WHERE reason IS NULL;
+
+	-- one row for each page, of all entries that name it; the first one wins
+	CREATE TEMPORARY TABLE vecmark_import_page ON COMMIT DROP AS
+	SELECT e.*, coalesce(t.tags, '{}') AS tags, coalesce(m.metadata, '{}') AS metadata,
+		vecmark.url_digest(url_key) AS digest, vecmark.url_hash(url_key) AS url_hash,
+		NULL::text AS outcome, NULL::uuid AS id, NULL::text AS reason
+	FROM (SELECT url_key, min(entry) AS entry,
+			(array_agg(url ORDER BY entry))[1] AS url,
+			(array_agg(title ORDER BY entry) FILTER (WHERE title <> ''))[1] AS title,
+			(array_agg(description ORDER BY entry) FILTER (WHERE description <> ''))[1] AS description,
+			(array_agg(content ORDER BY entry) FILTER (WHERE content <> ''))[1] AS content,
+			(array_agg(embedding ORDER BY entry) FILTER (WHERE embedding IS NOT NULL))[1] AS embedding,
+			min(created_at) AS created_at,
+			max(updated_at) AS updated_at
+		FROM pg_temp.vecmark_import
+		WHERE reason IS NULL
+		GROUP BY url_key) AS e
+		LEFT JOIN (SELECT url_key, array_agg(DISTINCT btrim(tag)) AS tags
+			FROM pg_temp.vecmark_import, unnest(tags) AS tag
+			WHERE reason IS NULL AND btrim(tag) <> ''
+			GROUP BY url_key) AS t USING (url_key)
+		LEFT JOIN (SELECT url_key, jsonb_object_agg(key, value ORDER BY entry DESC) AS metadata
+			FROM pg_temp.vecmark_import, jsonb_each(metadata)
+			WHERE reason IS NULL AND jsonb_typeof(metadata) = 'object'
+			GROUP BY url_key) AS m USING (url_key);
+	ANALYZE pg_temp.vecmark_import_page;
+
+	-- All at once; where a row fails, all one by one, so that the others get
+	-- in.  Imports that run at the same time do not deadlock: each inserts in
+	-- the order of the digest before it locks rows in the order of the id.
+	-- A row can come or go between the two passes, hence more than one round.
+	BEGIN
+		FOR round IN 1..10 LOOP
+			PERFORM vecmark.import_pages(target, false, NULL);
+			PERFORM vecmark.import_pages(target, true, NULL);
+			EXIT WHEN NOT EXISTS (SELECT FROM pg_temp.vecmark_import_page WHERE outcome IS NULL);
+		END LOOP;
+	EXCEPTION WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded OR raise_exception THEN
+		FOR updating IN 0..1 LOOP
+			FOR one IN EXECUTE format('SELECT p.entry FROM pg_temp.vecmark_import_page AS p LEFT JOIN %s AS t ON t.url_hash = p.url_hash AND t.url_key = p.url_key WHERE p.outcome IS NULL ORDER BY %s',
+				target, CASE updating WHEN 0 THEN 'p.digest' ELSE 't.id' END)
+			LOOP
+				BEGIN
+					PERFORM vecmark.import_pages(target, updating = 1, one);
+				EXCEPTION WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded OR raise_exception THEN
+					UPDATE pg_temp.vecmark_import_page SET outcome = 'refused', reason = SQLERRM WHERE entry = one;
+				END;
+			END LOOP;
+		END LOOP;
+	END;
+
+	RETURN QUERY
+		SELECT e.entry,
+			CASE WHEN e.reason IS NOT NULL OR p.outcome = 'refused' OR p.outcome IS NULL THEN 'refused'
+				WHEN p.outcome = 'added' AND p.entry = e.entry THEN 'added'
+				ELSE 'merged' END,
+			e.url, p.id,
+			coalesce(e.reason, p.reason, CASE WHEN p.outcome IS NULL THEN 'another row stands in its way' END)
+		FROM pg_temp.vecmark_import AS e LEFT JOIN pg_temp.vecmark_import_page AS p USING (url_key)
+		ORDER BY e.entry;
+	DROP TABLE pg_temp.vecmark_import, pg_temp.vecmark_import_page;
+END;
+$$;
+
+COMMENT ON FUNCTION vecmark.import_query(regclass, text, text) IS
+	'does the work of the imports: the rows of a query (url, title, description, tags, content, metadata, embedding, created_at, updated_at; its $1 is the argument) into a bookmarks table; a row for each: added, merged into a bookmark of the same page, or refused with the reason';
+
+CREATE FUNCTION vecmark.import_netscape(
+	target regclass,
+	html text,
+	folders_as_tags boolean DEFAULT true,
+	OUT entry bigint,
+	OUT outcome text,
+	OUT url text,
+	OUT id uuid,
+	OUT reason text
+)
+RETURNS SETOF record
+LANGUAGE sql VOLATILE COST 100000 ROWS 1000
+BEGIN ATOMIC
+	-- The folders that every browser has at the top say nothing and are left out.
+	SELECT r.entry, r.outcome, r.url, r.id, r.reason
+	FROM vecmark.import_query(target, $sql$
+		SELECT b.url, b.title, b.description, b.tags$sql$ || CASE WHEN folders_as_tags THEN $sql$ || array_to_string(CASE
+				WHEN lower(b.folders[1]) IN ('bookmarks', 'bookmarks bar', 'bookmarks menu', 'bookmarks toolbar', 'favorites',
+					'favorites bar', 'mobile bookmarks', 'other bookmarks', 'other favorites', 'imported', 'unsorted')
+				THEN b.folders[2:] ELSE b.folders END, '/')$sql$ ELSE '' END || $sql$,
+			NULL::text,
+			CASE WHEN b.is_private THEN '{"private": true}' ELSE '{}' END::jsonb
+				|| CASE WHEN b.to_read THEN '{"to_read": true}' ELSE '{}' END::jsonb,
+			NULL::@extschema@.vector, b.created_at, b.updated_at
+		FROM vecmark.parse_netscape($1) AS b$sql$, html) AS r;
+END;
+
+COMMENT ON FUNCTION vecmark.import_netscape(regclass, text, boolean) IS
+	'import the HTML file that browsers export; folders become a tag such as outer/inner; a row for each bookmark in it: added, merged or refused with the reason';
+
+CREATE FUNCTION vecmark.import_json(
+	target regclass,
+	source jsonb,
+	OUT entry bigint,
+	OUT outcome text,
+	OUT url text,
+	OUT id uuid,
+	OUT reason text
+)
+RETURNS SETOF record
+LANGUAGE sql VOLATILE COST 100000 ROWS 1000
+BEGIN ATOMIC
+	SELECT r.entry, r.outcome, r.url, r.id, r.reason
+	FROM vecmark.import_query(target, $sql$
+		SELECT b.url, b.title, b.description, b.tags, b.content, b.metadata, NULL::@extschema@.vector, b.created_at, b.updated_at
+		FROM vecmark.parse_json($1::jsonb) AS b$sql$, source::text) AS r;
+END;
+
+COMMENT ON FUNCTION vecmark.import_json(regclass, jsonb) IS
+	'import a JSON array as vecmark.parse_json reads it; a row for each bookmark in it: added, merged or refused with the reason';
+
+CREATE FUNCTION vecmark.import_table(
+	target regclass,
+	entries regclass,
+	OUT entry bigint,
+	OUT outcome text,
+	OUT url text,
+	OUT id uuid,
+	OUT reason text
+)
+RETURNS SETOF record
+LANGUAGE plpgsql VOLATILE COST 100000 ROWS 1000
+SET search_path = pg_catalog, @extschema@, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+	columns text;
+BEGIN
+	SELECT string_agg(CASE
+			WHEN a.attname IS NULL THEN format('NULL::%s', w.type)
+			WHEN w.name = 'tags' AND a.atttypid = 'text'::regtype THEN 'string_to_array(b.tags, '','')'
+			ELSE format('b.%I::%s', w.name, w.type) END, ', ' ORDER BY w.place)
+	INTO columns
+	FROM (VALUES (1, 'url', 'text'), (2, 'title', 'text'), (3, 'description', 'text'), (4, 'tags', 'text[]'),
+			(5, 'content', 'text'), (6, 'metadata', 'jsonb'), (7, 'embedding', 'vector'),
+			(8, 'created_at', 'timestamptz'), (9, 'updated_at', 'timestamptz')) AS w (place, name, type)
+		LEFT JOIN pg_attribute AS a ON a.attrelid = entries AND a.attname = w.name AND a.attnum > 0 AND NOT a.attisdropped;
+	IF NOT EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = entries AND a.attname = 'url' AND NOT a.attisdropped) THEN
+		RAISE EXCEPTION '"%" has no column url', entries USING ERRCODE = 'undefined_column';
+	END IF;
+	RETURN QUERY SELECT r.entry, r.outcome, r.url, r.id, r.reason
+		FROM vecmark.import_query(target, format('SELECT %s FROM %s AS b', columns, entries), NULL) AS r;
+END;
+$$;
+
+COMMENT ON FUNCTION vecmark.import_table(regclass, regclass) IS
+	'import the rows of any table, such as one filled by COPY from CSV, by the names of its columns: url, title, description, tags (array, or text with commas), content, metadata, embedding, created_at, updated_at, all but url optional; a row for each: added, merged or refused with the reason';
+
+CREATE FUNCTION vecmark.html_escape(source text) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE COST 5
+BEGIN ATOMIC
+	SELECT replace(replace(replace(replace(source, '&', '&amp;'), '<', '&lt;'), '>', '&gt;'), '"', '&quot;');
+END;
+
+COMMENT ON FUNCTION vecmark.html_escape(text) IS 'text with the characters escaped that mean something in HTML';
+
+CREATE FUNCTION vecmark.export_netscape(source regclass) RETURNS SETOF text
+LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE COST 100000 ROWS 1000
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM vecmark.bookmark_settings(source);
+	RETURN NEXT '<!DOCTYPE NETSCAPE-Bookmark-file-1>';
+	RETURN NEXT '<META HTTP-EQUIV="Content-Type" CONTENT="text/html; charset=UTF-8">';
+	RETURN NEXT '<TITLE>Bookmarks</TITLE>';
+	RETURN NEXT '<H1>Bookmarks</H1>';
+	RETURN NEXT '<DL><p>';
+	RETURN QUERY EXECUTE format($sql$
+		SELECT format('    <DT><A HREF="%%s" ADD_DATE="%%s" LAST_MODIFIED="%%s"%%s%%s%%s>%%s</A>%%s',
+			vecmark.html_escape(b.url),
+			floor(extract(epoch FROM b.created_at)),
+			floor(extract(epoch FROM b.updated_at)),
+			CASE WHEN b.metadata @> '{"private": true}' THEN ' PRIVATE="1"' ELSE '' END,
+			CASE WHEN b.metadata @> '{"to_read": true}' THEN ' TOREAD="1"' ELSE '' END,
+			' TAGS="' || nullif(vecmark.html_escape(array_to_string(ARRAY(SELECT replace(tag, ',', ';') FROM unnest(b.tags) AS tag), ',')), '') || '"',
+			vecmark.html_escape(coalesce(b.title, b.url)),
+			E'\n    <DD>' || replace(vecmark.html_escape(nullif(b.description, '')), E'\n', E'<BR>\n'))
+		FROM %s AS b
+		ORDER BY b.created_at, b.id$sql$, source);
+	RETURN NEXT '</DL><p>';
+END;
+$$;
+
+COMMENT ON FUNCTION vecmark.export_netscape(regclass) IS
+	'a bookmarks table as the lines of an HTML file that browsers import; tags in the attribute TAGS, with ; for a comma in a tag';
+
+CREATE FUNCTION vecmark.export_json(source regclass) RETURNS SETOF jsonb
+LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE COST 100000 ROWS 1000
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM vecmark.bookmark_settings(source);
+	RETURN QUERY EXECUTE format($sql$
+		SELECT jsonb_build_object(
+			'href', b.url,
+			'description', coalesce(b.title, ''),
+			'extended', coalesce(b.description, ''),
+			'tags', array_to_string(ARRAY(SELECT regexp_replace(tag, '\s+', '_', 'g') FROM unnest(b.tags) AS tag), ' '),
+			'time', to_char(b.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+			'shared', CASE WHEN b.metadata @> '{"private": true}' THEN 'no' ELSE 'yes' END,
+			'toread', CASE WHEN b.metadata @> '{"to_read": true}' THEN 'yes' ELSE 'no' END,
+			'tag_list', b.tags,
+			'content', b.content,
+			'metadata', b.metadata,
+			'updated_at', b.updated_at)
+		FROM %s AS b
+		ORDER BY b.created_at, b.id$sql$, source);
+END;
+$$;
+
+COMMENT ON FUNCTION vecmark.export_json(regclass) IS
+	'a bookmarks table as JSON objects of Pinboard''s form, with tag_list (exact tags), content, metadata and updated_at besides';

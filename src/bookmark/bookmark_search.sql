@@ -1,0 +1,278 @@
+-- bookmark_search.sql: full-text, semantic and hybrid search.
+
+CREATE FUNCTION vecmark.parse_query(
+	query_text text,
+	OUT words text,
+	OUT plain text,
+	OUT tags text[],
+	OUT tag_trees text[],
+	OUT not_tags text[],
+	OUT sites text[],
+	OUT not_sites text[],
+	OUT after timestamptz,
+	OUT before timestamptz
+)
+LANGUAGE plpgsql STABLE PARALLEL SAFE COST 100
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	token text;
+	value text;
+	negated boolean;
+BEGIN
+	words := '';
+	plain := '';
+	tags := '{}';
+	tag_trees := '{}';
+	not_tags := '{}';
+	sites := '{}';
+	not_sites := '{}';
+	FOR token IN
+		SELECT m[1] FROM regexp_matches(query_text, '(-?(?:#|site:|after:|before:)?(?:"[^"]*"?|[^\s"]+))', 'g') AS m
+	LOOP
+		negated := starts_with(token, '-');
+		value := replace(ltrim(token, '-'), '"', '');
+		IF value ~ '^#.' THEN
+			value := substr(value, 2);
+			IF negated THEN
+				not_tags := not_tags || value;
+			ELSIF value ~ './\*?$' THEN
+				tag_trees := tag_trees || regexp_replace(value, '/\*?$', '');
+			ELSE
+				tags := tags || value;
+			END IF;
+		ELSIF value ~ '^site:.' THEN
+			value := lower(substr(value, 6));
+			IF negated THEN
+				not_sites := not_sites || value;
+			ELSE
+				sites := sites || value;
+			END IF;
+		ELSIF value ~ '^(after|before):.' AND NOT negated THEN
+			BEGIN
+				IF starts_with(value, 'after:') THEN
+					after := greatest(after, substr(value, 7)::timestamptz);
+				ELSE
+					before := least(before, substr(value, 8)::timestamptz);
+				END IF;
+			EXCEPTION WHEN data_exception THEN
+				RAISE EXCEPTION 'no date in "%"', token
+					USING ERRCODE = 'invalid_datetime_format', HINT = 'Write after:2026-01-31 or before:yesterday.';
+			END;
+		ELSE
+			words := concat_ws(' ', nullif(words, ''), token);
+			IF NOT negated THEN
+				plain := concat_ws(' ', nullif(plain, ''), value);
+			END IF;
+		END IF;
+	END LOOP;
+END;
+$$;
+
+COMMENT ON FUNCTION vecmark.parse_query(text) IS
+	'the query language of vecmark.search: words, "phrases", -not, or, #tag, #tag/ (and below), -#tag, site:host, -site:host, after:date, before:date; words: for websearch_to_tsquery, plain: those wanted, without quotes';
+
+CREATE FUNCTION vecmark.any_word_query(config regconfig, words text, plain text) RETURNS tsquery
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE COST 50
+BEGIN ATOMIC
+	-- lexemes are quoted in the text of a tsquery and hold no " & "
+	SELECT CASE WHEN unwanted IS NULL THEN wanted ELSE wanted && websearch_to_tsquery(config, unwanted) END
+	FROM (SELECT
+			replace(plainto_tsquery(config, plain)::text, ' & ', ' | ')::tsquery AS wanted,
+			(SELECT string_agg(m[1], ' ') FROM regexp_matches(words, '(?:^|\s)(-(?:"[^"]*"|[^\s"]+))', 'g') AS m) AS unwanted) AS q;
+END;
+
+COMMENT ON FUNCTION vecmark.any_word_query(regconfig, text, text) IS
+	'the query that vecmark.search falls back to when too few rows have all words: any of the wanted words, none of the unwanted';
+
+CREATE FUNCTION vecmark.json_texts(object jsonb, key text) RETURNS text[]
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE COST 5
+BEGIN ATOMIC
+	SELECT CASE jsonb_typeof(object -> key)
+		WHEN 'array' THEN ARRAY(SELECT jsonb_array_elements_text(object -> key))
+		WHEN 'string' THEN ARRAY[object ->> key]
+		ELSE '{}'
+	END;
+END;
+
+COMMENT ON FUNCTION vecmark.json_texts(jsonb, text) IS
+	'a string or an array of strings in a JSON object as text[]; empty for anything else';
+
+CREATE FUNCTION vecmark.search(
+	source regclass,
+	query_text text DEFAULT NULL,
+	query_embedding vector DEFAULT NULL,
+	match_count integer DEFAULT 10,
+	filter jsonb DEFAULT '{}',
+	full_text_weight double precision DEFAULT 1,
+	semantic_weight double precision DEFAULT 1,
+	rrf_k integer DEFAULT 60,
+	match_threshold double precision DEFAULT NULL,
+	candidates integer DEFAULT NULL,
+	exact boolean DEFAULT false
+) RETURNS TABLE (
+	id uuid,
+	url text,
+	title text,
+	tags text[],
+	score double precision,
+	similarity double precision,
+	full_text_rank integer,
+	semantic_rank integer
+)
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED COST 10000 ROWS 10
+SET search_path = pg_catalog, @extschema@, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+	settings constant jsonb := vecmark.bookmark_settings(source);
+	config constant regconfig := settings->>'config';
+	parsed record;
+	conditions text := '';
+	text_query tsquery;
+	enough boolean;
+	use_text boolean;
+	use_vector boolean;
+	wanted_tags text[];
+	any_tags text[];
+	sites text[];
+	after timestamptz;
+	before timestamptz;
+	metadata jsonb;
+BEGIN
+	IF match_count IS NULL OR match_count < 1 OR match_count > 10000 THEN
+		RAISE EXCEPTION 'match_count must be from 1 to 10000, not %', coalesce(match_count::text, 'null') USING ERRCODE = 'invalid_parameter_value';
+	END IF;
+	IF rrf_k IS NULL OR rrf_k < 1 THEN
+		RAISE EXCEPTION 'rrf_k must be at least 1, not %', coalesce(rrf_k::text, 'null') USING ERRCODE = 'invalid_parameter_value';
+	END IF;
+	IF coalesce(full_text_weight, -1) NOT BETWEEN 0 AND 1e6 OR coalesce(semantic_weight, -1) NOT BETWEEN 0 AND 1e6 THEN
+		RAISE EXCEPTION 'weights must be from 0 to 1000000' USING ERRCODE = 'invalid_parameter_value';
+	END IF;
+	filter := coalesce(filter, '{}');
+	IF jsonb_typeof(filter) <> 'object' THEN
+		RAISE EXCEPTION 'filter must be a JSON object, not %', jsonb_typeof(filter) USING ERRCODE = 'invalid_parameter_value';
+	END IF;
+	candidates := greatest(coalesce(candidates, greatest(50, 4 * match_count)), match_count);
+
+	parsed := vecmark.parse_query(coalesce(query_text, ''));
+
+	-- What a row must satisfy.  The arguments of all queries below are, in
+	-- this order: $1 text_query, $2 query_embedding, $3 candidates, $4 tags,
+	-- $5 any_tags, $6 tag_trees, $7 not_tags, $8 sites, $9 not_sites,
+	-- $10 after, $11 before, $12 metadata.
+	wanted_tags := parsed.tags || vecmark.json_texts(filter, 'tags');
+	any_tags := vecmark.json_texts(filter, 'any_tags');
+	sites := parsed.sites || vecmark.json_texts(filter, 'site');
+	after := greatest(parsed.after, (filter->>'after')::timestamptz);
+	before := least(parsed.before, (filter->>'before')::timestamptz);
+	metadata := filter - ARRAY['tags', 'any_tags', 'site', 'after', 'before'];
+	IF cardinality(wanted_tags) > 0 THEN
+		conditions := conditions || ' AND b.tags @> $4';
+	END IF;
+	IF cardinality(any_tags) > 0 THEN
+		conditions := conditions || ' AND b.tags && $5';
+	END IF;
+	IF cardinality(parsed.tag_trees) > 0 THEN
+		conditions := conditions || $c$ AND NOT EXISTS (SELECT FROM unnest($6) AS w WHERE NOT EXISTS (SELECT FROM unnest(b.tags) AS t WHERE t = w OR starts_with(t, w || '/')))$c$;
+	END IF;
+	IF cardinality(parsed.not_tags) > 0 THEN
+		conditions := conditions || ' AND NOT b.tags && $7';
+	END IF;
+	IF cardinality(sites) > 0 THEN
+		conditions := conditions || $c$ AND EXISTS (SELECT FROM unnest($8) AS w WHERE vecmark.url_host(b.url_key) = w OR right(vecmark.url_host(b.url_key), length(w) + 1) = '.' || w)$c$;
+	END IF;
+	IF cardinality(parsed.not_sites) > 0 THEN
+		conditions := conditions || $c$ AND NOT EXISTS (SELECT FROM unnest($9) AS w WHERE vecmark.url_host(b.url_key) = w OR right(vecmark.url_host(b.url_key), length(w) + 1) = '.' || w)$c$;
+	END IF;
+	IF after IS NOT NULL THEN
+		conditions := conditions || ' AND b.created_at >= $10';
+	END IF;
+	IF before IS NOT NULL THEN
+		conditions := conditions || ' AND b.created_at < $11';
+	END IF;
+	IF metadata <> '{}' THEN
+		conditions := conditions || ' AND b.metadata @> $12';
+	END IF;
+
+	-- which halves take part
+	IF full_text_weight > 0 AND parsed.words <> '' THEN
+		text_query := websearch_to_tsquery(config, parsed.words);
+	END IF;
+	IF semantic_weight > 0 AND query_embedding IS NULL AND parsed.plain <> '' THEN
+		query_embedding := vecmark.bookmark_embed(settings, parsed.plain);
+	END IF;
+	use_text := coalesce(numnode(text_query) > 0, false);
+	use_vector := semantic_weight > 0 AND query_embedding IS NOT NULL;
+
+	-- no more words to leave out, or rows enough that have all of them
+	IF use_text AND numnode(text_query) > 1 AND parsed.plain <> '' THEN
+		EXECUTE format('SELECT count(*) >= $13 FROM (SELECT FROM %s AS b WHERE b.fts @@ $1%s LIMIT $13) AS m', source, conditions)
+			INTO enough
+			USING text_query, query_embedding, candidates, wanted_tags, any_tags, parsed.tag_trees, parsed.not_tags,
+				sites, parsed.not_sites, after, before, metadata, match_count;
+		IF NOT enough THEN
+			text_query := vecmark.any_word_query(config, parsed.words, parsed.plain);
+			use_text := numnode(text_query) > 0;
+		END IF;
+	END IF;
+
+	IF NOT use_text AND NOT use_vector THEN
+		IF parsed.words <> '' THEN
+			RETURN;				-- words that no half can look for
+		END IF;
+		-- conditions alone: the newest first
+		RETURN QUERY EXECUTE format($sql$
+			SELECT b.id, b.url, b.title, b.tags, 0::double precision, NULL::double precision, NULL::integer, NULL::integer
+			FROM %s AS b
+			WHERE true%s
+			ORDER BY b.created_at DESC, b.id
+			LIMIT $13$sql$, source, conditions)
+			USING text_query, query_embedding, candidates, wanted_tags, any_tags, parsed.tag_trees, parsed.not_tags,
+				sites, parsed.not_sites, after, before, metadata, match_count;
+		RETURN;
+	END IF;
+
+	-- The inner query of each half has the shape that an index serves; an
+	-- operand that is not the bare operator keeps the index out of "exact".
+	RETURN QUERY EXECUTE format($sql$
+		WITH text_half AS (
+			SELECT m.id, row_number() OVER (ORDER BY m.relevance DESC, m.id)::integer AS place
+			FROM (
+				SELECT b.id, ts_rank(b.fts, $1, 1) AS relevance
+				FROM %1$s AS b
+				WHERE %2$L AND b.fts @@ $1%4$s
+				ORDER BY 2 DESC, 1
+				LIMIT $3
+			) AS m
+		),
+		vector_half AS (
+			SELECT m.id, row_number() OVER (ORDER BY m.distance, m.id)::integer AS place
+			FROM (
+				SELECT b.id, b.embedding OPERATOR(@extschema@.<=>) $2 AS distance
+				FROM %1$s AS b
+				WHERE %3$L AND b.embedding IS NOT NULL%4$s
+				ORDER BY %5$s
+				LIMIT $3
+			) AS m
+			WHERE m.distance <> 'NaN' AND 1 - m.distance >= coalesce($17, '-Infinity')
+		)
+		SELECT b.id, b.url, b.title, b.tags,
+			coalesce($14 / ($16 + t.place), 0) + coalesce($15 / ($16 + v.place), 0),
+			1 - (b.embedding OPERATOR(@extschema@.<=>) $2),
+			t.place, v.place
+		FROM text_half AS t
+			FULL JOIN vector_half AS v USING (id)
+			JOIN %1$s AS b USING (id)
+		ORDER BY 5 DESC, 1
+		LIMIT $13$sql$,
+		source, use_text, use_vector, conditions,
+		CASE WHEN exact THEN '(b.embedding OPERATOR(@extschema@.<=>) $2) + 0' ELSE 'b.embedding OPERATOR(@extschema@.<=>) $2' END)
+		USING text_query, query_embedding, candidates, wanted_tags, any_tags, parsed.tag_trees, parsed.not_tags,
+			sites, parsed.not_sites, after, before, metadata, match_count,
+			full_text_weight, semantic_weight, rrf_k, match_threshold;
+END;
+$$;
+
+COMMENT ON FUNCTION vecmark.search(regclass, text, vector, integer, jsonb, double precision, double precision, integer, double precision, integer, boolean) IS
+	'search a bookmarks table by text, by vector or by both, fused by reciprocal rank: score = sum of weight / (rrf_k + rank); a text without a vector goes through the table''s embedder, a weight of 0 leaves a half out; filter: {"tags", "any_tags", "site", "after", "before"}, other keys must be contained in metadata; match_threshold: least similarity of the semantic half; candidates: rows from each half; exact: without a vector index';
