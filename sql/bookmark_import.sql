@@ -58,7 +58,8 @@ SELECT id, url, title, tags, coalesce(description, ''), metadata, content, creat
 -- Pinboard's own form
 SELECT outcome, url, reason FROM vecmark.import_json('copy', '[
 	{"href": "http://pin.example/", "description": "Pin", "extended": "Long", "tags": "a b", "time": "2020-02-03T04:05:06Z", "shared": "no", "toread": "yes"},
-	{"description": "no address"}, {"href": " "}, {"href": "http://odd.example", "time": "no time", "tags": 5}]');
+	{"description": "no address"}, {"href": " "}, {"href": {"a": 1}}, 5, {"href": "PLACE:x"},
+	{"href": "http://odd.example", "time": "no time", "tags": ["a", "b c"], "metadata": []}]');
 SELECT title, description, tags, metadata, created_at FROM copy WHERE url = 'http://pin.example/';
 
 -- a table filled by COPY
@@ -78,6 +79,18 @@ INSERT INTO mixed VALUES ('http://m.example/1', 'fine', NULL), ('http://m.exampl
 	('http://m.example/4', 'eight numbers', '{1,2,3,4,5,6,7,8}'), (NULL, 'no address', NULL), (repeat('x', 70000), 'too long', NULL), ('https://csv.example/2', 'merged', NULL);
 SELECT entry, outcome, left(url, 30) AS url, reason FROM vecmark.import_table('copy', 'mixed');
 SELECT url, title, embedding IS NULL AS no_embedding FROM copy WHERE url LIKE 'http://m.%' OR title = 'merged' ORDER BY url;
+-- many rows, some of which fail: as many tries as there are halves, not as there are rows
+CREATE TEMPORARY TABLE many AS SELECT 'http://many.example/' || i AS url, CASE WHEN i % 1000 = 7 THEN 'refused' ELSE 'fine' END AS title FROM generate_series(1, 3000) AS i;
+SELECT outcome, reason, count(*) FROM vecmark.import_table('copy', 'many') GROUP BY 1, 2 ORDER BY 1;
+SELECT count(*) FROM copy WHERE url LIKE 'http://many.example/%';
+-- twice in a transaction, and after an error in it
+BEGIN;
+SELECT outcome, count(*) FROM vecmark.import_table('copy', 'many') GROUP BY 1 ORDER BY 1;
+SAVEPOINT s;
+SELECT * FROM vecmark.import_json('copy', '{}');
+ROLLBACK TO s;
+SELECT outcome, count(*) FROM vecmark.import_table('copy', 'csv') GROUP BY 1 ORDER BY 1;
+COMMIT;
 -- nothing is left behind
 SELECT count(*) FROM pg_class WHERE relname LIKE 'vecmark_import%';
 DROP TABLE marks, marks_visits, copy, copy_visits, files;

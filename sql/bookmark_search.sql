@@ -28,11 +28,22 @@ SELECT title FROM vecmark.search('marks', 'relational database -embedded', seman
 SELECT title FROM vecmark.search('marks', '"embedded database"', semantic_weight => 0, match_count => 1);
 SELECT count(*) FROM vecmark.search('marks', 'zzzzz', semantic_weight => 0);
 SELECT count(*) FROM vecmark.search('marks', 'the', semantic_weight => 0);
+-- the row that has all words comes first, however many have one of them more often
+INSERT INTO marks (url, title, content) SELECT 'http://many.example/' || i, 'alpha alpha alpha', NULL FROM generate_series(1, 60) AS i;
+INSERT INTO marks (url, title, content) VALUES ('http://both.example', 'Both', repeat('filler ', 500) || 'alpha beta');
+SELECT title, full_text_rank FROM vecmark.search('marks', 'alpha beta', semantic_weight => 0, match_count => 2);
+SELECT count(*) FROM vecmark.search('marks', '"beta alpha"', semantic_weight => 0);
+SELECT count(*) FROM vecmark.search('marks', 'alpha -"alpha beta', semantic_weight => 0, match_count => 100);
+SELECT count(*) FROM vecmark.search('marks', '-alpha', match_count => 100);
+DELETE FROM marks WHERE url_key LIKE 'http://%.example%';
 -- conditions
 SELECT title FROM vecmark.search('marks', '#db');
 SELECT title FROM vecmark.search('marks', '#lang/');
 SELECT title FROM vecmark.search('marks', '#docs -#db');
-SELECT title FROM vecmark.search('marks', 'site:sqlite.org');
+SELECT title FROM vecmark.search('marks', '-#lang/ -#db/');
+SELECT title FROM vecmark.search('marks', 'site:SQLite.org');
+SELECT title FROM vecmark.search('marks', filter => '{"site": "SQLite.ORG"}');
+SELECT count(*) FROM vecmark.search('marks', filter => '{"any_tags": []}');
 SELECT title FROM vecmark.search('marks', '-site:org');
 SELECT title FROM vecmark.search('marks', 'after:2026-03-01 before:2026-05-01');
 SELECT title FROM vecmark.search('marks', filter => '{"lang": "en"}');
@@ -49,6 +60,14 @@ SELECT count(*) FROM vecmark.search('marks', 'database', candidates => 1, match_
 -- a zero vector has no neighbours
 UPDATE marks SET embedding = array_fill(0, ARRAY[64])::vector WHERE title = 'Tokio';
 SELECT count(*) FROM vecmark.search('marks', query_embedding => vecmark.embed('anything', 64));
+SELECT title, similarity FROM vecmark.search('marks', 'tokio', match_count => 1);
+SELECT count(*) FROM vecmark.search('marks', 'tokio', rrf_k => 2147483647, match_count => 1);
+-- nothing depends on how literals are read
+SET escape_string_warning = off;
+SET standard_conforming_strings = off;
+SELECT * FROM vecmark.parse_query('misses "some text" -sass #lists/ -#trees/* site:x.org or');
+SELECT j->>'tags' FROM vecmark.export_json('marks') AS j LIMIT 1;
+RESET standard_conforming_strings;
 -- a table without an embedder: text alone
 SELECT vecmark.create_bookmarks('plain_marks', 3, 'simple', NULL) IS NOT NULL;
 INSERT INTO plain_marks (url, title, embedding) VALUES ('http://a.example', 'a word', '[1,0,0]'), ('http://b.example', 'b', '[0,1,0]');

@@ -60,6 +60,13 @@ INSERT INTO marks (url, title, content) VALUES ('http://long.example', 'Long', r
 SELECT fts @@ 'word' AS word, fts @@ 'last' AS last FROM marks WHERE url = 'http://long.example';
 SELECT vecmark.bookmark_fts('simple', 'a', '{b/c}', 'd', 'e', 'https://www.example.com/path-x?q=r%20s');
 SELECT vecmark.bookmark_fts('simple', NULL, NULL, NULL, NULL, NULL);
+-- the worst that can be in the limits fits: compounds of short words, in one byte and in four a character
+INSERT INTO marks (url, title, tags, description, content)
+	SELECT 'http://full.example/' || n, w, ARRAY[left(w, 250)], w, w
+	FROM (SELECT n, string_agg(CASE n WHEN 1 THEN to_hex(i) || '-' || to_hex(i * 7) WHEN 2 THEN repeat(chr(131072 + i % 20000), 2) || '-' || chr(131072 + i / 9) ELSE chr(19968 + i % 20000) || '-' || chr(19968 + i / 3) END, ' ') AS w
+		FROM generate_series(1, 3) AS n, generate_series(1, 60000) AS i GROUP BY n) AS s;
+SELECT url, length(fts) > 10000 AS words FROM marks WHERE url LIKE 'http://full%' ORDER BY url;
+SELECT octet_length(vecmark.head('aäöü', n)) FROM generate_series(0, 8) AS n;
 
 -- long URLs: bookmarklets and data
 INSERT INTO marks (url) VALUES ('javascript:' || repeat('alert(1);', 5000)), ('data:text/plain,' || repeat('x', 60000)) RETURNING length(url_key);

@@ -12,10 +12,14 @@ WHERE classid NOT IN ('pg_cast'::regclass, 'pg_opfamily'::regclass) AND obj_desc
 	AND NOT (classid = 'pg_type'::regclass AND (SELECT typelem <> 0 OR typtype = 'c' FROM pg_type WHERE oid = objid));
 -- no function runs with the rights of its owner
 SELECT oid::regprocedure FROM functions WHERE prosecdef;
--- PL/pgSQL without a fixed search path
+-- PL/pgSQL that looks names up where users can make things; one does, for the user's own embedder
 SELECT oid::regprocedure FROM functions
 WHERE prolang = (SELECT oid FROM pg_language WHERE lanname = 'plpgsql') AND prokind = 'f'
-	AND NOT EXISTS (SELECT FROM unnest(proconfig) AS c WHERE c LIKE 'search_path=pg_catalog, %');
+	AND 'search_path=pg_catalog, pg_temp' <> ALL (coalesce(proconfig, '{}'));
+-- exception blocks, which parallel workers and their leaders cannot run
+SELECT oid::regprocedure FROM functions WHERE prosrc ~ 'EXCEPTION[[:space:]]+WHEN' AND proparallel <> 'u';
+-- backslashes, whose meaning in a literal depends on a setting
+SELECT oid::regprocedure FROM functions WHERE prolang <> (SELECT oid FROM pg_language WHERE lanname = 'c') AND position(chr(92) IN prosrc) > 0;
 -- SQL functions whose names are not bound when they are made
 SELECT oid::regprocedure FROM functions
 WHERE prolang = (SELECT oid FROM pg_language WHERE lanname = 'sql') AND prosqlbody IS NULL;

@@ -13,7 +13,7 @@ BEGIN
 	RETURN 'no error';
 EXCEPTION WHEN OTHERS THEN
 	GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
-	RETURN concat_ws(E'\n  ', SQLSTATE || ' ' || SQLERRM, nullif('DETAIL ' || detail, 'DETAIL '), nullif('HINT ' || hint, 'HINT '));
+	RETURN concat_ws(E'\n  ', SQLSTATE || ' ' || SQLERRM, nullif('DETAIL ' || regexp_replace(detail, '^(Failing row contains).*', '\1 ...'), 'DETAIL '), nullif('HINT ' || hint, 'HINT '));
 END $$;
 CREATE FUNCTION show_all(statements text[]) RETURNS SETOF text LANGUAGE sql AS $$ SELECT s || E'\n  ' || shown(s) FROM unnest(statements) AS s $$;
 
@@ -59,14 +59,15 @@ CREATE TABLE no_marks (id integer);
 SELECT vecmark.create_bookmarks('marks', 3) IS NOT NULL;
 SELECT show_all(ARRAY[
 	$$SELECT vecmark.create_bookmarks('marks')$$, $$SELECT vecmark.create_bookmarks('a.b.c')$$, $$SELECT vecmark.create_bookmarks('1x')$$, $$SELECT vecmark.create_bookmarks('')$$,
-	$$SELECT vecmark.create_bookmarks(NULL)$$, $$SELECT vecmark.create_bookmarks('nowhere.m')$$,
+	$$SELECT vecmark.create_bookmarks(NULL)$$, $$SELECT vecmark.create_bookmarks(repeat('x', 57))$$, $$SELECT vecmark.create_bookmarks('nowhere.m')$$,
 	$$SELECT vecmark.create_bookmarks('m', 0)$$, $$SELECT vecmark.create_bookmarks('m', 16001)$$, $$SELECT vecmark.create_bookmarks('m', NULL)$$,
 	$$SELECT vecmark.create_bookmarks('m', embedder => 'pg_catalog.upper')$$, $$SELECT vecmark.create_bookmarks('m', embedder => 'pg_catalog.pg_backend_pid')$$,
 	$$SELECT vecmark.create_bookmarks('m', config => 'no_config')$$,
-	$$SELECT vecmark.embed('a', 0)$$, $$SELECT vecmark.embed('a', 16001)$$,
+	$$SELECT vecmark.embed('a', 0)$$, $$SELECT vecmark.head('a', -1)$$, $$SELECT vecmark.embed('a', 16001)$$,
 	$$INSERT INTO marks (url, created_at, updated_at) VALUES (NULL, 'epoch', 'epoch')$$, $$INSERT INTO marks (url) VALUES ('  ')$$, $$INSERT INTO marks (url) VALUES (repeat('x', 100000))$$,
 	$$INSERT INTO marks (url) VALUES ('http://a'), ('http://A/')$$, $$INSERT INTO marks (url, embedding) VALUES ('http://a', '[1,2]')$$,
-	$$SELECT vecmark.save('no_marks', 'http://a')$$, $$SELECT vecmark.save('marks', '')$$, $$SELECT vecmark.save('nowhere', 'http://a')$$,
+	$$SELECT vecmark.save('no_marks', 'http://a')$$, $$SELECT vecmark.save('marks', '')$$, $$SELECT vecmark.save('nowhere', 'http://a')$$, $$SELECT vecmark.save(NULL, 'http://a')$$,
+	$$INSERT INTO marks (url, tags) VALUES ('http://a', ARRAY[repeat('x', 1001)])$$, $$SELECT vecmark.save('marks', 'http://word.example', metadata => '5')$$,
 	$$SELECT vecmark.lookup('no_marks', 'http://a')$$,
 	$$SELECT vecmark.visit('marks', 'http://a')$$, $$SELECT vecmark.visit('marks')$$, $$SELECT vecmark.visit('marks', 'http://a', '00000000-0000-0000-0000-000000000001')$$,
 	$$SELECT vecmark.visit('marks', id => '00000000-0000-0000-0000-000000000001')$$, $$SELECT vecmark.visit('no_marks', id => '00000000-0000-0000-0000-000000000001')$$,
@@ -76,7 +77,8 @@ SELECT show_all(ARRAY[
 	$$SELECT vecmark.search('no_marks', 'x')$$, $$SELECT vecmark.search('marks', 'x', match_count => 0)$$, $$SELECT vecmark.search('marks', 'x', match_count => NULL)$$,
 	$$SELECT vecmark.search('marks', 'x', match_count => 10001)$$, $$SELECT vecmark.search('marks', 'x', rrf_k => 0)$$, $$SELECT vecmark.search('marks', 'x', semantic_weight => -1)$$,
 	$$SELECT vecmark.search('marks', 'x', full_text_weight => 'NaN')$$, $$SELECT vecmark.search('marks', 'x', filter => '[]')$$, $$SELECT vecmark.search('marks', filter => '{"after": "never"}')$$,
-	$$SELECT vecmark.search('marks', 'after:never')$$]);
+	$$SELECT vecmark.search('marks', 'after:never')$$, $$SELECT vecmark.search('marks', repeat('x', 10001))$$, $$SELECT vecmark.search(NULL, 'x')$$,
+	$$SELECT vecmark.search('marks', filter => '{"tags": 5}')$$, $$SELECT vecmark.search('marks', filter => '{"site": ["a", {}]}')$$]);
 INSERT INTO marks (url, title) VALUES ('http://word.example', 'word');
 SELECT show_all(ARRAY[$$SELECT vecmark.search('marks', query_embedding => '[1,2]')$$]);
 -- import

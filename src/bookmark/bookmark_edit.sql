@@ -2,7 +2,7 @@
 
 CREATE FUNCTION vecmark.lookup(source regclass, url text) RETURNS uuid
 LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE COST 100
-SET search_path = pg_catalog, @extschema@, pg_temp
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	found_id uuid;
@@ -25,14 +25,15 @@ CREATE FUNCTION vecmark.save(
 	tags text[] DEFAULT NULL,
 	content text DEFAULT NULL,
 	metadata jsonb DEFAULT NULL,
-	embedding vector DEFAULT NULL,
+	embedding @extschema@.vector DEFAULT NULL,
 	OUT id uuid,
 	OUT inserted boolean
 )
 LANGUAGE plpgsql VOLATILE COST 1000
-SET search_path = pg_catalog, @extschema@, pg_temp
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+	PERFORM vecmark.bookmark_settings(source);
 	-- A row that is in the way may go before it can be updated, and one may
 	-- come before it can be inserted; so try again, but not for ever.
 	FOR attempt IN 1..10 LOOP
@@ -40,16 +41,15 @@ BEGIN
 		IF id IS NOT NULL THEN
 			EXECUTE format($sql$
 				UPDATE %s AS b SET
-					url = $2,
 					title = coalesce($3, b.title),
 					description = coalesce($4, b.description),
 					tags = b.tags || $5,
 					content = coalesce($6, b.content),
 					metadata = b.metadata || coalesce($7, '{}'),
 					embedding = coalesce($8, b.embedding)
-				WHERE b.id = $1 AND b.url_key = $9
+				WHERE b.id = $1 AND b.url_key = $2
 				RETURNING b.id$sql$, source)
-				INTO id USING id, url, title, description, tags, content, metadata, embedding, vecmark.url_key(url);
+				INTO id USING id, vecmark.url_key(url), title, description, tags, content, metadata, embedding;
 			inserted := false;
 		ELSE
 			EXECUTE format($sql$
@@ -69,8 +69,8 @@ BEGIN
 END;
 $$;
 
-COMMENT ON FUNCTION vecmark.save(regclass, text, text, text, text[], text, jsonb, vector) IS
-	'insert a bookmark, or update the one of the same URL however it is spelt: given values replace, tags and metadata are added, nulls change nothing; returns its id and whether it was inserted';
+COMMENT ON FUNCTION vecmark.save(regclass, text, text, text, text[], text, jsonb, @extschema@.vector) IS
+	'insert a bookmark, or update the one of the same URL however it is spelt: its URL stays as it was typed first, other given values replace, tags and metadata are added, nulls change nothing; returns its id and whether it was inserted';
 
 CREATE FUNCTION vecmark.visit(
 	source regclass,
@@ -79,7 +79,7 @@ CREATE FUNCTION vecmark.visit(
 	visited_at timestamptz DEFAULT now()
 ) RETURNS bigint
 LANGUAGE plpgsql VOLATILE COST 1000
-SET search_path = pg_catalog, @extschema@, pg_temp
+SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
 DECLARE
@@ -90,7 +90,12 @@ BEGIN
 	IF (url IS NULL) = (id IS NULL) THEN
 		RAISE EXCEPTION 'a visit needs either a URL or an id' USING ERRCODE = 'invalid_parameter_value';
 	END IF;
-	SELECT conrelid INTO visits FROM pg_constraint WHERE confrelid = source AND contype = 'f' AND conname = 'vecmark_visits';
+	-- anybody may refer to the table; only its owner's table counts
+	SELECT c.conrelid INTO visits
+	FROM pg_constraint AS c JOIN pg_class AS v ON v.oid = c.conrelid JOIN pg_class AS b ON b.oid = c.confrelid
+	WHERE c.confrelid = source AND c.contype = 'f' AND c.conname = 'vecmark_visits' AND c.conparentid = 0 AND v.relowner = b.relowner
+	ORDER BY c.oid
+	LIMIT 1;
 	IF visits IS NULL THEN
 		RAISE EXCEPTION '"%" has no table of visits', source
 			USING ERRCODE = 'wrong_object_type', HINT = 'vecmark.create_bookmarks makes one; its foreign key is named vecmark_visits.';
@@ -109,18 +114,36 @@ $$;
 COMMENT ON FUNCTION vecmark.visit(regclass, text, uuid, timestamptz) IS
 	'record a visit to a bookmark, given by URL or by id, and count it; returns its access_count; error when there is no such bookmark';
 
-CREATE FUNCTION vecmark.replace_tags(source regclass, affected text, replacement text, arguments text[]) RETURNS bigint
+CREATE FUNCTION vecmark.change_tags(source regclass, change text, arguments text[]) RETURNS bigint
 LANGUAGE plpgsql VOLATILE COST 10000
-SET search_path = pg_catalog, @extschema@, pg_temp
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+	affected text;
+	replacement text;
 	changed bigint;
 BEGIN
 	PERFORM vecmark.bookmark_settings(source);
+	arguments := ARRAY(SELECT btrim(argument) FROM unnest(arguments) WITH ORDINALITY AS a (argument, place) ORDER BY place);
+	IF '' = ANY (arguments) THEN
+		RAISE EXCEPTION 'a tag must not be empty' USING ERRCODE = 'invalid_parameter_value';
+	END IF;
+	CASE change
+		WHEN 'rename' THEN			-- $1[1] and what is below it become $1[2]
+			affected := $c$b.tags @> $1[1:1] OR EXISTS (SELECT FROM unnest(b.tags) AS tag WHERE starts_with(tag, $1[1] || '/'))$c$;
+			replacement := $c$CASE WHEN tag = $1[1] THEN $1[2] WHEN starts_with(tag, $1[1] || '/') THEN $1[2] || substr(tag, length($1[1]) + 1) ELSE tag END$c$;
+		WHEN 'merge' THEN			-- $1[2], $1[3], ... become $1[1]
+			affected := 'b.tags && $1[2:]';
+			replacement := 'CASE WHEN tag = ANY ($1[2:]) THEN $1[1] ELSE tag END';
+		WHEN 'delete' THEN			-- $1[1] goes
+			affected := 'b.tags @> $1';
+			replacement := 'CASE WHEN tag <> $1[1] THEN tag END';
+	END CASE;
+
 	-- rows are locked in the order in which imports lock them
 	EXECUTE format($sql$
 		WITH affected AS MATERIALIZED (
-			SELECT id FROM %1$s WHERE %2$s ORDER BY id FOR UPDATE
+			SELECT b.id FROM %1$s AS b WHERE %2$s ORDER BY vecmark.url_digest(b.url_key) FOR NO KEY UPDATE
 		)
 		UPDATE %1$s AS b
 		SET tags = (SELECT coalesce(array_agg(DISTINCT new_tag), '{}')
@@ -134,41 +157,23 @@ BEGIN
 END;
 $$;
 
-COMMENT ON FUNCTION vecmark.replace_tags(regclass, text, text, text[]) IS
-	'does the work of rename_tag, merge_tags and delete_tag: two SQL expressions, over the row and over each "tag", with the arguments as $1';
+COMMENT ON FUNCTION vecmark.change_tags(regclass, text, text[]) IS
+	'does the work of rename_tag, merge_tags and delete_tag; change is rename, merge or delete';
 
 CREATE FUNCTION vecmark.rename_tag(source regclass, tag text, new_tag text) RETURNS bigint
-LANGUAGE plpgsql VOLATILE STRICT COST 10000
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	IF btrim(tag) = '' OR btrim(new_tag) = '' THEN
-		RAISE EXCEPTION 'a tag must not be empty' USING ERRCODE = 'invalid_parameter_value';
-	END IF;
-	RETURN vecmark.replace_tags(source,
-		'tags @> ARRAY[$1[1]] OR EXISTS (SELECT FROM unnest(tags) AS tag WHERE starts_with(tag, $1[1] || ''/''))',
-		'CASE WHEN tag = $1[1] THEN $1[2] WHEN starts_with(tag, $1[1] || ''/'') THEN $1[2] || substr(tag, length($1[1]) + 1) ELSE tag END',
-		ARRAY[btrim(tag), btrim(new_tag)]);
+LANGUAGE sql VOLATILE STRICT COST 10000
+BEGIN ATOMIC
+	SELECT vecmark.change_tags(source, 'rename', ARRAY[tag, new_tag]);
 END;
-$$;
 
 COMMENT ON FUNCTION vecmark.rename_tag(regclass, text, text) IS
 	'rename a tag and the tags below it (tag/...) in a whole bookmarks table; returns the number of bookmarks changed';
 
 CREATE FUNCTION vecmark.merge_tags(source regclass, tags text[], into_tag text) RETURNS bigint
-LANGUAGE plpgsql VOLATILE STRICT COST 10000
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	IF btrim(into_tag) = '' THEN
-		RAISE EXCEPTION 'a tag must not be empty' USING ERRCODE = 'invalid_parameter_value';
-	END IF;
-	RETURN vecmark.replace_tags(source,
-		'tags && $1[2:]',
-		'CASE WHEN tag = ANY ($1[2:]) THEN $1[1] ELSE tag END',
-		btrim(into_tag) || tags);
+LANGUAGE sql VOLATILE STRICT COST 10000
+BEGIN ATOMIC
+	SELECT vecmark.change_tags(source, 'merge', into_tag || tags);
 END;
-$$;
 
 COMMENT ON FUNCTION vecmark.merge_tags(regclass, text[], text) IS
 	'replace several tags by one in a whole bookmarks table; returns the number of bookmarks changed';
@@ -176,7 +181,7 @@ COMMENT ON FUNCTION vecmark.merge_tags(regclass, text[], text) IS
 CREATE FUNCTION vecmark.delete_tag(source regclass, tag text) RETURNS bigint
 LANGUAGE sql VOLATILE STRICT COST 10000
 BEGIN ATOMIC
-	SELECT vecmark.replace_tags(source, 'tags @> $1', 'CASE WHEN tag <> $1[1] THEN tag END', ARRAY[tag]);
+	SELECT vecmark.change_tags(source, 'delete', ARRAY[tag]);
 END;
 
 COMMENT ON FUNCTION vecmark.delete_tag(regclass, text) IS

@@ -22,7 +22,7 @@ COMMENT ON FUNCTION vecmark.parse_netscape(text) IS
 	'the bookmarks in the HTML file that browsers export, in its order, with the line each is on; error when the text is no such file';
 
 CREATE FUNCTION vecmark.time_or_null(source text) RETURNS timestamptz
-LANGUAGE plpgsql STABLE STRICT PARALLEL RESTRICTED COST 100
+LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE COST 100
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -46,7 +46,7 @@ CREATE FUNCTION vecmark.parse_json(
 	OUT updated_at timestamptz
 )
 RETURNS SETOF record
-LANGUAGE plpgsql STABLE STRICT PARALLEL RESTRICTED COST 10000 ROWS 1000
+LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE COST 10000 ROWS 1000
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -54,8 +54,9 @@ BEGIN
 		RAISE EXCEPTION 'bookmarks must be a JSON array, not %', jsonb_typeof(source) USING ERRCODE = 'invalid_parameter_value';
 	END IF;
 	RETURN QUERY
-		SELECT e->>'href', e->>'description', e->>'extended',
-			CASE WHEN jsonb_typeof(e->'tag_list') = 'array' THEN vecmark.json_texts(e, 'tag_list')
+		SELECT CASE WHEN jsonb_typeof(e->'href') = 'string' THEN e->>'href' END, e->>'description', e->>'extended',
+			CASE WHEN jsonb_typeof(e->'tag_list') = 'array' THEN ARRAY(SELECT jsonb_array_elements_text(e->'tag_list'))
+				WHEN jsonb_typeof(e->'tags') = 'array' THEN ARRAY(SELECT jsonb_array_elements_text(e->'tags'))
 				ELSE string_to_array(e->>'tags', ' ') END,
 			e->>'content',
 			CASE WHEN jsonb_typeof(e->'metadata') = 'object' THEN e->'metadata' ELSE '{}' END
@@ -70,9 +71,9 @@ $$;
 COMMENT ON FUNCTION vecmark.parse_json(jsonb) IS
 	'the bookmarks in a JSON array of Pinboard''s form (href, description, extended, tags, time, shared, toread), with what vecmark.export_json adds to it (tag_list, content, metadata, updated_at)';
 
-CREATE FUNCTION vecmark.import_pages(target regclass, updating boolean, only_entry bigint) RETURNS void
+CREATE FUNCTION vecmark.import_pages(target regclass, updating boolean, first_place bigint, last_place bigint) RETURNS boolean
 LANGUAGE plpgsql VOLATILE COST 100000
-SET search_path = pg_catalog, @extschema@, pg_temp
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	IF NOT updating THEN
@@ -82,9 +83,9 @@ BEGIN
 				SELECT p.url, p.title, p.description, p.tags, p.content, p.metadata, p.embedding,
 					coalesce(p.created_at, now()), coalesce(p.updated_at, p.created_at, now())
 				FROM pg_temp.vecmark_import_page AS p
-				WHERE p.outcome IS NULL AND ($1 IS NULL OR p.entry = $1)
+				WHERE p.outcome IS NULL AND p.place BETWEEN $1 AND $2
 					AND NOT EXISTS (SELECT FROM %1$s AS t WHERE t.url_hash = p.url_hash AND t.url_key = p.url_key)
-				ORDER BY p.digest
+				ORDER BY p.place
 				ON CONFLICT DO NOTHING
 				RETURNING t.url_key, t.id
 			)
@@ -92,17 +93,17 @@ BEGIN
 			SET outcome = 'added', id = added.id
 			FROM added
 			WHERE p.url_key = added.url_key$sql$, target)
-			USING only_entry;
+			USING first_place, last_place;
 	ELSE
 		-- what the table has is kept; what it lacks is added
 		EXECUTE format($sql$
 			WITH existing AS MATERIALIZED (
-				SELECT t.id, p.entry
+				SELECT t.id, p.place
 				FROM pg_temp.vecmark_import_page AS p
 					JOIN %1$s AS t ON t.url_hash = p.url_hash AND t.url_key = p.url_key
-				WHERE p.outcome IS NULL AND ($1 IS NULL OR p.entry = $1)
-				ORDER BY t.id
-				FOR UPDATE OF t
+				WHERE p.outcome IS NULL AND p.place BETWEEN $1 AND $2
+				ORDER BY p.place
+				FOR NO KEY UPDATE OF t
 			),
 			updated AS (
 				UPDATE %1$s AS t
@@ -113,7 +114,7 @@ BEGIN
 					metadata = p.metadata || t.metadata,
 					embedding = coalesce(t.embedding, p.embedding),
 					created_at = least(t.created_at, p.created_at)
-				FROM existing AS e JOIN pg_temp.vecmark_import_page AS p USING (entry)
+				FROM existing AS e JOIN pg_temp.vecmark_import_page AS p USING (place)
 				WHERE t.id = e.id AND NOT (
 					t.tags @> p.tags AND p.metadata || t.metadata = t.metadata
 					AND t.created_at <= coalesce(p.created_at, 'infinity')
@@ -125,18 +126,26 @@ BEGIN
 			UPDATE pg_temp.vecmark_import_page AS p
 			SET outcome = 'merged', id = e.id
 			FROM existing AS e
-			WHERE p.entry = e.entry$sql$, target)
-			USING only_entry;
+			WHERE p.place = e.place$sql$, target)
+			USING first_place, last_place;
 	END IF;
+	RETURN true;
+EXCEPTION
+	WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded OR insufficient_privilege OR raise_exception THEN
+		IF first_place < last_place THEN
+			RETURN false;
+		END IF;
+		UPDATE pg_temp.vecmark_import_page SET outcome = 'refused', reason = SQLERRM WHERE place = first_place;
+		RETURN true;
 END;
 $$;
 
-COMMENT ON FUNCTION vecmark.import_pages(regclass, boolean, bigint) IS
-	'one pass of an import over its temporary table: insert what is new or update what is there, all or one entry';
+COMMENT ON FUNCTION vecmark.import_pages(regclass, boolean, bigint, bigint) IS
+	'one pass of an import over a part of its temporary table: insert what is new or update what is there; false, with nothing done, when a row of several fails';
 
-CREATE FUNCTION vecmark.import_query(
+CREATE FUNCTION vecmark.import_entries(
 	target regclass,
-	query text,
+	form text,
 	argument text,
 	OUT entry bigint,
 	OUT outcome text,
@@ -146,13 +155,37 @@ CREATE FUNCTION vecmark.import_query(
 )
 RETURNS SETOF record
 LANGUAGE plpgsql VOLATILE COST 100000 ROWS 1000
-SET search_path = pg_catalog, @extschema@, pg_temp
+SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
 	dimensions constant integer := vecmark.bookmark_settings(target)->>'dimensions';
-	one bigint;
+	query text;
+	first_places bigint[];
+	last_places bigint[];
+	first_place bigint;
+	last_place bigint;
+	top integer;
 BEGIN
+	-- columns: url, title, description, tags, content, metadata, embedding, created_at, updated_at
+	IF form = 'table' THEN
+		query := vecmark.import_table_query(argument::oid::regclass);
+	ELSIF form = 'json' THEN
+		query := 'SELECT b.url, b.title, b.description, b.tags, b.content, b.metadata, NULL, b.created_at, b.updated_at FROM vecmark.parse_json($1::jsonb) AS b';
+	ELSIF form IN ('netscape', 'netscape with folders') THEN
+		-- The folders that every browser has at the top say nothing and are left out.
+		query := format($sql$
+			SELECT b.url, b.title, b.description, CASE WHEN %L THEN b.tags || array_to_string(CASE
+					WHEN lower(b.folders[1]) IN ('bookmarks', 'bookmarks bar', 'bookmarks menu', 'bookmarks toolbar', 'favorites',
+						'favorites bar', 'mobile bookmarks', 'other bookmarks', 'other favorites', 'imported', 'unsorted')
+					THEN b.folders[2:] ELSE b.folders END, '/') ELSE b.tags END,
+				NULL::text,
+				CASE WHEN b.is_private THEN '{"private": true}' ELSE '{}' END::jsonb
+					|| CASE WHEN b.to_read THEN '{"to_read": true}' ELSE '{}' END::jsonb,
+				NULL, b.created_at, b.updated_at
+			FROM vecmark.parse_netscape($1) AS b$sql$, form = 'netscape with folders');
+	END IF;
+
 	CREATE TEMPORARY TABLE vecmark_import (
 		entry bigint GENERATED ALWAYS AS IDENTITY,
 		url text,
@@ -161,72 +194,74 @@ BEGIN
 		tags text[],
 		content text,
 		metadata jsonb,
-		embedding vector,
+		embedding @extschema@.vector,
 		created_at timestamptz,
 		updated_at timestamptz,
 		url_key text,
 		reason text
 	) ON COMMIT DROP;
-	EXECUTE format($sql$
-		INSERT INTO pg_temp.vecmark_import (url, title, description, tags, content, metadata, embedding, created_at, updated_at, reason)
-		SELECT q.*, CASE
-			WHEN q.url IS NULL THEN 'URL is missing'
-			WHEN q.url LIKE 'place:%%' THEN 'URL is a query of the browser'
-			WHEN vector_dims(q.embedding) <> $2 THEN format('embedding has %%s dimensions, not %%s', vector_dims(q.embedding), $2)
-			ELSE vecmark.url_problem(q.url) END
-		FROM (%s) AS q (url, title, description, tags, content, metadata, embedding, created_at, updated_at)$sql$, query)
-		USING argument, dimensions;
-	UPDATE pg_temp.vecmark_import SET url_key = vecmark.url_key(url) WHERE reason IS NULL;
+	EXECUTE 'INSERT INTO pg_temp.vecmark_import (url, title, description, tags, content, metadata, embedding, created_at, updated_at) ' || query
+		USING argument;
+	UPDATE pg_temp.vecmark_import AS i
+	SET reason = CASE
+		WHEN i.url IS NULL THEN 'URL is missing'
+		WHEN i.url ILIKE 'place:%' THEN 'URL is a query of the browser'
+		WHEN jsonb_typeof(i.metadata) <> 'object' THEN 'metadata is not an object'
+		WHEN @extschema@.vector_dims(i.embedding) <> dimensions THEN 'embedding has ' || @extschema@.vector_dims(i.embedding) || ' dimensions, not ' || dimensions
+		ELSE vecmark.url_problem(i.url) END;
+	UPDATE pg_temp.vecmark_import AS i SET url_key = vecmark.url_key(i.url) WHERE i.reason IS NULL;
 
 	-- one row for each page, of all entries that name it; the first one wins
 	CREATE TEMPORARY TABLE vecmark_import_page ON COMMIT DROP AS
-	SELECT e.*, coalesce(t.tags, '{}') AS tags, coalesce(m.metadata, '{}') AS metadata,
-		vecmark.url_digest(url_key) AS digest, vecmark.url_hash(url_key) AS url_hash,
+	SELECT row_number() OVER (ORDER BY vecmark.url_digest(url_key)) AS place, e.*,
+		coalesce(t.tags, '{}') AS tags, coalesce(m.metadata, '{}') AS metadata, vecmark.url_hash(url_key) AS url_hash,
 		NULL::text AS outcome, NULL::uuid AS id, NULL::text AS reason
-	FROM (SELECT url_key, min(entry) AS entry,
-			(array_agg(url ORDER BY entry))[1] AS url,
-			(array_agg(title ORDER BY entry) FILTER (WHERE title <> ''))[1] AS title,
-			(array_agg(description ORDER BY entry) FILTER (WHERE description <> ''))[1] AS description,
-			(array_agg(content ORDER BY entry) FILTER (WHERE content <> ''))[1] AS content,
-			(array_agg(embedding ORDER BY entry) FILTER (WHERE embedding IS NOT NULL))[1] AS embedding,
-			min(created_at) AS created_at,
-			max(updated_at) AS updated_at
-		FROM pg_temp.vecmark_import
-		WHERE reason IS NULL
-		GROUP BY url_key) AS e
-		LEFT JOIN (SELECT url_key, array_agg(DISTINCT btrim(tag)) AS tags
-			FROM pg_temp.vecmark_import, unnest(tags) AS tag
-			WHERE reason IS NULL AND btrim(tag) <> ''
-			GROUP BY url_key) AS t USING (url_key)
-		LEFT JOIN (SELECT url_key, jsonb_object_agg(key, value ORDER BY entry DESC) AS metadata
-			FROM pg_temp.vecmark_import, jsonb_each(metadata)
-			WHERE reason IS NULL AND jsonb_typeof(metadata) = 'object'
-			GROUP BY url_key) AS m USING (url_key);
+	FROM (SELECT i.url_key, min(i.entry) AS entry,
+			(array_agg(i.url ORDER BY i.entry))[1] AS url,
+			(array_agg(i.title ORDER BY i.entry) FILTER (WHERE i.title <> ''))[1] AS title,
+			(array_agg(i.description ORDER BY i.entry) FILTER (WHERE i.description <> ''))[1] AS description,
+			(array_agg(i.content ORDER BY i.entry) FILTER (WHERE i.content <> ''))[1] AS content,
+			(array_agg(i.embedding ORDER BY i.entry) FILTER (WHERE i.embedding IS NOT NULL))[1] AS embedding,
+			min(i.created_at) AS created_at,
+			max(i.updated_at) AS updated_at
+		FROM pg_temp.vecmark_import AS i
+		WHERE i.reason IS NULL
+		GROUP BY i.url_key) AS e
+		LEFT JOIN (SELECT i.url_key, array_agg(DISTINCT btrim(tag)) AS tags
+			FROM pg_temp.vecmark_import AS i, unnest(i.tags) AS tag
+			WHERE i.reason IS NULL AND btrim(tag) <> ''
+			GROUP BY i.url_key) AS t USING (url_key)
+		LEFT JOIN (SELECT i.url_key, jsonb_object_agg(j.key, j.value ORDER BY i.entry DESC) AS metadata
+			FROM pg_temp.vecmark_import AS i, jsonb_each(i.metadata) AS j
+			WHERE i.reason IS NULL
+			GROUP BY i.url_key) AS m USING (url_key);
+	ALTER TABLE pg_temp.vecmark_import_page ADD PRIMARY KEY (place);
 	ANALYZE pg_temp.vecmark_import_page;
 
-	-- All at once; where a row fails, all one by one, so that the others get
-	-- in.  Imports that run at the same time do not deadlock: each inserts in
-	-- the order of the digest before it locks rows in the order of the id.
-	-- A row can come or go between the two passes, hence more than one round.
-	BEGIN
-		FOR round IN 1..10 LOOP
-			PERFORM vecmark.import_pages(target, false, NULL);
-			PERFORM vecmark.import_pages(target, true, NULL);
-			EXIT WHEN NOT EXISTS (SELECT FROM pg_temp.vecmark_import_page WHERE outcome IS NULL);
-		END LOOP;
-	EXCEPTION WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded OR raise_exception THEN
+	-- All pages are inserted, then all others updated, both in the order of
+	-- their places: so imports that run at the same time do not deadlock.  Of
+	-- pages among which one fails, each half is tried, down to the one.  A row
+	-- of the table can come or go between the two, hence more than one round.
+	FOR round IN 1..10 LOOP
 		FOR updating IN 0..1 LOOP
-			FOR one IN EXECUTE format('SELECT p.entry FROM pg_temp.vecmark_import_page AS p LEFT JOIN %s AS t ON t.url_hash = p.url_hash AND t.url_key = p.url_key WHERE p.outcome IS NULL ORDER BY %s',
-				target, CASE updating WHEN 0 THEN 'p.digest' ELSE 't.id' END)
-			LOOP
-				BEGIN
-					PERFORM vecmark.import_pages(target, updating = 1, one);
-				EXCEPTION WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded OR raise_exception THEN
-					UPDATE pg_temp.vecmark_import_page SET outcome = 'refused', reason = SQLERRM WHERE entry = one;
-				END;
+			SELECT ARRAY[1], ARRAY[count(*)] INTO first_places, last_places FROM pg_temp.vecmark_import_page;
+			top := 1;
+			WHILE top > 0 LOOP
+				first_place := first_places[top];
+				last_place := last_places[top];
+				IF vecmark.import_pages(target, updating = 1, first_place, last_place) THEN
+					top := top - 1;
+				ELSE
+					-- the lower half goes on top
+					first_places[top] := (first_place + last_place) / 2 + 1;
+					top := top + 1;
+					first_places[top] := first_place;
+					last_places[top] := (first_place + last_place) / 2;
+				END IF;
 			END LOOP;
 		END LOOP;
-	END;
+		EXIT WHEN NOT EXISTS (SELECT FROM pg_temp.vecmark_import_page AS p WHERE p.outcome IS NULL);
+	END LOOP;
 
 	RETURN QUERY
 		SELECT e.entry,
@@ -241,8 +276,34 @@ BEGIN
 END;
 $$;
 
-COMMENT ON FUNCTION vecmark.import_query(regclass, text, text) IS
-	'does the work of the imports: the rows of a query (url, title, description, tags, content, metadata, embedding, created_at, updated_at; its $1 is the argument) into a bookmarks table; a row for each: added, merged into a bookmark of the same page, or refused with the reason';
+COMMENT ON FUNCTION vecmark.import_entries(regclass, text, text) IS
+	'does the work of the imports; form is netscape, netscape with folders, json or table, and argument the text, or the name of the table';
+
+CREATE FUNCTION vecmark.import_table_query(entries regclass) RETURNS text
+LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE COST 100
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	columns text;
+BEGIN
+	SELECT string_agg(CASE
+			WHEN a.attname IS NULL THEN 'NULL'
+			WHEN w.name = 'tags' AND a.atttypid = 'text'::regtype THEN 'string_to_array(b.tags, '','')'
+			ELSE format('b.%I::%s', w.name, w.type) END, ', ' ORDER BY w.place)
+	INTO columns
+	FROM (VALUES (1, 'url', 'text'), (2, 'title', 'text'), (3, 'description', 'text'), (4, 'tags', 'text[]'),
+			(5, 'content', 'text'), (6, 'metadata', 'jsonb'), (7, 'embedding', '@extschema@.vector'),
+			(8, 'created_at', 'timestamptz'), (9, 'updated_at', 'timestamptz')) AS w (place, name, type)
+		LEFT JOIN pg_attribute AS a ON a.attrelid = entries AND a.attname = w.name AND a.attnum > 0 AND NOT a.attisdropped;
+	IF NOT EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = entries AND a.attname = 'url' AND NOT a.attisdropped) THEN
+		RAISE EXCEPTION '"%" has no column url', entries USING ERRCODE = 'undefined_column';
+	END IF;
+	RETURN format('SELECT %s FROM %s AS b', columns, entries);
+END;
+$$;
+
+COMMENT ON FUNCTION vecmark.import_table_query(regclass) IS
+	'query of the columns of a table that vecmark.import_table takes';
 
 CREATE FUNCTION vecmark.import_netscape(
 	target regclass,
@@ -257,18 +318,8 @@ CREATE FUNCTION vecmark.import_netscape(
 RETURNS SETOF record
 LANGUAGE sql VOLATILE COST 100000 ROWS 1000
 BEGIN ATOMIC
-	-- The folders that every browser has at the top say nothing and are left out.
 	SELECT r.entry, r.outcome, r.url, r.id, r.reason
-	FROM vecmark.import_query(target, $sql$
-		SELECT b.url, b.title, b.description, b.tags$sql$ || CASE WHEN folders_as_tags THEN $sql$ || array_to_string(CASE
-				WHEN lower(b.folders[1]) IN ('bookmarks', 'bookmarks bar', 'bookmarks menu', 'bookmarks toolbar', 'favorites',
-					'favorites bar', 'mobile bookmarks', 'other bookmarks', 'other favorites', 'imported', 'unsorted')
-				THEN b.folders[2:] ELSE b.folders END, '/')$sql$ ELSE '' END || $sql$,
-			NULL::text,
-			CASE WHEN b.is_private THEN '{"private": true}' ELSE '{}' END::jsonb
-				|| CASE WHEN b.to_read THEN '{"to_read": true}' ELSE '{}' END::jsonb,
-			NULL::@extschema@.vector, b.created_at, b.updated_at
-		FROM vecmark.parse_netscape($1) AS b$sql$, html) AS r;
+	FROM vecmark.import_entries(target, CASE WHEN folders_as_tags THEN 'netscape with folders' ELSE 'netscape' END, html) AS r;
 END;
 
 COMMENT ON FUNCTION vecmark.import_netscape(regclass, text, boolean) IS
@@ -287,9 +338,7 @@ RETURNS SETOF record
 LANGUAGE sql VOLATILE COST 100000 ROWS 1000
 BEGIN ATOMIC
 	SELECT r.entry, r.outcome, r.url, r.id, r.reason
-	FROM vecmark.import_query(target, $sql$
-		SELECT b.url, b.title, b.description, b.tags, b.content, b.metadata, NULL::@extschema@.vector, b.created_at, b.updated_at
-		FROM vecmark.parse_json($1::jsonb) AS b$sql$, source::text) AS r;
+	FROM vecmark.import_entries(target, 'json', source::text) AS r;
 END;
 
 COMMENT ON FUNCTION vecmark.import_json(regclass, jsonb) IS
@@ -305,29 +354,11 @@ CREATE FUNCTION vecmark.import_table(
 	OUT reason text
 )
 RETURNS SETOF record
-LANGUAGE plpgsql VOLATILE COST 100000 ROWS 1000
-SET search_path = pg_catalog, @extschema@, pg_temp
-AS $$
-#variable_conflict use_column
-DECLARE
-	columns text;
-BEGIN
-	SELECT string_agg(CASE
-			WHEN a.attname IS NULL THEN format('NULL::%s', w.type)
-			WHEN w.name = 'tags' AND a.atttypid = 'text'::regtype THEN 'string_to_array(b.tags, '','')'
-			ELSE format('b.%I::%s', w.name, w.type) END, ', ' ORDER BY w.place)
-	INTO columns
-	FROM (VALUES (1, 'url', 'text'), (2, 'title', 'text'), (3, 'description', 'text'), (4, 'tags', 'text[]'),
-			(5, 'content', 'text'), (6, 'metadata', 'jsonb'), (7, 'embedding', 'vector'),
-			(8, 'created_at', 'timestamptz'), (9, 'updated_at', 'timestamptz')) AS w (place, name, type)
-		LEFT JOIN pg_attribute AS a ON a.attrelid = entries AND a.attname = w.name AND a.attnum > 0 AND NOT a.attisdropped;
-	IF NOT EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = entries AND a.attname = 'url' AND NOT a.attisdropped) THEN
-		RAISE EXCEPTION '"%" has no column url', entries USING ERRCODE = 'undefined_column';
-	END IF;
-	RETURN QUERY SELECT r.entry, r.outcome, r.url, r.id, r.reason
-		FROM vecmark.import_query(target, format('SELECT %s FROM %s AS b', columns, entries), NULL) AS r;
+LANGUAGE sql VOLATILE COST 100000 ROWS 1000
+BEGIN ATOMIC
+	SELECT r.entry, r.outcome, r.url, r.id, r.reason
+	FROM vecmark.import_entries(target, 'table', entries::oid::text) AS r;
 END;
-$$;
 
 COMMENT ON FUNCTION vecmark.import_table(regclass, regclass) IS
 	'import the rows of any table, such as one filled by COPY from CSV, by the names of its columns: url, title, description, tags (array, or text with commas), content, metadata, embedding, created_at, updated_at, all but url optional; a row for each: added, merged or refused with the reason';
@@ -354,13 +385,13 @@ BEGIN
 	RETURN QUERY EXECUTE format($sql$
 		SELECT format('    <DT><A HREF="%%s" ADD_DATE="%%s" LAST_MODIFIED="%%s"%%s%%s%%s>%%s</A>%%s',
 			vecmark.html_escape(b.url),
-			floor(extract(epoch FROM b.created_at)),
-			floor(extract(epoch FROM b.updated_at)),
+			CASE WHEN isfinite(b.created_at) THEN floor(extract(epoch FROM b.created_at)) END,
+			CASE WHEN isfinite(b.updated_at) THEN floor(extract(epoch FROM b.updated_at)) END,
 			CASE WHEN b.metadata @> '{"private": true}' THEN ' PRIVATE="1"' ELSE '' END,
 			CASE WHEN b.metadata @> '{"to_read": true}' THEN ' TOREAD="1"' ELSE '' END,
 			' TAGS="' || nullif(vecmark.html_escape(array_to_string(ARRAY(SELECT replace(tag, ',', ';') FROM unnest(b.tags) AS tag), ',')), '') || '"',
 			vecmark.html_escape(coalesce(b.title, b.url)),
-			E'\n    <DD>' || replace(vecmark.html_escape(nullif(b.description, '')), E'\n', E'<BR>\n'))
+			chr(10) || '    <DD>' || replace(vecmark.html_escape(nullif(b.description, '')), chr(10), '<BR>' || chr(10)))
 		FROM %s AS b
 		ORDER BY b.created_at, b.id$sql$, source);
 	RETURN NEXT '</DL><p>';
@@ -381,7 +412,7 @@ BEGIN
 			'href', b.url,
 			'description', coalesce(b.title, ''),
 			'extended', coalesce(b.description, ''),
-			'tags', array_to_string(ARRAY(SELECT regexp_replace(tag, '\s+', '_', 'g') FROM unnest(b.tags) AS tag), ' '),
+			'tags', array_to_string(ARRAY(SELECT regexp_replace(tag, '[[:space:]]+', '_', 'g') FROM unnest(b.tags) AS tag), ' '),
 			'time', to_char(b.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
 			'shared', CASE WHEN b.metadata @> '{"private": true}' THEN 'no' ELSE 'yes' END,
 			'toread', CASE WHEN b.metadata @> '{"to_read": true}' THEN 'yes' ELSE 'no' END,

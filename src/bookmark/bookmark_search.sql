@@ -7,46 +7,54 @@ CREATE FUNCTION vecmark.parse_query(
 	OUT tags text[],
 	OUT tag_trees text[],
 	OUT not_tags text[],
+	OUT not_tag_trees text[],
 	OUT sites text[],
 	OUT not_sites text[],
 	OUT after timestamptz,
 	OUT before timestamptz
 )
-LANGUAGE plpgsql STABLE PARALLEL SAFE COST 100
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE COST 100
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	token text;
 	value text;
 	negated boolean;
+	all_words text[] := '{}';
+	wanted text[] := '{}';
 BEGIN
-	words := '';
-	plain := '';
+	IF length(query_text) > 10000 THEN
+		RAISE EXCEPTION 'a query must be at most 10000 characters long, not %', length(query_text) USING ERRCODE = 'program_limit_exceeded';
+	END IF;
 	tags := '{}';
 	tag_trees := '{}';
 	not_tags := '{}';
+	not_tag_trees := '{}';
 	sites := '{}';
 	not_sites := '{}';
 	FOR token IN
-		SELECT m[1] FROM regexp_matches(query_text, '(-?(?:#|site:|after:|before:)?(?:"[^"]*"?|[^\s"]+))', 'g') AS m
+		SELECT m[1] FROM regexp_matches(query_text, '(-?(?:#|site:|after:|before:)?(?:"[^"]*"?|[^[:space:]"]+))', 'g') AS m
 	LOOP
 		negated := starts_with(token, '-');
 		value := replace(ltrim(token, '-'), '"', '');
-		IF value ~ '^#.' THEN
-			value := substr(value, 2);
+		IF value ~ '^#.+/[*]?$' THEN
+			value := regexp_replace(substr(value, 2), '/[*]?$', '');
 			IF negated THEN
-				not_tags := not_tags || value;
-			ELSIF value ~ './\*?$' THEN
-				tag_trees := tag_trees || regexp_replace(value, '/\*?$', '');
+				not_tag_trees := not_tag_trees || value;
 			ELSE
-				tags := tags || value;
+				tag_trees := tag_trees || value;
+			END IF;
+		ELSIF value ~ '^#.' THEN
+			IF negated THEN
+				not_tags := not_tags || substr(value, 2);
+			ELSE
+				tags := tags || substr(value, 2);
 			END IF;
 		ELSIF value ~ '^site:.' THEN
-			value := lower(substr(value, 6));
 			IF negated THEN
-				not_sites := not_sites || value;
+				not_sites := not_sites || substr(value, 6);
 			ELSE
-				sites := sites || value;
+				sites := sites || substr(value, 6);
 			END IF;
 		ELSIF value ~ '^(after|before):.' AND NOT negated THEN
 			BEGIN
@@ -60,17 +68,19 @@ BEGIN
 					USING ERRCODE = 'invalid_datetime_format', HINT = 'Write after:2026-01-31 or before:yesterday.';
 			END;
 		ELSE
-			words := concat_ws(' ', nullif(words, ''), token);
-			IF NOT negated THEN
-				plain := concat_ws(' ', nullif(plain, ''), value);
+			all_words := all_words || token;
+			IF NOT negated AND lower(value) <> 'or' THEN
+				wanted := wanted || value;
 			END IF;
 		END IF;
 	END LOOP;
+	words := array_to_string(all_words, ' ');
+	plain := array_to_string(wanted, ' ');
 END;
 $$;
 
 COMMENT ON FUNCTION vecmark.parse_query(text) IS
-	'the query language of vecmark.search: words, "phrases", -not, or, #tag, #tag/ (and below), -#tag, site:host, -site:host, after:date, before:date; words: for websearch_to_tsquery, plain: those wanted, without quotes';
+	'the query language of vecmark.search: words, "phrases", -not, or, #tag, #tag/ (and below), -#tag, -#tag/, site:host, -site:host, after:date, before:date; words: for websearch_to_tsquery, plain: those wanted, without quotes';
 
 CREATE FUNCTION vecmark.any_word_query(config regconfig, words text, plain text) RETURNS tsquery
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE COST 50
@@ -79,29 +89,47 @@ BEGIN ATOMIC
 	SELECT CASE WHEN unwanted IS NULL THEN wanted ELSE wanted && websearch_to_tsquery(config, unwanted) END
 	FROM (SELECT
 			replace(plainto_tsquery(config, plain)::text, ' & ', ' | ')::tsquery AS wanted,
-			(SELECT string_agg(m[1], ' ') FROM regexp_matches(words, '(?:^|\s)(-(?:"[^"]*"|[^\s"]+))', 'g') AS m) AS unwanted) AS q;
+			(SELECT string_agg(m[1], ' ') FROM regexp_matches(words, '(?:^|[[:space:]])(-(?:"[^"]*"?|[^[:space:]"]+))', 'g') AS m) AS unwanted) AS q;
 END;
 
 COMMENT ON FUNCTION vecmark.any_word_query(regconfig, text, text) IS
 	'the query that vecmark.search falls back to when too few rows have all words: any of the wanted words, none of the unwanted';
 
 CREATE FUNCTION vecmark.json_texts(object jsonb, key text) RETURNS text[]
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE COST 5
-BEGIN ATOMIC
-	SELECT CASE jsonb_typeof(object -> key)
-		WHEN 'array' THEN ARRAY(SELECT jsonb_array_elements_text(object -> key))
-		WHEN 'string' THEN ARRAY[object ->> key]
-		ELSE '{}'
-	END;
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE COST 5
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	value constant jsonb := object -> key;
+BEGIN
+	IF coalesce(jsonb_typeof(value), 'null') = 'null' THEN
+		RETURN '{}';
+	ELSIF jsonb_typeof(value) = 'string' THEN
+		RETURN ARRAY[object ->> key];
+	ELSIF jsonb_typeof(value) = 'array' AND NOT jsonb_path_exists(value, 'strict $[*] ? (@.type() <> "string")') THEN
+		RETURN ARRAY(SELECT jsonb_array_elements_text(value));
+	END IF;
+	RAISE EXCEPTION '"%" must be a string or an array of strings, not %', key, left(value::text, 100) USING ERRCODE = 'invalid_parameter_value';
 END;
+$$;
 
 COMMENT ON FUNCTION vecmark.json_texts(jsonb, text) IS
-	'a string or an array of strings in a JSON object as text[]; empty for anything else';
+	'a string or an array of strings in a JSON object as text[]; empty when the key is absent or null, an error for anything else';
+
+CREATE FUNCTION vecmark.site_hosts(sites text[]) RETURNS text[]
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE COST 20
+BEGIN ATOMIC
+	SELECT coalesce(array_agg(coalesce(vecmark.url_host(vecmark.url_key('http://' || site)), site)), '{}')
+	FROM unnest(sites) AS site;
+END;
+
+COMMENT ON FUNCTION vecmark.site_hosts(text[]) IS
+	'names of sites as people write them in the form that hosts have in keys';
 
 CREATE FUNCTION vecmark.search(
 	source regclass,
 	query_text text DEFAULT NULL,
-	query_embedding vector DEFAULT NULL,
+	query_embedding @extschema@.vector DEFAULT NULL,
 	match_count integer DEFAULT 10,
 	filter jsonb DEFAULT '{}',
 	full_text_weight double precision DEFAULT 1,
@@ -120,22 +148,25 @@ CREATE FUNCTION vecmark.search(
 	full_text_rank integer,
 	semantic_rank integer
 )
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED COST 10000 ROWS 10
-SET search_path = pg_catalog, @extschema@, pg_temp
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE COST 10000 ROWS 10
+SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
 DECLARE
 	settings constant jsonb := vecmark.bookmark_settings(source);
 	config constant regconfig := settings->>'config';
 	parsed record;
+	distance constant text := 'b.embedding OPERATOR(@extschema@.<=>) $2';
 	conditions text := '';
 	text_query tsquery;
+	all_words tsquery;
 	enough boolean;
 	use_text boolean;
 	use_vector boolean;
 	wanted_tags text[];
 	any_tags text[];
 	sites text[];
+	not_sites text[];
 	after timestamptz;
 	before timestamptz;
 	metadata jsonb;
@@ -159,18 +190,19 @@ BEGIN
 
 	-- What a row must satisfy.  The arguments of all queries below are, in
 	-- this order: $1 text_query, $2 query_embedding, $3 candidates, $4 tags,
-	-- $5 any_tags, $6 tag_trees, $7 not_tags, $8 sites, $9 not_sites,
-	-- $10 after, $11 before, $12 metadata.
+	-- $5 any_tags, $6 tag_trees, $7 not_tags, $8 not_tag_trees, $9 sites,
+	-- $10 not_sites, $11 after, $12 before, $13 metadata, $14 match_count.
 	wanted_tags := parsed.tags || vecmark.json_texts(filter, 'tags');
 	any_tags := vecmark.json_texts(filter, 'any_tags');
-	sites := parsed.sites || vecmark.json_texts(filter, 'site');
+	sites := vecmark.site_hosts(parsed.sites || vecmark.json_texts(filter, 'site'));
+	not_sites := vecmark.site_hosts(parsed.not_sites);
 	after := greatest(parsed.after, (filter->>'after')::timestamptz);
 	before := least(parsed.before, (filter->>'before')::timestamptz);
 	metadata := filter - ARRAY['tags', 'any_tags', 'site', 'after', 'before'];
 	IF cardinality(wanted_tags) > 0 THEN
 		conditions := conditions || ' AND b.tags @> $4';
 	END IF;
-	IF cardinality(any_tags) > 0 THEN
+	IF jsonb_typeof(filter->'any_tags') <> 'null' THEN
 		conditions := conditions || ' AND b.tags && $5';
 	END IF;
 	IF cardinality(parsed.tag_trees) > 0 THEN
@@ -179,20 +211,23 @@ BEGIN
 	IF cardinality(parsed.not_tags) > 0 THEN
 		conditions := conditions || ' AND NOT b.tags && $7';
 	END IF;
-	IF cardinality(sites) > 0 THEN
-		conditions := conditions || $c$ AND EXISTS (SELECT FROM unnest($8) AS w WHERE vecmark.url_host(b.url_key) = w OR right(vecmark.url_host(b.url_key), length(w) + 1) = '.' || w)$c$;
+	IF cardinality(parsed.not_tag_trees) > 0 THEN
+		conditions := conditions || $c$ AND NOT EXISTS (SELECT FROM unnest($8) AS w, unnest(b.tags) AS t WHERE t = w OR starts_with(t, w || '/'))$c$;
 	END IF;
-	IF cardinality(parsed.not_sites) > 0 THEN
-		conditions := conditions || $c$ AND NOT EXISTS (SELECT FROM unnest($9) AS w WHERE vecmark.url_host(b.url_key) = w OR right(vecmark.url_host(b.url_key), length(w) + 1) = '.' || w)$c$;
+	IF cardinality(sites) > 0 THEN
+		conditions := conditions || $c$ AND EXISTS (SELECT FROM unnest($9) AS w WHERE vecmark.url_host(b.url_key) = w OR right(vecmark.url_host(b.url_key), length(w) + 1) = '.' || w)$c$;
+	END IF;
+	IF cardinality(not_sites) > 0 THEN
+		conditions := conditions || $c$ AND NOT EXISTS (SELECT FROM unnest($10) AS w WHERE vecmark.url_host(b.url_key) = w OR right(vecmark.url_host(b.url_key), length(w) + 1) = '.' || w)$c$;
 	END IF;
 	IF after IS NOT NULL THEN
-		conditions := conditions || ' AND b.created_at >= $10';
+		conditions := conditions || ' AND b.created_at >= $11';
 	END IF;
 	IF before IS NOT NULL THEN
-		conditions := conditions || ' AND b.created_at < $11';
+		conditions := conditions || ' AND b.created_at < $12';
 	END IF;
 	IF metadata <> '{}' THEN
-		conditions := conditions || ' AND b.metadata @> $12';
+		conditions := conditions || ' AND b.metadata @> $13';
 	END IF;
 
 	-- which halves take part
@@ -204,13 +239,20 @@ BEGIN
 	END IF;
 	use_text := coalesce(numnode(text_query) > 0, false);
 	use_vector := semantic_weight > 0 AND query_embedding IS NOT NULL;
+	IF use_text AND parsed.plain = '' THEN
+		-- nothing but unwanted words, which are a condition and give no order
+		conditions := conditions || ' AND b.fts @@ $1';
+		use_text := false;
+	END IF;
 
-	-- no more words to leave out, or rows enough that have all of them
-	IF use_text AND numnode(text_query) > 1 AND parsed.plain <> '' THEN
-		EXECUTE format('SELECT count(*) >= $13 FROM (SELECT FROM %s AS b WHERE b.fts @@ $1%s LIMIT $13) AS m', source, conditions)
+	-- Rows that have all words come first.  Where they are too few, rows with
+	-- any of the words follow; but a phrase is not taken apart.
+	all_words := text_query;
+	IF use_text AND numnode(text_query) > 1 AND position('"' IN parsed.words) = 0 THEN
+		EXECUTE format('SELECT count(*) >= $14 FROM (SELECT FROM %s AS b WHERE b.fts @@ $1%s LIMIT $14) AS m', source, conditions)
 			INTO enough
-			USING text_query, query_embedding, candidates, wanted_tags, any_tags, parsed.tag_trees, parsed.not_tags,
-				sites, parsed.not_sites, after, before, metadata, match_count;
+			USING text_query, query_embedding, candidates, wanted_tags, any_tags, parsed.tag_trees, parsed.not_tags, parsed.not_tag_trees,
+				sites, not_sites, after, before, metadata, match_count;
 		IF NOT enough THEN
 			text_query := vecmark.any_word_query(config, parsed.words, parsed.plain);
 			use_text := numnode(text_query) > 0;
@@ -218,7 +260,7 @@ BEGIN
 	END IF;
 
 	IF NOT use_text AND NOT use_vector THEN
-		IF parsed.words <> '' THEN
+		IF parsed.plain <> '' THEN
 			RETURN;				-- words that no half can look for
 		END IF;
 		-- conditions alone: the newest first
@@ -227,9 +269,9 @@ BEGIN
 			FROM %s AS b
 			WHERE true%s
 			ORDER BY b.created_at DESC, b.id
-			LIMIT $13$sql$, source, conditions)
-			USING text_query, query_embedding, candidates, wanted_tags, any_tags, parsed.tag_trees, parsed.not_tags,
-				sites, parsed.not_sites, after, before, metadata, match_count;
+			LIMIT $14$sql$, source, conditions)
+			USING text_query, query_embedding, candidates, wanted_tags, any_tags, parsed.tag_trees, parsed.not_tags, parsed.not_tag_trees,
+				sites, not_sites, after, before, metadata, match_count;
 		RETURN;
 	END IF;
 
@@ -237,42 +279,41 @@ BEGIN
 	-- operand that is not the bare operator keeps the index out of "exact".
 	RETURN QUERY EXECUTE format($sql$
 		WITH text_half AS (
-			SELECT m.id, row_number() OVER (ORDER BY m.relevance DESC, m.id)::integer AS place
+			SELECT m.id, row_number() OVER (ORDER BY m.complete DESC, m.relevance DESC, m.id)::integer AS place
 			FROM (
-				SELECT b.id, ts_rank(b.fts, $1, 1) AS relevance
+				SELECT b.id, b.fts @@ $19 AS complete, ts_rank(b.fts, $1, 1) AS relevance
 				FROM %1$s AS b
 				WHERE %2$L AND b.fts @@ $1%4$s
-				ORDER BY 2 DESC, 1
+				ORDER BY 2 DESC, 3 DESC, 1
 				LIMIT $3
 			) AS m
 		),
 		vector_half AS (
 			SELECT m.id, row_number() OVER (ORDER BY m.distance, m.id)::integer AS place
 			FROM (
-				SELECT b.id, b.embedding OPERATOR(@extschema@.<=>) $2 AS distance
+				SELECT b.id, %5$s AS distance
 				FROM %1$s AS b
 				WHERE %3$L AND b.embedding IS NOT NULL%4$s
-				ORDER BY %5$s
+				ORDER BY %6$s
 				LIMIT $3
 			) AS m
-			WHERE m.distance <> 'NaN' AND 1 - m.distance >= coalesce($17, '-Infinity')
+			WHERE m.distance <> 'NaN' AND 1 - m.distance >= coalesce($18, '-Infinity')
 		)
 		SELECT b.id, b.url, b.title, b.tags,
-			coalesce($14 / ($16 + t.place), 0) + coalesce($15 / ($16 + v.place), 0),
-			1 - (b.embedding OPERATOR(@extschema@.<=>) $2),
+			coalesce($15 / ($17::double precision + t.place), 0) + coalesce($16 / ($17::double precision + v.place), 0),
+			1 - nullif(%5$s, 'NaN'),
 			t.place, v.place
 		FROM text_half AS t
 			FULL JOIN vector_half AS v USING (id)
 			JOIN %1$s AS b USING (id)
 		ORDER BY 5 DESC, 1
-		LIMIT $13$sql$,
-		source, use_text, use_vector, conditions,
-		CASE WHEN exact THEN '(b.embedding OPERATOR(@extschema@.<=>) $2) + 0' ELSE 'b.embedding OPERATOR(@extschema@.<=>) $2' END)
-		USING text_query, query_embedding, candidates, wanted_tags, any_tags, parsed.tag_trees, parsed.not_tags,
-			sites, parsed.not_sites, after, before, metadata, match_count,
-			full_text_weight, semantic_weight, rrf_k, match_threshold;
+		LIMIT $14$sql$,
+		source, use_text, use_vector, conditions, distance, CASE WHEN exact THEN '(' || distance || ') + 0' ELSE distance END)
+		USING text_query, query_embedding, candidates, wanted_tags, any_tags, parsed.tag_trees, parsed.not_tags, parsed.not_tag_trees,
+			sites, not_sites, after, before, metadata, match_count,
+			full_text_weight, semantic_weight, rrf_k, match_threshold, all_words;
 END;
 $$;
 
-COMMENT ON FUNCTION vecmark.search(regclass, text, vector, integer, jsonb, double precision, double precision, integer, double precision, integer, boolean) IS
+COMMENT ON FUNCTION vecmark.search(regclass, text, @extschema@.vector, integer, jsonb, double precision, double precision, integer, double precision, integer, boolean) IS
 	'search a bookmarks table by text, by vector or by both, fused by reciprocal rank: score = sum of weight / (rrf_k + rank); a text without a vector goes through the table''s embedder, a weight of 0 leaves a half out; filter: {"tags", "any_tags", "site", "after", "before"}, other keys must be contained in metadata; match_threshold: least similarity of the semantic half; candidates: rows from each half; exact: without a vector index';

@@ -1,6 +1,6 @@
 -- bookmark_table.sql: a bookmarks table and what is derived in each row.
 
-CREATE FUNCTION vecmark.embed(source text, dimensions integer DEFAULT 384) RETURNS vector
+CREATE FUNCTION vecmark.embed(source text, dimensions integer DEFAULT 384) RETURNS @extschema@.vector
 AS 'MODULE_PATHNAME', 'vecmark_embed'
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 200;
 
@@ -13,6 +13,13 @@ LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1;
 
 COMMENT ON FUNCTION vecmark.is_unchanged(anyelement, anyelement) IS
 	'for the condition of a trigger: whether a column was handed on as it was, without fetching what is stored out of line';
+
+CREATE FUNCTION vecmark.head(source text, bytes integer) RETURNS text
+AS 'MODULE_PATHNAME', 'vecmark_head'
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 2;
+
+COMMENT ON FUNCTION vecmark.head(text, integer) IS
+	'the beginning of a text: whole characters, at most so many bytes';
 
 CREATE FUNCTION vecmark.canonical_tags(tags text[]) RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE COST 5
@@ -29,21 +36,21 @@ CREATE FUNCTION vecmark.bookmark_fts(config regconfig, title text, tags text[], 
 RETURNS tsvector
 LANGUAGE sql IMMUTABLE PARALLEL SAFE COST 200
 BEGIN ATOMIC
-	-- A tsvector holds at most 1 MB; 200,000 characters cannot fill it, even
-	-- where every word comes three times, whole and in parts.
-	SELECT setweight(to_tsvector(config, left(coalesce(title, ''), 2000)), 'A')
-		|| setweight(to_tsvector(config, left(translate(coalesce(array_to_string(tags, ' '), ''), '/', ' '), 2000)), 'B')
-		|| setweight(to_tsvector(config, left(coalesce(description, ''), 10000)), 'C')
-		|| setweight(to_tsvector(config, left(coalesce(content, ''), 200000)), 'D')
-		|| setweight(to_tsvector(config, translate(left(substring(url_key FROM position('://' IN url_key) + 1), 500), '/:.?&=#_%+-', '           ')), 'D');
+	-- A tsvector holds at most 1 MB, and words come up to three times in it,
+	-- whole and in parts; so much cannot fill it.
+	SELECT setweight(to_tsvector(config, vecmark.head(coalesce(title, ''), 4000)), 'A')
+		|| setweight(to_tsvector(config, vecmark.head(translate(coalesce(array_to_string(tags, ' '), ''), '/', ' '), 4000)), 'B')
+		|| setweight(to_tsvector(config, vecmark.head(coalesce(description, ''), 20000)), 'C')
+		|| setweight(to_tsvector(config, vecmark.head(coalesce(content, ''), 200000)), 'D')
+		|| setweight(to_tsvector(config, translate(vecmark.head(coalesce(substring(url_key FROM position('://' IN url_key) + 1), ''), 500), '/:.?&=#_%+-', '           ')), 'D');
 END;
 
 COMMENT ON FUNCTION vecmark.bookmark_fts(regconfig, text, text[], text, text, text) IS
-	'the column fts of a bookmark: title with weight A, tags B, description C, content and URL D; the first 2,000 characters of the title, 10,000 of the description and 200,000 of the content';
+	'the column fts of a bookmark: title with weight A, tags B, description C, content and URL D; the first 4,000 bytes of the title and of the tags, 20,000 of the description, 200,000 of the content, 500 of the URL';
 
 CREATE FUNCTION vecmark.bookmark_derive() RETURNS trigger
 LANGUAGE plpgsql VOLATILE COST 500
-SET search_path = pg_catalog, @extschema@, pg_temp
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	settings constant jsonb := TG_ARGV[0];
@@ -66,6 +73,9 @@ BEGIN
 		NEW.url_hash := OLD.url_hash;
 	END IF;
 	NEW.tags := vecmark.canonical_tags(NEW.tags);
+	IF EXISTS (SELECT FROM unnest(NEW.tags) AS tag WHERE octet_length(tag) > 1000) THEN
+		RAISE EXCEPTION 'a tag of "%" is longer than 1000 bytes', left(NEW.url, 100) USING ERRCODE = 'program_limit_exceeded';
+	END IF;
 
 	-- The identifier comes from the first URL and stays.  A URL that was left
 	-- behind by its bookmark and is saved again takes the next free one.
@@ -90,17 +100,18 @@ BEGIN
 	END IF;
 
 	IF inserted OR text_changed OR (NEW.url_key, NEW.tags) IS DISTINCT FROM (OLD.url_key, OLD.tags) THEN
-		IF length(NEW.content) > 200000 AND text_changed THEN
-			RAISE NOTICE 'full text of "%" covers the first 200000 characters of its content', left(NEW.url, 100);
+		IF octet_length(NEW.content) > 200000 AND text_changed THEN
+			RAISE NOTICE 'full text of "%" covers the first 200000 bytes of its content', left(NEW.url, 100);
 		END IF;
 		NEW.fts := vecmark.bookmark_fts((settings->>'config')::regconfig, NEW.title, NEW.tags, NEW.description, NEW.content, NEW.url_key);
 	ELSE
 		NEW.fts := OLD.fts;
 	END IF;
 
-	-- an embedding that the client gives is kept
+	-- An embedding that the client gives is kept.  One that is equal to the
+	-- stored one cannot be told from one that was not given.
 	IF settings->>'embedder' IS NOT NULL
-		AND (NEW.embedding IS NULL OR (NOT inserted AND text_changed AND NEW.embedding IS NOT DISTINCT FROM OLD.embedding))
+		AND (NEW.embedding IS NULL OR (NOT inserted AND text_changed AND NEW.embedding OPERATOR(@extschema@.=) OLD.embedding))
 	THEN
 		NEW.embedding := vecmark.bookmark_embed(settings, concat_ws(' ', NEW.title, NEW.description, NEW.content));
 	END IF;
@@ -111,20 +122,22 @@ $$;
 COMMENT ON FUNCTION vecmark.bookmark_derive() IS
 	'trigger of a bookmarks table: derives id, url_key, url_hash, fts and embedding, puts tags in canonical form and moves updated_at; its argument holds the table''s settings';
 
-CREATE FUNCTION vecmark.bookmark_embed(settings jsonb, source text) RETURNS vector
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED COST 300
+-- An embedder of the user's own should find the type vector, so the extension's
+-- schema is on the path here; everything else in the body is qualified or exact.
+CREATE FUNCTION vecmark.bookmark_embed(settings jsonb, source text) RETURNS @extschema@.vector
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE COST 300
 SET search_path = pg_catalog, @extschema@, pg_temp
 AS $$
 DECLARE
 	dimensions constant integer := settings->>'dimensions';
-	result vector;
+	result @extschema@.vector;
 BEGIN
 	IF settings->>'embedder' = 'vecmark.embed' THEN
 		result := vecmark.embed(source, dimensions);
 	ELSIF settings->>'embedder' IS NOT NULL THEN
-		EXECUTE format('SELECT %s($1, $2)', settings->>'embedder') INTO result USING source, dimensions;
+		EXECUTE 'SELECT ' || (settings->>'embedder') || '($1, $2)' INTO result USING source, dimensions;
 	END IF;
-	RETURN CASE WHEN vector_norm(result) > 0 THEN result END;
+	RETURN CASE WHEN @extschema@.vector_norm(result) > 0::double precision THEN result END;
 END;
 $$;
 
@@ -132,7 +145,7 @@ COMMENT ON FUNCTION vecmark.bookmark_embed(jsonb, text) IS
 	'a text through the embedder that the settings of a bookmarks table name; null without an embedder and for a text without words';
 
 CREATE FUNCTION vecmark.bookmark_settings(source regclass) RETURNS jsonb
-LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE COST 50
+LANGUAGE plpgsql STABLE PARALLEL SAFE COST 50
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -144,7 +157,7 @@ BEGIN
 	WHERE tgrelid = source AND tgfoid = 'vecmark.bookmark_derive()'::regprocedure AND NOT tgisinternal
 	LIMIT 1;
 	IF settings IS NULL THEN
-		RAISE EXCEPTION '"%" is not a bookmarks table', source
+		RAISE EXCEPTION '"%" is not a bookmarks table', coalesce(source::text, 'null')
 			USING ERRCODE = 'wrong_object_type', HINT = 'Make one with vecmark.create_bookmarks.';
 	END IF;
 	RETURN settings;
@@ -157,7 +170,8 @@ COMMENT ON FUNCTION vecmark.bookmark_settings(regclass) IS
 CREATE FUNCTION vecmark.bookmark_create(caller_schema text, name text, dimensions integer, config regconfig, embedder regproc)
 RETURNS regclass
 LANGUAGE plpgsql VOLATILE COST 10000
-SET search_path = pg_catalog, @extschema@, pg_temp
+SET search_path = pg_catalog, pg_temp
+SET quote_all_identifiers = off
 AS $$
 DECLARE
 	path text[] := parse_ident(name);
@@ -174,6 +188,9 @@ BEGIN
 	ELSIF cardinality(path) IS DISTINCT FROM 2 THEN
 		RAISE EXCEPTION 'name of a bookmarks table must be NAME or SCHEMA.NAME, not "%"', name USING ERRCODE = 'invalid_name';
 	END IF;
+	IF octet_length(path[2] || '_visits') > 63 THEN
+		RAISE EXCEPTION 'name of a bookmarks table must be at most 56 bytes long, "%" is not', path[2] USING ERRCODE = 'name_too_long';
+	END IF;
 	place := format('%I.%I', path[1], path[2]);
 	visits := format('%I.%I', path[1], path[2] || '_visits');
 
@@ -183,7 +200,7 @@ BEGIN
 	IF embedder IS NOT NULL THEN
 		SELECT format('%I.%I', n.nspname, p.proname) INTO embedder_name
 		FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-		WHERE p.oid = embedder AND oidvectortypes(p.proargtypes) = 'text, integer' AND p.prorettype = 'vector'::regtype;
+		WHERE p.oid = embedder AND oidvectortypes(p.proargtypes) = 'text, integer' AND p.prorettype = '@extschema@.vector'::regtype;
 		IF NOT FOUND THEN
 			RAISE EXCEPTION 'function "%" cannot be an embedder', embedder
 				USING ERRCODE = 'invalid_function_definition', HINT = 'An embedder takes a text and an integer, the number of dimensions, and returns a vector.';
@@ -208,14 +225,14 @@ BEGIN
 			description text,
 			tags text[] NOT NULL DEFAULT '{}',
 			content text,
-			metadata jsonb NOT NULL DEFAULT '{}',
-			embedding vector(%2$s),
+			metadata jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(metadata) = 'object'),
+			embedding %3$s(%2$s),
 			fts tsvector,
 			access_count bigint NOT NULL DEFAULT 0,
 			accessed_at timestamptz,
 			created_at timestamptz NOT NULL DEFAULT now(),
 			updated_at timestamptz NOT NULL DEFAULT now()
-		) WITH (fillfactor = 90)$ddl$, place, dimensions);
+		) WITH (fillfactor = 90)$ddl$, place, dimensions, '@extschema@.vector');
 	-- keys can be longer than a btree holds
 	EXECUTE format('CREATE UNIQUE INDEX ON %s (vecmark.url_digest(url_key))', place);
 	EXECUTE format('CREATE INDEX ON %s USING hash (url_hash)', place);

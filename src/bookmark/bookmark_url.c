@@ -26,6 +26,7 @@ VM_FUNCTION_INFO(vecmark_url_id);
 VM_FUNCTION_INFO(vecmark_url_host);
 VM_FUNCTION_INFO(vecmark_url_rules);
 VM_FUNCTION_INFO(vecmark_is_unchanged);
+VM_FUNCTION_INFO(vecmark_head);
 
 /* A key in memory of the current context; data is NULL when status tells why. */
 typedef struct UrlKey
@@ -217,4 +218,27 @@ vecmark_is_unchanged(PG_FUNCTION_ARGS)
 		PG_RETURN_BOOL(PG_ARGISNULL(0) && PG_ARGISNULL(1));
 	get_typlenbyval(get_fn_expr_argtype(fcinfo->flinfo, 0), &length, &by_value);
 	PG_RETURN_BOOL(datumIsEqual(PG_GETARG_DATUM(0), PG_GETARG_DATUM(1), by_value, length));
+}
+
+/*
+ * SQL: vecmark.head(source text, bytes integer) -> text: the beginning of a
+ * text, whole characters, at most so many bytes.
+ *
+ * Errors: 22023 for a negative number.
+ */
+Datum
+vecmark_head(PG_FUNCTION_ARGS)
+{
+	text	   *source = PG_GETARG_TEXT_PP(0);
+	int32		bytes = PG_GETARG_INT32(1);
+	int			length = VARSIZE_ANY_EXHDR(source);
+
+	if (bytes < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("number of bytes must not be negative, as %d is", bytes)));
+	if (length <= bytes)
+		PG_RETURN_TEXT_P(source);
+	length = pg_mbcliplen(VARDATA_ANY(source), length, bytes);
+	PG_RETURN_TEXT_P(cstring_to_text_with_len(VARDATA_ANY(source), length));
 }

@@ -53,7 +53,7 @@
 #define SEED_PAIR ((uint64_t) EMBED_VERSION << 8 | 'p')
 
 #define FIRST_FEATURES 512
-#define FIRST_SLOTS 1024
+#define FIRST_SLOT_BITS 10
 
 #define LENGTH_OF(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -221,10 +221,21 @@ grow(EmbedScratch *scratch, void **block, uint32_t *size, uint32_t count,
 	return true;
 }
 
-/* Use so many slots, a power of two, and enter all features anew. */
-static bool
-set_slots(EmbedScratch *scratch, uint32_t count)
+/*
+ * The slot where a feature is looked for first.  The salt keeps a text that
+ * was made to fill neighbouring slots from taking quadratic time.
+ */
+static inline uint32_t
+first_slot(const EmbedScratch *scratch, uint64_t hash)
 {
+	return (uint32_t) (hash * scratch->salt >> (64 - scratch->slot_bits));
+}
+
+/* Use 2^bits slots, and enter all features anew. */
+static bool
+set_slots(EmbedScratch *scratch, uint32_t bits)
+{
+	uint32_t	count = UINT32_C(1) << bits;
 	void	   *slots = scratch->slots;
 	bool		grown = grow(scratch, &slots, &scratch->slot_size, count,
 							 sizeof(uint32_t));
@@ -232,11 +243,11 @@ set_slots(EmbedScratch *scratch, uint32_t count)
 	scratch->slots = slots;
 	if (!grown)
 		return false;
-	scratch->slot_count = count;
+	scratch->slot_bits = bits;
 	memset(scratch->slots, 0, count * sizeof(uint32_t));
 	for (uint32_t i = 0; i < scratch->feature_count; i++)
 	{
-		uint32_t	slot = (uint32_t) scratch->features[i].hash & (count - 1);
+		uint32_t	slot = first_slot(scratch, scratch->features[i].hash);
 
 		while (scratch->slots[slot] != 0)
 			slot = (slot + 1) & (count - 1);
@@ -275,8 +286,8 @@ hash_feature(const char *bytes, size_t length, uint64_t seed)
 static EmbedStatus
 add_feature(EmbedScratch *scratch, uint64_t hash, uint32_t weight)
 {
-	uint32_t	mask = scratch->slot_count - 1;
-	uint32_t	slot = (uint32_t) hash & mask;
+	uint32_t	mask = (UINT32_C(1) << scratch->slot_bits) - 1;
+	uint32_t	slot = first_slot(scratch, hash);
 	EmbedFeature *feature;
 
 	for (; scratch->slots[slot] != 0; slot = (slot + 1) & mask)
@@ -303,8 +314,8 @@ add_feature(EmbedScratch *scratch, uint64_t hash, uint32_t weight)
 	feature->count = 1;
 	feature->weight = weight;
 	scratch->slots[slot] = scratch->feature_count;
-	if (scratch->feature_count > scratch->slot_count / 2 &&
-		!set_slots(scratch, scratch->slot_count * 2))
+	if (scratch->feature_count > (mask + 1) / 2 &&
+		!set_slots(scratch, scratch->slot_bits + 1))
 		return EMBED_NO_MEMORY;
 	return EMBED_OK;
 }
@@ -593,6 +604,9 @@ embed_begin(EmbedScratch *scratch, EmbedRealloc reallocate, void *context)
 	memset(scratch, 0, sizeof(*scratch));
 	scratch->reallocate = reallocate;
 	scratch->context = context;
+
+	/* an address is hard to guess, and the salt leaves the result as it is */
+	scratch->salt = (uintptr_t) scratch * UINT64_C(0x9e3779b97f4a7c15) | 1;
 }
 
 /* Contract in embed.h. */
@@ -608,7 +622,7 @@ embed_text(EmbedScratch *scratch, const char *utf8, size_t length,
 	scratch->sums = sums;
 	scratch->feature_count = 0;
 	if (!grown || !set_features(scratch, FIRST_FEATURES) ||
-		!set_slots(scratch, FIRST_SLOTS) ||
+		!set_slots(scratch, FIRST_SLOT_BITS) ||
 		add_text(scratch, text, text + length) == EMBED_NO_MEMORY)
 		return false;
 	add_up(scratch, dimensions);

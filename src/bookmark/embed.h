@@ -38,8 +38,9 @@ typedef struct EmbedScratch
 	uint32_t	feature_count;
 	uint32_t	feature_size;
 	uint32_t   *slots;			/* hash table of feature numbers plus one */
-	uint32_t	slot_count;		/* in use for this text, a power of two */
+	uint32_t	slot_bits;		/* logarithm of the slots in use for this text */
 	uint32_t	slot_size;
+	uint64_t	salt;			/* picks the slots, odd */
 	int64_t    *sums;			/* one for each dimension */
 	uint32_t	sum_size;
 } EmbedScratch;

@@ -383,15 +383,16 @@ read_date(const NetscapeAttribute *attribute)
 	}
 	while (p < end && is_space(*p))
 		p++;
-	if (p < end || date == 0 || date >= INT64_C(100000000000000000))
+	if (p < end || date >= INT64_C(100000000000000000))
 		return NETSCAPE_NO_DATE;
-	if (date < INT64_C(100000000000))
-		return date;
-	if (date < INT64_C(100000000000000))
-		return date / 1000;
-	if (date < microseconds_1601_to_1970)
-		return date / 1000000;
-	return (date - microseconds_1601_to_1970) / 1000000;
+
+	if (date >= microseconds_1601_to_1970)
+		date = (date - microseconds_1601_to_1970) / 1000000;
+	else if (date >= INT64_C(100000000000000))
+		date = date / 1000000;
+	else if (date >= INT64_C(100000000000))
+		date = date / 1000;
+	return date != 0 ? date : NETSCAPE_NO_DATE;
 }
 
 static bool

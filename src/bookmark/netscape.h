@@ -126,7 +126,7 @@ extern void netscape_begin(NetscapeParser *parser,
  * Dates: exporters do not agree on a unit, so magnitude decides.  Below 10^11
  * seconds (the year 5138); below 10^14 milliseconds; below 1.16 * 10^16
  * microseconds; from there to 10^17 microseconds since 1601, as Chromium
- * keeps them.  Anything else, and 0, is NETSCAPE_NO_DATE.
+ * keeps them.  Anything else, and 1970 itself, is NETSCAPE_NO_DATE.
  */
 extern NetscapeStatus netscape_next(NetscapeParser *parser,
 									NetscapeEntry *entry);

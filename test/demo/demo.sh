@@ -7,9 +7,22 @@ show() {
 		die "the question failed"
 }
 
+# progress SECONDS: while something of about so many seconds runs, say how long it has.
+progress() {
+	local second
+	for ((second = 1; second <= 600; second++)); do
+		sleep 1
+		if [ -t 2 ]; then
+			printf '\r  %d s of about %d' "$second" "$1" >&2
+		elif [ $((second % 10)) = 0 ]; then
+			printf '  %d s of about %d\n' "$second" "$1" >&2
+		fi
+	done
+}
+
 # Import the machine's own package index; false when it has none.
 import_packages() {
-	local count
+	local count ticker
 	command -v apt-cache >/dev/null || return 1
 	# an index that was never fetched holds installed packages at most
 	if [ "$(apt-cache dumpavail 2>/dev/null | grep -c '^Homepage:')" -lt 10000 ] && [ "$(id -u)" = 0 ]; then
@@ -22,6 +35,8 @@ import_packages() {
 	[ "$count" -gt 100 ] || return 1
 
 	say "importing $count packages with a homepage: keys, full text, embeddings, indexes …"
+	progress 15 &
+	ticker=$!
 	index_date=$(date -u -d "$(grep -h '^Date:' /var/lib/apt/lists/*Release 2>/dev/null | head -1 | cut -d' ' -f2-)" '+%F %T' 2>/dev/null)
 	"$bindir/psql" -X -q -v ON_ERROR_STOP=1 <<-END || die "the import failed"
 		CREATE TEMPORARY TABLE packages (url text, title text, tags text,
@@ -30,6 +45,9 @@ import_packages() {
 		\timing on
 		SELECT outcome, count(*) FROM vecmark.import_table('bookmarks', 'packages') GROUP BY outcome ORDER BY outcome;
 	END
+	kill "$ticker" 2>/dev/null
+	wait "$ticker" 2>/dev/null
+	return 0
 }
 
 import_fallback() {

@@ -101,8 +101,13 @@ chmod 755 "$scratch"
 keep_scratch=no
 
 clean_up() {
+	local mount
 	cluster_stop
-	[ "$keep_scratch" = yes ] || rm -rf "$scratch"
+	# what matrix mounted, if it was interrupted
+	for mount in $(awk -v dir="$scratch/" 'index($2, dir) == 1 { print $2 }' /proc/mounts); do
+		umount "$mount"
+	done
+	[ "$keep_scratch" = yes ] || rm -rf --one-file-system "$scratch"
 }
 trap clean_up EXIT
-trap 'exit 130' INT TERM
+trap 'exit 130' HUP INT TERM

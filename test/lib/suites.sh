@@ -203,8 +203,9 @@ suite_regress_one() {
 }
 
 suite_regress() {
-	local rung
-	for rung in $(usable_rungs); do
+	local rung rungs
+	rungs=$(usable_rungs) || count fail "CREATE EXTENSION"
+	for rung in $rungs; do
 		suite_regress_one "$rung"
 	done
 }

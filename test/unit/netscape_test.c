@@ -269,7 +269,7 @@ static const Case cases[] = {
 		"1 b added=100000000 modified=11644473599 visited=1\n"
 	"1 c added=88355526399\n"},
 	{"dates that are none",
-	"<DT><A HREF=a ADD_DATE=\"\" LAST_MODIFIED=\"0\" LAST_VISIT=\"2010-01-01\"><DT><A HREF=b ADD_DATE=-5>", "1 a\n1 b\n"},
+	"<DT><A HREF=a ADD_DATE=\"\" LAST_MODIFIED=\"0\" LAST_VISIT=\"2010-01-01\"><DT><A HREF=b ADD_DATE=-5 LAST_MODIFIED=11644473600000000>", "1 a\n1 b\n"},
 	{"spaces and fractions of a date",
 	"<DT><A HREF=a ADD_DATE=\" 12 \" LAST_MODIFIED=\"13.75\" LAST_VISIT=\"14.5x\">", "1 a added=12 modified=13\n"},
 
