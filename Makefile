@@ -42,7 +42,7 @@ SQL_PIECES = \
 DATA        = $(patsubst $(here)%,%,$(wildcard $(here)sql/install/*.sql))
 DATA_built  = $(SCRIPT)
 DOCS        = README.md
-PG_CPPFLAGS = -I$(here)src
+PG_CPPFLAGS = -I$(here)src -DVECMARK_VERSION='"$(VERSION)"'
 # In PG_CFLAGS, since the compiler of bitcode would write the same .d files.
 PG_CFLAGS   = -fvisibility=hidden -MMD -MP -MT $@ -MT $(@:.o=.bc)
 SHLIB_LINK  = -lm -Wl,-Bsymbolic

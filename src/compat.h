@@ -46,7 +46,7 @@
 
 /* The module's name and version show up in pg_get_loaded_modules() from 18 on. */
 #if PG_VERSION_NUM >= 180000
-#define VM_MODULE_MAGIC PG_MODULE_MAGIC_EXT(.name = "vecmark")
+#define VM_MODULE_MAGIC PG_MODULE_MAGIC_EXT(.name = "vecmark", .version = VECMARK_VERSION)
 #else
 #define VM_MODULE_MAGIC PG_MODULE_MAGIC
 #endif

@@ -224,13 +224,24 @@ suite_regress_jit() {
 		regress regress_jit regress/pg_regress postgres "$top" $(sql_tests)
 }
 
-suite_isolation() {
-	local specs=() file
-	echo "isolation tests"
+isolation_tests() {
+	local file
 	for file in test/isolation/specs/*.spec; do
-		specs+=("$(basename "$file" .spec)")
+		basename "$file" .spec
 	done
-	regress isolation isolation/pg_isolation_regress postgres "$top/test/isolation" "${specs[@]}"
+}
+
+suite_isolation() {
+	echo "isolation tests"
+	# shellcheck disable=SC2046
+	regress isolation isolation/pg_isolation_regress postgres "$top/test/isolation" $(isolation_tests)
+}
+
+suite_isolation_plain_role() {
+	echo "isolation tests, as a role that did not install the extension"
+	sql -c "LOAD 'vecmark'" -c 'GRANT SET ON PARAMETER vecmark.testpoints TO plain_user'
+	# shellcheck disable=SC2046
+	regress isolation_plain isolation/pg_isolation_regress plain_user "$top/test/isolation" $(isolation_tests)
 }
 
 # suite_tap [VARIANT [FILE…]]: tests that start servers of their own.
