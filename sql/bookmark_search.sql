@@ -12,6 +12,7 @@ INSERT INTO marks (url, title, tags, description, metadata, created_at) VALUES
 -- the query language
 SELECT * FROM vecmark.parse_query('fast "vector database" -slow #db #lang/ -#old site:Example.com -site:bad.example after:2026-01-02 before:2026-02-03 -"two words"');
 SELECT * FROM vecmark.parse_query('');
+SELECT words, phrases, tags, sites FROM vecmark.parse_query('"#not a tag" #"a tag" "after:never" site:"x.org"');
 SELECT words, plain, tags FROM vecmark.parse_query('c# #  "unclosed quote -x" # - "" --y');
 
 -- text, vector, both
@@ -35,6 +36,11 @@ SELECT title, full_text_rank FROM vecmark.search('marks', 'alpha beta', semantic
 SELECT count(*) FROM vecmark.search('marks', '"beta alpha"', semantic_weight => 0);
 SELECT count(*) FROM vecmark.search('marks', 'alpha -"alpha beta', semantic_weight => 0, match_count => 100);
 SELECT count(*) FROM vecmark.search('marks', '-alpha', match_count => 100);
+-- unwanted words and phrases are conditions of both halves
+SELECT count(*) FROM vecmark.search('marks', 'alpha -alpha', match_count => 100);
+SELECT title FROM vecmark.search('marks', 'nothing or alpha -many', match_count => 100);
+SELECT title FROM vecmark.search('marks', '"beta" alpha');
+SELECT count(*) FROM vecmark.search('marks', '"no such phrase" alpha');
 DELETE FROM marks WHERE url_key LIKE 'http://%.example%';
 -- conditions
 SELECT title FROM vecmark.search('marks', '#db');
@@ -43,6 +49,7 @@ SELECT title FROM vecmark.search('marks', '#docs -#db');
 SELECT title FROM vecmark.search('marks', '-#lang/ -#db/');
 SELECT title FROM vecmark.search('marks', 'site:SQLite.org');
 SELECT title FROM vecmark.search('marks', filter => '{"site": "SQLite.ORG"}');
+SELECT vecmark.site_hosts('{https://www.Example.org/, *.example.org, .example.org, bücher.example}');
 SELECT count(*) FROM vecmark.search('marks', filter => '{"any_tags": []}');
 SELECT title FROM vecmark.search('marks', '-site:org');
 SELECT title FROM vecmark.search('marks', 'after:2026-03-01 before:2026-05-01');

@@ -162,7 +162,8 @@ SELECT show_all(ARRAY[
 	$$SELECT vecmark.search('no_marks', 'x')$$, $$SELECT vecmark.search('marks', 'x', match_count => 0)$$, $$SELECT vecmark.search('marks', 'x', match_count => NULL)$$,
 	$$SELECT vecmark.search('marks', 'x', match_count => 10001)$$, $$SELECT vecmark.search('marks', 'x', rrf_k => 0)$$, $$SELECT vecmark.search('marks', 'x', semantic_weight => -1)$$,
 	$$SELECT vecmark.search('marks', 'x', full_text_weight => 'NaN')$$, $$SELECT vecmark.search('marks', 'x', filter => '[]')$$, $$SELECT vecmark.search('marks', filter => '{"after": "never"}')$$,
-	$$SELECT vecmark.search('marks', 'after:never')$$, $$SELECT vecmark.search('marks', repeat('x', 10001))$$, $$SELECT vecmark.search(NULL, 'x')$$,
+	$$SELECT vecmark.search('marks', 'after:never')$$, $$SELECT vecmark.search('marks', '-after:today')$$, $$SELECT vecmark.search('marks', repeat('x', 10001))$$, $$SELECT vecmark.search('marks', 'site:a.example/path')$$,
+	$$SELECT vecmark.search('marks', 'x', candidates => 0)$$, $$SELECT vecmark.search('marks', 'x', semantic_weight => 0, full_text_weight => 0)$$, $$SELECT vecmark.search(NULL, 'x')$$,
 	$$SELECT vecmark.search('marks', filter => '{"tags": 5}')$$, $$SELECT vecmark.search('marks', filter => '{"site": ["a", {}]}')$$]);
 INSERT INTO marks (url, title) VALUES ('http://word.example', 'word');
 SELECT show_all(ARRAY[$$SELECT vecmark.search('marks', query_embedding => '[1,2]')$$]);

@@ -15,7 +15,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION vecmark.lookup(regclass, text) IS
-	'id of the bookmark of a URL however it is spelt, or null; through the hash index';
+	'id of the bookmark of a URL however it is spelt, or null; through the hash index; error for an empty URL';
 
 CREATE FUNCTION vecmark.save(
 	source regclass,
@@ -88,7 +88,7 @@ DECLARE
 	new_count bigint;
 BEGIN
 	IF (url IS NULL) = (id IS NULL) THEN
-		RAISE EXCEPTION 'a visit needs either a URL or an id' USING ERRCODE = 'invalid_parameter_value';
+		RAISE EXCEPTION 'a visit needs a URL or an id, and not both' USING ERRCODE = 'invalid_parameter_value';
 	END IF;
 	-- anybody may refer to the table; only its owner's table counts
 	SELECT c.conrelid INTO visits
@@ -191,6 +191,7 @@ CREATE FUNCTION vecmark.tag_tree(source regclass, OUT tag text, OUT depth intege
 RETURNS SETOF record
 LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE COST 10000 ROWS 100
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 BEGIN
 	PERFORM vecmark.bookmark_settings(source);

@@ -43,7 +43,8 @@ CREATE FUNCTION vecmark.parse_json(
 	OUT content text,
 	OUT metadata jsonb,
 	OUT created_at timestamptz,
-	OUT updated_at timestamptz
+	OUT updated_at timestamptz,
+	OUT problem text
 )
 RETURNS SETOF record
 LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE COST 10000 ROWS 1000
@@ -62,14 +63,18 @@ BEGIN
 			CASE WHEN jsonb_typeof(e->'metadata') = 'object' THEN e->'metadata' ELSE '{}' END
 				|| CASE WHEN e->>'shared' = 'no' THEN '{"private": true}' ELSE '{}'::jsonb END
 				|| CASE WHEN e->>'toread' = 'yes' THEN '{"to_read": true}' ELSE '{}'::jsonb END,
-			vecmark.time_or_null(e->>'time'),
-			vecmark.time_or_null(e->>'updated_at')
-		FROM jsonb_array_elements(source) AS e;
+			t.created_at, t.updated_at,
+			CASE WHEN jsonb_typeof(e) <> 'object' THEN 'entry is not an object'
+				WHEN jsonb_typeof(e->'href') IS DISTINCT FROM 'string' THEN 'there is no "href", or it is not a string'
+				WHEN t.created_at IS NULL AND e->>'time' <> '' THEN '"time" is not a time'
+				WHEN t.updated_at IS NULL AND e->>'updated_at' <> '' THEN '"updated_at" is not a time' END
+		FROM jsonb_array_elements(source) AS e
+			CROSS JOIN LATERAL (SELECT vecmark.time_or_null(e->>'time'), vecmark.time_or_null(e->>'updated_at')) AS t (created_at, updated_at);
 END;
 $$;
 
 COMMENT ON FUNCTION vecmark.parse_json(jsonb) IS
-	'the bookmarks in a JSON array of Pinboard''s form (href, description, extended, tags, time, shared, toread), with what vecmark.export_json adds to it (tag_list, content, metadata, updated_at)';
+	'the bookmarks in a JSON array of Pinboard''s form (href, description, extended, tags, time, shared, toread), with what vecmark.export_json adds to it (tag_list, content, metadata, updated_at); problem: why an entry is none';
 
 CREATE FUNCTION vecmark.import_pages(target regclass, updating boolean, first_place bigint, last_place bigint) RETURNS boolean
 LANGUAGE plpgsql VOLATILE COST 100000
@@ -156,6 +161,7 @@ CREATE FUNCTION vecmark.import_entries(
 RETURNS SETOF record
 LANGUAGE plpgsql VOLATILE COST 100000 ROWS 1000
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -167,23 +173,24 @@ DECLARE
 	last_place bigint;
 	top integer;
 BEGIN
-	-- columns: url, title, description, tags, content, metadata, embedding, created_at, updated_at
+	-- columns: url, title, description, tags, content, metadata, embedding, created_at, updated_at, reason to refuse
 	IF form = 'table' THEN
 		query := vecmark.import_table_query(argument::oid::regclass);
 	ELSIF form = 'json' THEN
-		query := 'SELECT b.url, b.title, b.description, b.tags, b.content, b.metadata, NULL, b.created_at, b.updated_at FROM vecmark.parse_json($1::jsonb) AS b';
+		query := 'SELECT b.url, b.title, b.description, b.tags, b.content, b.metadata, NULL, b.created_at, b.updated_at, b.problem FROM vecmark.parse_json($1::jsonb) AS b';
 	ELSIF form IN ('netscape', 'netscape with folders') THEN
 		-- The folders that every browser has at the top say nothing and are left out.
 		query := format($sql$
 			SELECT b.url, b.title, b.description, CASE WHEN %L THEN b.tags || array_to_string(CASE
 					WHEN lower(b.folders[1]) IN ('bookmarks', 'bookmarks bar', 'bookmarks menu', 'bookmarks toolbar', 'favorites',
 						'favorites bar', 'mobile bookmarks', 'other bookmarks', 'other favorites', 'imported', 'unsorted')
-					THEN b.folders[2:] ELSE b.folders END, '/') ELSE b.tags END,
+					THEN f.folders[2:] ELSE f.folders END, '/') ELSE b.tags END,
 				NULL::text,
 				CASE WHEN b.is_private THEN '{"private": true}' ELSE '{}' END::jsonb
 					|| CASE WHEN b.to_read THEN '{"to_read": true}' ELSE '{}' END::jsonb,
-				NULL, b.created_at, b.updated_at
-			FROM vecmark.parse_netscape($1) AS b$sql$, form = 'netscape with folders');
+				NULL, b.created_at, b.updated_at, NULL
+			FROM vecmark.parse_netscape($1) AS b
+				CROSS JOIN LATERAL (SELECT ARRAY(SELECT replace(folder, '/', '-') FROM unnest(b.folders) WITH ORDINALITY AS u (folder, depth) ORDER BY depth)) AS f (folders)$sql$, form = 'netscape with folders');
 	END IF;
 
 	CREATE TEMPORARY TABLE vecmark_import (
@@ -200,10 +207,11 @@ BEGIN
 		url_key text,
 		reason text
 	) ON COMMIT DROP;
-	EXECUTE 'INSERT INTO pg_temp.vecmark_import (url, title, description, tags, content, metadata, embedding, created_at, updated_at) ' || query
+	EXECUTE 'INSERT INTO pg_temp.vecmark_import (url, title, description, tags, content, metadata, embedding, created_at, updated_at, reason) ' || query
 		USING argument;
 	UPDATE pg_temp.vecmark_import AS i
 	SET reason = CASE
+		WHEN i.reason IS NOT NULL THEN i.reason
 		WHEN i.url IS NULL THEN 'URL is missing'
 		WHEN i.url ILIKE 'place:%' THEN 'URL is a query of the browser'
 		WHEN jsonb_typeof(i.metadata) <> 'object' THEN 'metadata is not an object'
@@ -296,9 +304,10 @@ BEGIN
 			(8, 'created_at', 'timestamptz'), (9, 'updated_at', 'timestamptz')) AS w (place, name, type)
 		LEFT JOIN pg_attribute AS a ON a.attrelid = entries AND a.attname = w.name AND a.attnum > 0 AND NOT a.attisdropped;
 	IF NOT EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = entries AND a.attname = 'url' AND NOT a.attisdropped) THEN
-		RAISE EXCEPTION '"%" has no column url', entries USING ERRCODE = 'undefined_column';
+		RAISE EXCEPTION '"%" has no column url', entries
+			USING ERRCODE = 'undefined_column', HINT = 'Columns are taken by name, in lower case: url, title, description, tags, content, metadata, embedding, created_at, updated_at.';
 	END IF;
-	RETURN format('SELECT %s FROM %s AS b', columns, entries);
+	RETURN format('SELECT %s, NULL FROM %s AS b', columns, entries);
 END;
 $$;
 

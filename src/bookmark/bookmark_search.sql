@@ -4,6 +4,8 @@ CREATE FUNCTION vecmark.parse_query(
 	query_text text,
 	OUT words text,
 	OUT plain text,
+	OUT phrases text[],
+	OUT not_words text[],
 	OUT tags text[],
 	OUT tag_trees text[],
 	OUT not_tags text[],
@@ -20,12 +22,15 @@ DECLARE
 	token text;
 	value text;
 	negated boolean;
-	all_words text[] := '{}';
+	quoted boolean;
 	wanted text[] := '{}';
+	wanted_plain text[] := '{}';
 BEGIN
 	IF length(query_text) > 10000 THEN
 		RAISE EXCEPTION 'a query must be at most 10000 characters long, not %', length(query_text) USING ERRCODE = 'program_limit_exceeded';
 	END IF;
+	phrases := '{}';
+	not_words := '{}';
 	tags := '{}';
 	tag_trees := '{}';
 	not_tags := '{}';
@@ -36,27 +41,45 @@ BEGIN
 		SELECT m[1] FROM regexp_matches(query_text, '(-?(?:#|site:|after:|before:)?(?:"[^"]*"?|[^[:space:]"]+))', 'g') AS m
 	LOOP
 		negated := starts_with(token, '-');
-		value := replace(ltrim(token, '-'), '"', '');
-		IF value ~ '^#.+/[*]?$' THEN
+		value := ltrim(token, '-');
+		quoted := starts_with(value, '"');
+		value := replace(value, '"', '');
+		CONTINUE WHEN btrim(value) = '';
+		IF quoted OR value !~ '^(#|site:|after:|before:).' THEN
+			IF negated THEN
+				not_words := not_words || value;
+			ELSE
+				wanted := wanted || token;
+				IF quoted THEN
+					phrases := phrases || value;
+				END IF;
+				IF lower(token) <> 'or' THEN
+					wanted_plain := wanted_plain || value;
+				END IF;
+			END IF;
+		ELSIF value ~ '^#.+/[*]?$' THEN
 			value := regexp_replace(substr(value, 2), '/[*]?$', '');
 			IF negated THEN
 				not_tag_trees := not_tag_trees || value;
 			ELSE
 				tag_trees := tag_trees || value;
 			END IF;
-		ELSIF value ~ '^#.' THEN
+		ELSIF starts_with(value, '#') THEN
 			IF negated THEN
 				not_tags := not_tags || substr(value, 2);
 			ELSE
 				tags := tags || substr(value, 2);
 			END IF;
-		ELSIF value ~ '^site:.' THEN
+		ELSIF starts_with(value, 'site:') THEN
 			IF negated THEN
 				not_sites := not_sites || substr(value, 6);
 			ELSE
 				sites := sites || substr(value, 6);
 			END IF;
-		ELSIF value ~ '^(after|before):.' AND NOT negated THEN
+		ELSIF negated THEN
+			RAISE EXCEPTION '"%" cannot be negated', value
+				USING ERRCODE = 'invalid_parameter_value', HINT = 'after: and before: are each other''s opposites.';
+		ELSE
 			BEGIN
 				IF starts_with(value, 'after:') THEN
 					after := greatest(after, substr(value, 7)::timestamptz);
@@ -65,35 +88,48 @@ BEGIN
 				END IF;
 			EXCEPTION WHEN data_exception THEN
 				RAISE EXCEPTION 'no date in "%"', token
-					USING ERRCODE = 'invalid_datetime_format', HINT = 'Write after:2026-01-31 or before:yesterday.';
+					USING ERRCODE = 'invalid_datetime_format', HINT = 'Write a full date, or today or yesterday: after:2026-01-31, before:today.';
 			END;
-		ELSE
-			all_words := all_words || token;
-			IF NOT negated AND lower(value) <> 'or' THEN
-				wanted := wanted || value;
-			END IF;
 		END IF;
 	END LOOP;
-	words := array_to_string(all_words, ' ');
-	plain := array_to_string(wanted, ' ');
+	words := array_to_string(wanted, ' ');
+	plain := array_to_string(wanted_plain, ' ');
 END;
 $$;
 
 COMMENT ON FUNCTION vecmark.parse_query(text) IS
-	'the query language of vecmark.search: words, "phrases", -not, or, #tag, #tag/ (and below), -#tag, -#tag/, site:host, -site:host, after:date, before:date; words: for websearch_to_tsquery, plain: those wanted, without quotes';
+	'the query language of vecmark.search: words, "phrases", -not, or, #tag, #tag/ (and below), -#tag, -#tag/, site:host, -site:host, after:date, before:date; words: those wanted, for websearch_to_tsquery; plain: the same without quotes and or';
 
-CREATE FUNCTION vecmark.any_word_query(config regconfig, words text, plain text) RETURNS tsquery
+CREATE FUNCTION vecmark.any_word_query(config regconfig, words text) RETURNS tsquery
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE COST 50
 BEGIN ATOMIC
 	-- lexemes are quoted in the text of a tsquery and hold no " & "
-	SELECT CASE WHEN unwanted IS NULL THEN wanted ELSE wanted && websearch_to_tsquery(config, unwanted) END
-	FROM (SELECT
-			replace(plainto_tsquery(config, plain)::text, ' & ', ' | ')::tsquery AS wanted,
-			(SELECT string_agg(m[1], ' ') FROM regexp_matches(words, '(?:^|[[:space:]])(-(?:"[^"]*"?|[^[:space:]"]+))', 'g') AS m) AS unwanted) AS q;
+	SELECT replace(plainto_tsquery(config, words)::text, ' & ', ' | ')::tsquery;
 END;
 
-COMMENT ON FUNCTION vecmark.any_word_query(regconfig, text, text) IS
-	'the query that vecmark.search falls back to when too few rows have all words: any of the wanted words, none of the unwanted';
+COMMENT ON FUNCTION vecmark.any_word_query(regconfig, text) IS
+	'the query that vecmark.search falls back to when too few rows have all words: any of the words';
+
+CREATE FUNCTION vecmark.phrase_query(config regconfig, phrases text[], every boolean) RETURNS tsquery
+LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE COST 50
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	phrase text;
+	part tsquery;
+	result tsquery;
+BEGIN
+	FOREACH phrase IN ARRAY phrases LOOP
+		part := phraseto_tsquery(config, phrase);
+		CONTINUE WHEN numnode(part) = 0;
+		result := CASE WHEN result IS NULL THEN part WHEN every THEN result && part ELSE result || part END;
+	END LOOP;
+	RETURN result;
+END;
+$$;
+
+COMMENT ON FUNCTION vecmark.phrase_query(regconfig, text[], boolean) IS
+	'a query for every one, or for any, of some phrases; null when there is nothing to look for in them';
 
 CREATE FUNCTION vecmark.json_texts(object jsonb, key text) RETURNS text[]
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE COST 5
@@ -117,14 +153,27 @@ COMMENT ON FUNCTION vecmark.json_texts(jsonb, text) IS
 	'a string or an array of strings in a JSON object as text[]; empty when the key is absent or null, an error for anything else';
 
 CREATE FUNCTION vecmark.site_hosts(sites text[]) RETURNS text[]
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE COST 20
-BEGIN ATOMIC
-	SELECT coalesce(array_agg(coalesce(vecmark.url_host(vecmark.url_key('http://' || site)), site)), '{}')
-	FROM unnest(sites) AS site;
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE COST 20
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	site text;
+	url text;
+	hosts text[] := '{}';
+BEGIN
+	FOREACH site IN ARRAY sites LOOP
+		url := vecmark.url_key(CASE WHEN position('://' IN site) > 0 THEN site ELSE 'http://' || ltrim(site, '*.') END);
+		IF split_part(url, '://', 2) IS DISTINCT FROM vecmark.url_host(url) THEN
+			RAISE EXCEPTION 'site "%" must be the name of a host', left(site, 100) USING ERRCODE = 'invalid_parameter_value';
+		END IF;
+		hosts := hosts || vecmark.url_host(url);
+	END LOOP;
+	RETURN hosts;
 END;
+$$;
 
 COMMENT ON FUNCTION vecmark.site_hosts(text[]) IS
-	'names of sites as people write them in the form that hosts have in keys';
+	'names of hosts, or URLs of their roots, in the form that hosts have in keys; error for anything else';
 
 CREATE FUNCTION vecmark.search(
 	source regclass,
@@ -150,6 +199,7 @@ CREATE FUNCTION vecmark.search(
 )
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE COST 10000 ROWS 10
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 #variable_conflict use_variable
 DECLARE
@@ -160,6 +210,8 @@ DECLARE
 	conditions text := '';
 	text_query tsquery;
 	all_words tsquery;
+	phrases tsquery;
+	unwanted tsquery;
 	enough boolean;
 	use_text boolean;
 	use_vector boolean;
@@ -180,6 +232,16 @@ BEGIN
 	IF coalesce(full_text_weight, -1) NOT BETWEEN 0 AND 1e6 OR coalesce(semantic_weight, -1) NOT BETWEEN 0 AND 1e6 THEN
 		RAISE EXCEPTION 'weights must be from 0 to 1000000' USING ERRCODE = 'invalid_parameter_value';
 	END IF;
+	IF full_text_weight = 0 AND semantic_weight = 0 THEN
+		RAISE EXCEPTION 'weights must not both be 0' USING ERRCODE = 'invalid_parameter_value';
+	END IF;
+	IF candidates < 1 THEN
+		RAISE EXCEPTION 'candidates must be at least 1, not %', candidates USING ERRCODE = 'invalid_parameter_value';
+	END IF;
+	IF @extschema@.vector_dims(query_embedding) <> (settings->>'dimensions')::integer THEN
+		RAISE EXCEPTION 'query_embedding has % dimensions, "%" has %', @extschema@.vector_dims(query_embedding), source, settings->>'dimensions'
+			USING ERRCODE = 'data_exception';
+	END IF;
 	filter := coalesce(filter, '{}');
 	IF jsonb_typeof(filter) <> 'object' THEN
 		RAISE EXCEPTION 'filter must be a JSON object, not %', jsonb_typeof(filter) USING ERRCODE = 'invalid_parameter_value';
@@ -191,7 +253,8 @@ BEGIN
 	-- What a row must satisfy.  The arguments of all queries below are, in
 	-- this order: $1 text_query, $2 query_embedding, $3 candidates, $4 tags,
 	-- $5 any_tags, $6 tag_trees, $7 not_tags, $8 not_tag_trees, $9 sites,
-	-- $10 not_sites, $11 after, $12 before, $13 metadata, $14 match_count.
+	-- $10 not_sites, $11 after, $12 before, $13 metadata, $14 match_count,
+	-- $15 phrases, $16 unwanted.
 	wanted_tags := parsed.tags || vecmark.json_texts(filter, 'tags');
 	any_tags := vecmark.json_texts(filter, 'any_tags');
 	sites := vecmark.site_hosts(parsed.sites || vecmark.json_texts(filter, 'site'));
@@ -229,6 +292,14 @@ BEGIN
 	IF metadata <> '{}' THEN
 		conditions := conditions || ' AND b.metadata @> $13';
 	END IF;
+	phrases := vecmark.phrase_query(config, parsed.phrases, true);
+	IF phrases IS NOT NULL THEN
+		conditions := conditions || ' AND b.fts @@ $15';
+	END IF;
+	unwanted := vecmark.phrase_query(config, parsed.not_words, false);
+	IF unwanted IS NOT NULL THEN
+		conditions := conditions || ' AND NOT b.fts @@ $16';
+	END IF;
 
 	-- which halves take part
 	IF full_text_weight > 0 AND parsed.words <> '' THEN
@@ -239,22 +310,17 @@ BEGIN
 	END IF;
 	use_text := coalesce(numnode(text_query) > 0, false);
 	use_vector := semantic_weight > 0 AND query_embedding IS NOT NULL;
-	IF use_text AND parsed.plain = '' THEN
-		-- nothing but unwanted words, which are a condition and give no order
-		conditions := conditions || ' AND b.fts @@ $1';
-		use_text := false;
-	END IF;
 
 	-- Rows that have all words come first.  Where they are too few, rows with
-	-- any of the words follow; but a phrase is not taken apart.
+	-- any of the words follow.
 	all_words := text_query;
-	IF use_text AND numnode(text_query) > 1 AND position('"' IN parsed.words) = 0 THEN
+	IF use_text AND numnode(text_query) > 1 THEN
 		EXECUTE format('SELECT count(*) >= $14 FROM (SELECT FROM %s AS b WHERE b.fts @@ $1%s LIMIT $14) AS m', source, conditions)
 			INTO enough
 			USING text_query, query_embedding, candidates, wanted_tags, any_tags, parsed.tag_trees, parsed.not_tags, parsed.not_tag_trees,
-				sites, not_sites, after, before, metadata, match_count;
+				sites, not_sites, after, before, metadata, match_count, phrases, unwanted;
 		IF NOT enough THEN
-			text_query := vecmark.any_word_query(config, parsed.words, parsed.plain);
+			text_query := vecmark.any_word_query(config, parsed.plain);
 			use_text := numnode(text_query) > 0;
 		END IF;
 	END IF;
@@ -271,7 +337,7 @@ BEGIN
 			ORDER BY b.created_at DESC, b.id
 			LIMIT $14$sql$, source, conditions)
 			USING text_query, query_embedding, candidates, wanted_tags, any_tags, parsed.tag_trees, parsed.not_tags, parsed.not_tag_trees,
-				sites, not_sites, after, before, metadata, match_count;
+				sites, not_sites, after, before, metadata, match_count, phrases, unwanted;
 		RETURN;
 	END IF;
 
@@ -281,7 +347,7 @@ BEGIN
 		WITH text_half AS (
 			SELECT m.id, row_number() OVER (ORDER BY m.complete DESC, m.relevance DESC, m.id)::integer AS place
 			FROM (
-				SELECT b.id, b.fts @@ $19 AS complete, ts_rank(b.fts, $1, 1) AS relevance
+				SELECT b.id, b.fts @@ $21 AS complete, ts_rank(b.fts, $1, 1) AS relevance
 				FROM %1$s AS b
 				WHERE %2$L AND b.fts @@ $1%4$s
 				ORDER BY 2 DESC, 3 DESC, 1
@@ -297,10 +363,10 @@ BEGIN
 				ORDER BY %6$s
 				LIMIT $3
 			) AS m
-			WHERE m.distance <> 'NaN' AND 1 - m.distance >= coalesce($18, '-Infinity')
+			WHERE m.distance <> 'NaN' AND 1 - m.distance >= coalesce($20, '-Infinity')
 		)
 		SELECT b.id, b.url, b.title, b.tags,
-			coalesce($15 / ($17::double precision + t.place), 0) + coalesce($16 / ($17::double precision + v.place), 0),
+			coalesce($17 / ($19::double precision + t.place), 0) + coalesce($18 / ($19::double precision + v.place), 0),
 			1 - nullif(%5$s, 'NaN'),
 			t.place, v.place
 		FROM text_half AS t
@@ -310,7 +376,7 @@ BEGIN
 		LIMIT $14$sql$,
 		source, use_text, use_vector, conditions, distance, CASE WHEN exact THEN '(' || distance || ') + 0' ELSE distance END)
 		USING text_query, query_embedding, candidates, wanted_tags, any_tags, parsed.tag_trees, parsed.not_tags, parsed.not_tag_trees,
-			sites, not_sites, after, before, metadata, match_count,
+			sites, not_sites, after, before, metadata, match_count, phrases, unwanted,
 			full_text_weight, semantic_weight, rrf_k, match_threshold, all_words;
 END;
 $$;

@@ -24,13 +24,15 @@ COMMENT ON FUNCTION vecmark.head(text, integer) IS
 CREATE FUNCTION vecmark.canonical_tags(tags text[]) RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE COST 5
 BEGIN ATOMIC
-	SELECT coalesce(array_agg(DISTINCT btrim(tag) COLLATE "C" ORDER BY btrim(tag) COLLATE "C"), '{}')
+	SELECT coalesce(array_agg(DISTINCT trimmed COLLATE "C" ORDER BY trimmed COLLATE "C"), '{}')
 	FROM unnest(tags) AS tag
-	WHERE btrim(tag) <> '';
+		CROSS JOIN LATERAL (SELECT CASE WHEN position('/' IN tag) > 0
+			THEN btrim(regexp_replace(tag, '[[:space:]]*/[[:space:]/]*', '/', 'g'), ' /') ELSE btrim(tag) END) AS t (trimmed)
+	WHERE trimmed <> '';
 END;
 
 COMMENT ON FUNCTION vecmark.canonical_tags(text[]) IS
-	'tags trimmed, sorted by bytes, none empty, null or twice';
+	'tags trimmed, also around each "/", sorted by bytes, none empty, null or twice';
 
 CREATE FUNCTION vecmark.bookmark_fts(config regconfig, title text, tags text[], description text, content text, url_key text)
 RETURNS tsvector
@@ -174,12 +176,19 @@ SET search_path = pg_catalog, pg_temp
 SET quote_all_identifiers = off
 AS $$
 DECLARE
-	path text[] := parse_ident(name);
+	path text[];
 	place text;
+	about record;
 	visits text;
 	settings text;
 	embedder_name text;
 BEGIN
+	BEGIN
+		path := parse_ident(name);
+	EXCEPTION WHEN invalid_parameter_value THEN
+		RAISE EXCEPTION '"%" is not a name of a table', name
+			USING ERRCODE = 'invalid_name', HINT = 'What is not a plain identifier needs its own quotes, as in ''"my links"'' or ''"My schema".links''.';
+	END;
 	IF cardinality(path) = 1 THEN
 		IF caller_schema IS NULL THEN
 			RAISE EXCEPTION 'no schema has been selected to create in' USING ERRCODE = 'invalid_schema_name';
@@ -265,12 +274,22 @@ BEGIN
 	EXECUTE format('CREATE INDEX ON %s (visited_at)', visits);
 
 	EXECUTE format('COMMENT ON TABLE %s IS %L', place, 'bookmarks; made by vecmark.create_bookmarks');
-	EXECUTE format('COMMENT ON COLUMN %s.id IS %L', place, 'derived from the URL''s key at insertion unless given');
-	EXECUTE format('COMMENT ON COLUMN %s.url IS %L', place, 'as typed');
-	EXECUTE format('COMMENT ON COLUMN %s.url_key IS %L', place, 'derived: vecmark.url_key(url)');
-	EXECUTE format('COMMENT ON COLUMN %s.url_hash IS %L', place, 'derived: vecmark.url_hash(url)');
-	EXECUTE format('COMMENT ON COLUMN %s.fts IS %L', place, 'derived: vecmark.bookmark_fts(...)');
-	EXECUTE format('COMMENT ON COLUMN %s.embedding IS %L', place, 'derived from title, description and content unless given');
+	FOR about IN SELECT * FROM (VALUES
+			('id', 'derived from the URL''s key at insertion unless given'),
+			('url', 'as typed'),
+			('url_key', 'derived: vecmark.url_key(url); unique'),
+			('url_hash', 'derived: vecmark.url_hash(url)'),
+			('tags', 'kept sorted and without duplicates; / makes a tree'),
+			('content', 'text of the page'),
+			('metadata', 'any JSON object'),
+			('embedding', 'from title, description and content unless given'),
+			('fts', 'derived: vecmark.bookmark_fts(...)'),
+			('access_count', 'visits; counted by vecmark.visit'),
+			('accessed_at', 'last visit'),
+			('updated_at', 'last change of what was typed')) AS c (name, text)
+	LOOP
+		EXECUTE format('COMMENT ON COLUMN %s.%I IS %L', place, about.name, about.text);
+	END LOOP;
 	EXECUTE format('COMMENT ON TABLE %s IS %L', visits, 'visits to bookmarks; filled by vecmark.visit');
 	RETURN place::regclass;
 END;
