@@ -44,7 +44,7 @@ DATA_built  = $(SCRIPT)
 DOCS        = README.md
 PG_CPPFLAGS = -I$(here)src -DVECMARK_VERSION='"$(VERSION)"'
 # In PG_CFLAGS, since the compiler of bitcode would write the same .d files.
-PG_CFLAGS   = -fvisibility=hidden -MMD -MP -MT $@ -MT $(@:.o=.bc)
+PG_CFLAGS   = -fvisibility=hidden -MMD -MP
 SHLIB_LINK  = -lm -Wl,-Bsymbolic
 EXTRA_CLEAN = $(OBJS:.o=.d) $(OBJS:.o=.bc)
 
@@ -69,3 +69,5 @@ $(SCRIPT): $(SQL_PIECES) $(here)Makefile
 	cat $(filter %.sql,$^) > $@
 
 -include $(OBJS:.o=.d)
+# Bitcode has no .d files of its own: it is made anew with its object.
+$(OBJS:.o=.bc): %.bc: %.o

@@ -52,8 +52,9 @@ INSERT INTO marks (url) VALUES ('http://a.example#x') RETURNING id = vecmark.url
 SELECT vecmark.visit('marks', 'http://b.example', visited_at => '2026-01-02'), vecmark.visit('marks', id => '11111111-1111-1111-1111-111111111111', visited_at => '2026-01-01');
 SELECT access_count, accessed_at FROM marks WHERE url = 'http://b.example/';
 BEGIN;
+SELECT pg_stat_get_xact_tuples_updated('marks'::regclass) AS updated, pg_stat_get_xact_tuples_hot_updated('marks'::regclass) AS hot \gset
 SELECT vecmark.visit('marks', 'http://b.example', visited_at => '2026-01-02');
-SELECT pg_stat_get_xact_tuples_updated('marks'::regclass) AS updated, pg_stat_get_xact_tuples_hot_updated('marks'::regclass) AS hot;
+SELECT pg_stat_get_xact_tuples_updated('marks'::regclass) - :updated AS updated, pg_stat_get_xact_tuples_hot_updated('marks'::regclass) - :hot AS hot;
 ROLLBACK;
 SELECT bookmark_id, visited_at FROM marks_visits ORDER BY visited_at;
 DELETE FROM marks WHERE url = 'http://b.example/';
