@@ -51,14 +51,18 @@ INSERT INTO marks (url) VALUES ('http://a.example#x') RETURNING id = vecmark.url
 -- visits are HOT updates of two columns, and rows
 SELECT vecmark.visit('marks', 'http://b.example', visited_at => '2026-01-02'), vecmark.visit('marks', id => '11111111-1111-1111-1111-111111111111', visited_at => '2026-01-01');
 SELECT access_count, accessed_at FROM marks WHERE url = 'http://b.example/';
-BEGIN;
-SELECT pg_stat_get_xact_tuples_updated('marks'::regclass) AS updated, pg_stat_get_xact_tuples_hot_updated('marks'::regclass) AS hot \gset
-SELECT vecmark.visit('marks', 'http://b.example', visited_at => '2026-01-02');
-SELECT pg_stat_get_xact_tuples_updated('marks'::regclass) - :updated AS updated, pg_stat_get_xact_tuples_hot_updated('marks'::regclass) - :hot AS hot;
-ROLLBACK;
 SELECT bookmark_id, visited_at FROM marks_visits ORDER BY visited_at;
 DELETE FROM marks WHERE url = 'http://b.example/';
 SELECT count(*) FROM marks_visits;
+
+SELECT vecmark.create_bookmarks('fresh', 4) IS NOT NULL;
+INSERT INTO fresh (url, title) VALUES ('http://a.example', 'Title');
+BEGIN;
+SELECT pg_stat_get_xact_tuples_updated('fresh'::regclass) AS updated, pg_stat_get_xact_tuples_hot_updated('fresh'::regclass) AS hot \gset
+SELECT vecmark.visit('fresh', 'http://a.example');
+SELECT pg_stat_get_xact_tuples_updated('fresh'::regclass) - :updated AS updated, pg_stat_get_xact_tuples_hot_updated('fresh'::regclass) - :hot AS hot;
+COMMIT;
+DROP TABLE fresh, fresh_visits;
 
 -- full text: weights, truncation
 INSERT INTO marks (url, title, content) VALUES ('http://long.example', 'Long', repeat('word ', 50000) || 'last');
