@@ -10,6 +10,7 @@ SCRIPT    := $(EXTENSION)--$(VERSION).sql
 
 OBJS = \
 	src/bookmark/bookmark_embed.o \
+	src/bookmark/bookmark_glue.o \
 	src/bookmark/bookmark_import.o \
 	src/bookmark/bookmark_url.o \
 	src/bookmark/embed.o \

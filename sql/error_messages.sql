@@ -175,5 +175,11 @@ SELECT show_all(ARRAY[
 	$$SELECT vecmark.import_json('marks', '{}')$$, $$SELECT vecmark.import_table('marks', 'no_marks')$$,
 	$$SELECT vecmark.import_table('no_marks', 'marks')$$,
 	$$SELECT vecmark.export_netscape('no_marks')$$, $$SELECT vecmark.export_json('no_marks')$$]);
+-- where another constraint of the table is always in the way
+ALTER TABLE marks ADD CONSTRAINT one_title UNIQUE (title);
+SELECT show_all(ARRAY[$$SELECT vecmark.save('marks', 'http://other.example', 'word')$$]);
+SELECT outcome, url, reason FROM vecmark.import_json('marks', '[{"href": "http://other.example", "description": "word"}]');
+-- no schema to create in
+SELECT show_all(ARRAY[$$SET LOCAL search_path = ''; SELECT vecmark.create_bookmarks('m')$$]);
 DROP TABLE marks, marks_visits, no_marks;
 DROP FUNCTION show_all, shown;

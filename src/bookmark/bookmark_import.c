@@ -4,6 +4,7 @@
 #include "postgres.h"
 #include "compat.h"
 
+#include "bookmark/bookmark_glue.h"
 #include "bookmark/netscape.h"
 #include "catalog/pg_type.h"
 #include "common/int.h"
@@ -34,21 +35,6 @@ enum
 	COLUMN_LINE,
 	COLUMN_COUNT
 };
-
-/* NetscapeRealloc in a memory context; raises when there is no memory. */
-static void *
-netscape_realloc(void *context, void *pointer, size_t size)
-{
-	if (size == 0)
-	{
-		if (pointer != NULL)
-			pfree(pointer);
-		return NULL;
-	}
-	if (pointer == NULL)
-		return MemoryContextAllocHuge((MemoryContext) context, size);
-	return repalloc_huge(pointer, size);
-}
 
 /* Text of the parser as a datum, in the encoding of the server. */
 static Datum
@@ -137,16 +123,14 @@ vecmark_parse_netscape(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	text	   *html = PG_GETARG_TEXT_PP(0);
-	char	   *utf8;
-	size_t		length = VARSIZE_ANY_EXHDR(html);
+	const char *utf8;
+	size_t		length;
 	NetscapeParser parser;
 	NetscapeEntry entry;
 	NetscapeStatus status;
 	MemoryContext row_context;
 
-	utf8 = pg_server_to_any(VARDATA_ANY(html), (int) length, PG_UTF8);
-	if (utf8 != VARDATA_ANY(html))
-		length = strlen(utf8);
+	utf8 = bookmark_utf8(html, &length);
 	if (!netscape_recognise(utf8, length))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
@@ -154,7 +138,7 @@ vecmark_parse_netscape(PG_FUNCTION_ARGS)
 				 errdetail("Expected the document type NETSCAPE-Bookmark-file or a list of links.")));
 
 	InitMaterializedSRF(fcinfo, 0);
-	netscape_begin(&parser, utf8, length, netscape_realloc, CurrentMemoryContext);
+	netscape_begin(&parser, utf8, length, bookmark_reallocate, CurrentMemoryContext);
 	row_context = AllocSetContextCreate(CurrentMemoryContext, "bookmark", ALLOCSET_DEFAULT_SIZES);
 	while ((status = netscape_next(&parser, &entry)) == NETSCAPE_ENTRY)
 	{

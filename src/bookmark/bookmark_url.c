@@ -10,6 +10,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "bookmark/bookmark_glue.h"
 #include "bookmark/url_key.h"
 #include "mb/pg_wchar.h"
 #include "testpoint/testpoint.h"
@@ -44,23 +45,18 @@ static UrlKey
 key_of_url(text *url)
 {
 	UrlKey		key = {URL_KEY_TOO_LONG, NULL, 0};
-	char	   *source = VARDATA_ANY(url);
-	int			length = VARSIZE_ANY_EXHDR(url);
-	char	   *utf8;
+	const char *utf8;
+	size_t		length;
 
 	/* conversion to UTF-8 never shortens, so this refuses before copying */
-	if (length > URL_MAX_LENGTH)
+	if (VARSIZE_ANY_EXHDR(url) > URL_MAX_LENGTH)
 		return key;
-	utf8 = pg_server_to_any(source, length, PG_UTF8);
-	if (utf8 != source)
-		length = (int) strlen(utf8);
+	utf8 = bookmark_utf8(url, &length);
 	if (length > URL_MAX_LENGTH)
 		return key;
 
 	key.data = palloc(url_key_bound(length));
 	key.status = url_key(utf8, length, key.data, &key.length);
-	if (utf8 != source)
-		pfree(utf8);
 	if (key.status != URL_KEY_OK)
 	{
 		pfree(key.data);

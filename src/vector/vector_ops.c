@@ -194,12 +194,19 @@ l2_normalize(PG_FUNCTION_ARGS)
 	Vector	   *result = vector_make(vector->dim);
 
 	for (int i = 0; i < vector->dim; i++)
-	{
 		result->x[i] = norm > 0.0 ? (float) (vector->x[i] / norm) : 0.0f;
+	PG_RETURN_VECTOR_P(result);
+}
+
+/*
+ * Errors: 22003 when an element of a result is infinite, as no operand's is.
+ */
+static void
+check_overflow(const Vector *result)
+{
+	for (int i = 0; i < result->dim; i++)
 		if (isinf(result->x[i]))
 			float_overflow_error();
-	}
-	PG_RETURN_VECTOR_P(result);
 }
 
 /*
@@ -216,9 +223,7 @@ vector_add(PG_FUNCTION_ARGS)
 	result = vector_make(a->dim);
 	for (int i = 0; i < a->dim; i++)
 		result->x[i] = a->x[i] + b->x[i];
-	for (int i = 0; i < a->dim; i++)
-		if (isinf(result->x[i]))
-			float_overflow_error();
+	check_overflow(result);
 	PG_RETURN_VECTOR_P(result);
 }
 
@@ -237,9 +242,7 @@ vector_sub(PG_FUNCTION_ARGS)
 	result = vector_make(a->dim);
 	for (int i = 0; i < a->dim; i++)
 		result->x[i] = a->x[i] - b->x[i];
-	for (int i = 0; i < a->dim; i++)
-		if (isinf(result->x[i]))
-			float_overflow_error();
+	check_overflow(result);
 	PG_RETURN_VECTOR_P(result);
 }
 
@@ -258,13 +261,10 @@ vector_mul(PG_FUNCTION_ARGS)
 	result = vector_make(a->dim);
 	for (int i = 0; i < a->dim; i++)
 		result->x[i] = a->x[i] * b->x[i];
+	check_overflow(result);
 	for (int i = 0; i < a->dim; i++)
-	{
-		if (isinf(result->x[i]))
-			float_overflow_error();
 		if (result->x[i] == 0.0f && a->x[i] != 0.0f && b->x[i] != 0.0f)
 			float_underflow_error();
-	}
 	PG_RETURN_VECTOR_P(result);
 }
 

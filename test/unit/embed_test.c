@@ -9,51 +9,12 @@
 
 #include "bookmark/embed.h"
 #include "bookmark/utf8.h"
+#include "counted_memory.h"
+#include "tap.h"
 
 #define LENGTH_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 #define DIMENSIONS 384
-
-static int	tests_run = 0;
-static int	tests_failed = 0;
-
-static void
-ok(bool passed, const char *name)
-{
-	printf("%s %d - %s\n", passed ? "ok" : "not ok", ++tests_run, name);
-	if (!passed)
-		tests_failed++;
-}
-
-/* What the callback has seen. */
-typedef struct Memory
-{
-	int			left;			/* allocations until one fails, or negative */
-	int			calls;
-	int			blocks;
-	size_t		largest;
-} Memory;
-
-static void *
-reallocate(void *context, void *pointer, size_t size)
-{
-	Memory	   *memory = context;
-
-	if (size == 0)
-	{
-		memory->blocks--;
-		free(pointer);
-		return NULL;
-	}
-	memory->calls++;
-	if (memory->left >= 0 && memory->left-- == 0)
-		return NULL;
-	if (pointer == NULL)
-		memory->blocks++;
-	if (size > memory->largest)
-		memory->largest = size;
-	return realloc(pointer, size);
-}
 
 static Memory memory = {-1, 0, 0, 0};
 static EmbedScratch scratch;
@@ -590,6 +551,5 @@ main(void)
 	test_memory();
 	embed_end(&scratch);
 	ok(memory.blocks == 0, "nothing is left allocated");
-	printf("1..%d\n", tests_run);
-	return tests_failed > 0;
+	return done_testing();
 }

@@ -15,28 +15,10 @@
 
 #include "bookmark/html_reference.h"
 #include "bookmark/netscape.h"
+#include "counted_memory.h"
+#include "tap.h"
 
 #define LENGTH_OF(array) (sizeof(array) / sizeof((array)[0]))
-
-static int	tests_run = 0;
-static int	tests_failed = 0;
-
-static void
-ok(bool passed, const char *name)
-{
-	printf("%s %d - %s\n", passed ? "ok" : "not ok", ++tests_run, name);
-	if (!passed)
-		tests_failed++;
-}
-
-/* What the callback has seen. */
-typedef struct Memory
-{
-	int			left;			/* allocations until one fails, or negative */
-	int			calls;
-	int			blocks;
-	size_t		largest;
-} Memory;
 
 static Memory
 memory_for(int allocations)
@@ -44,27 +26,6 @@ memory_for(int allocations)
 	Memory		memory = {allocations, 0, 0, 0};
 
 	return memory;
-}
-
-static void *
-reallocate(void *context, void *pointer, size_t size)
-{
-	Memory	   *memory = context;
-
-	if (size == 0)
-	{
-		memory->blocks--;
-		free(pointer);
-		return NULL;
-	}
-	memory->calls++;
-	if (memory->left >= 0 && memory->left-- == 0)
-		return NULL;
-	if (pointer == NULL)
-		memory->blocks++;
-	if (size > memory->largest)
-		memory->largest = size;
-	return realloc(pointer, size);
 }
 
 static void
@@ -549,6 +510,5 @@ main(void)
 	test_depth();
 	test_memory();
 	test_cut();
-	printf("1..%d\n", tests_run);
-	return tests_failed > 0;
+	return done_testing();
 }

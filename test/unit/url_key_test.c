@@ -13,19 +13,9 @@
 #include <string.h>
 
 #include "bookmark/url_key.h"
+#include "tap.h"
 
 #define LENGTH_OF(array) (sizeof(array) / sizeof((array)[0]))
-
-static int	tests_run = 0;
-static int	tests_failed = 0;
-
-static void
-ok(bool passed, const char *name)
-{
-	printf("%s %d - %s\n", passed ? "ok" : "not ok", ++tests_run, name);
-	if (!passed)
-		tests_failed++;
-}
 
 typedef struct Case
 {
@@ -485,6 +475,5 @@ main(void)
 	test_limits();
 	test_many_parameters();
 	test_hosts();
-	printf("1..%d\n", tests_run);
-	return tests_failed > 0;
+	return done_testing();
 }

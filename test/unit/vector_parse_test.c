@@ -8,19 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tap.h"
 #include "vector/vector_parse.h"
 
-static int	tests;
-static int	failures;
 static float x[VECTOR_MAX_DIM];
-
-static void
-check(bool passed, const char *what)
-{
-	tests++;
-	failures += !passed;
-	printf("%s %d - %s\n", passed ? "ok" : "not ok", tests, what);
-}
 
 /* xorshift64*: the same numbers on every machine. */
 static uint64_t
@@ -124,13 +115,13 @@ main(void)
 
 		snprintf(what, sizeof(what), "status %d of \"%.40s\"", cases[i].status,
 				 strpbrk(cases[i].text, "\n") ? "spaces" : cases[i].text);
-		check(result.status == cases[i].status && result.dim == cases[i].dim, what);
+		ok(result.status == cases[i].status && result.dim == cases[i].dim, what);
 	}
 
 	passed = true;
 	for (size_t i = 0; i < sizeof(hard_numbers) / sizeof(hard_numbers[0]); i++)
 		passed &= same_as_strtof(hard_numbers[i]);
-	check(passed, "numbers that are hard to round");
+	ok(passed, "numbers that are hard to round");
 
 	/* every float in nine digits, in its shortest common forms, and as a double */
 	passed = true;
@@ -148,7 +139,7 @@ main(void)
 		snprintf(number, sizeof(number), "%.17g", (double) value * 1.0000000001);
 		passed &= same_as_strtof(number);
 	}
-	check(passed, "random floats of every magnitude");
+	ok(passed, "random floats of every magnitude");
 
 	/* what embeddings look like */
 	passed = true;
@@ -160,7 +151,7 @@ main(void)
 		snprintf(number, sizeof(number), "%.*f", (int) (random_bits() % 25), value);
 		passed &= same_as_strtof(number);
 	}
-	check(passed, "random decimals between -1 and 1");
+	ok(passed, "random decimals between -1 and 1");
 
 	/* the exact middles between floats, and one digit to either side */
 	passed = true;
@@ -183,7 +174,7 @@ main(void)
 		snprintf(number, sizeof(number), "%.17g", ((double) low + (double) high) / 2.0);
 		passed &= same_as_strtof(number);
 	}
-	check(passed, "middles between two floats");
+	ok(passed, "middles between two floats");
 
 	/* limits */
 	length = 2 * (size_t) VECTOR_MAX_DIM;
@@ -192,20 +183,19 @@ main(void)
 	for (size_t i = 0; i < VECTOR_MAX_DIM + 1; i++)
 		memcpy(text + 1 + 2 * i, "1,", 2);
 	strcpy(text + length, "]");
-	check(vector_parse(text, x).status == VECTOR_PARSE_OK, "as many elements as there may be");
+	ok(vector_parse(text, x).status == VECTOR_PARSE_OK, "as many elements as there may be");
 	strcpy(text + length, ",1]");
-	check(vector_parse(text, x).status == VECTOR_PARSE_TOO_MANY, "one element too many");
+	ok(vector_parse(text, x).status == VECTOR_PARSE_TOO_MANY, "one element too many");
 	free(text);
 
 	length = 10 * 1000 * 1000;
 	text = malloc(length + 1);
 	memset(text, '[', length);
 	text[length] = '\0';
-	check(vector_parse(text, x).status == VECTOR_PARSE_SYNTAX, "ten million brackets");
+	ok(vector_parse(text, x).status == VECTOR_PARSE_SYNTAX, "ten million brackets");
 	memset(text + 1, '0', length - 1);
-	check(vector_parse(text, x).status == VECTOR_PARSE_SYNTAX, "ten million digits");
+	ok(vector_parse(text, x).status == VECTOR_PARSE_SYNTAX, "ten million digits");
 	free(text);
 
-	printf("1..%d\n", tests);
-	return failures > 0;
+	return done_testing();
 }
