@@ -74,8 +74,8 @@ simd_avx2_usable(void)
 }
 
 /*
- * Can this machine run the avx512 rung?  Beyond AVX-512 F it needs AVX2, which
- * compilers take to be included in F.
+ * Can this machine run the avx512 rung?  Beyond AVX-512 F and BW it needs
+ * AVX2, which compilers take to be included in F.
  */
 bool
 simd_avx512_usable(void)
@@ -89,7 +89,7 @@ simd_avx512_usable(void)
 		return false;
 
 	return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) &&
-		(ebx & bit_AVX512F);
+		(ebx & bit_AVX512F) && (ebx & bit_AVX512BW);
 }
 
 #endif							/* __x86_64__ */

@@ -6,6 +6,51 @@
 
 #include "simd/simd.h"
 
+/*
+ * The order of arranged weights.  A code is cut into steps of 32 bytes, what
+ * remains into at most one of 16 and one of 8.  A step of size bytes has 8 *
+ * size weights: first those of bit 0 of each of its bytes, then of bits 4, 1,
+ * 5, 2, 6, 3 and 7.
+ */
+static inline int
+simd_bit_at(int position)
+{
+	return position / 2 + position % 2 * 4;
+}
+
+static inline size_t
+simd_step_bytes(size_t words)
+{
+	return words >= 4 ? 32 : words >= 2 ? 16 : 8;
+}
+
+/*
+ * What of a code is taken at a time.  Its eight steps' sums fit in 16 bits
+ * on every rung.
+ */
+#define SIMD_CHUNK_WORDS	32
+
+/*
+ * Start loading the first chunk of each code.  They come from places that the
+ * CPU cannot guess, and it would not look for the last before it has done the
+ * first.
+ */
+static inline void
+simd_prefetch_codes(const uint8_t *codes, size_t stride, const uint16_t *which,
+					size_t count, size_t words)
+{
+	size_t		size = 8 * (words < SIMD_CHUNK_WORDS ? words : SIMD_CHUNK_WORDS);
+
+	for (size_t j = 0; j < count; j++)
+	{
+		const uint8_t *code = codes + which[j] * stride;
+
+		for (size_t i = 0; i < size; i += 64)
+			__builtin_prefetch(code + i);
+		__builtin_prefetch(code + size - 1);
+	}
+}
+
 extern const SimdKernels simd_scalar;
 
 #if defined(__x86_64__)

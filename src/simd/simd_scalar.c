@@ -5,6 +5,7 @@
  * error to an eighth of a plain loop's.
  */
 #include <math.h>
+#include <string.h>
 
 #include "simd/simd_rungs.h"
 
@@ -24,6 +25,16 @@
 
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC optimize ("no-tree-vectorize")
+#endif
+
+/*
+ * Where other rungs must give the same bits, a product is rounded before it is
+ * added to something.  Some compilers would fuse the two on CPUs that can.
+ */
+#if defined(__clang__)
+#pragma STDC FP_CONTRACT OFF
+#elif defined(__GNUC__)
+#pragma GCC optimize ("fp-contract=off")
 #endif
 
 static inline float
@@ -205,6 +216,290 @@ l1_f32_scalar(const float *a, const float *b, size_t n)
 	return ((s0 + s1) + (s2 + s3)) + ((s4 + s5) + (s6 + s7));
 }
 
+static float
+max_abs_f32_scalar(const float *a, size_t n)
+{
+	float		max = 0;
+
+	for (size_t i = 0; i < n; i++)
+	{
+		float		x = fabsf(a[i]);
+
+		max = x > max ? x : max;
+	}
+
+	return max;
+}
+
+/*
+ * Added to a float below 2^22 in size, this leaves no room for a fraction, and
+ * the addition rounds as floats do: to nearest, halves to even.
+ */
+#define ROUNDER		12582912.0f /* 1.5 * 2^23 */
+
+static void
+quantize_i8_scalar(const float *a, float inverse_scale, int8_t *out, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+	{
+		float		x = a[i] * inverse_scale;
+
+		if (isnan(x))
+			x = 0;
+		x = x < -127 ? -127 : x;
+		x = x > 127 ? 127 : x;
+		out[i] = (int8_t) ((x + ROUNDER) - ROUNDER);
+	}
+}
+
+static void
+dequantize_i8_scalar(const int8_t *b, float scale, float *out, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		out[i] = scale * b[i];
+}
+
+static float
+l2_squared_f32_i8_scalar(const float *a, const int8_t *b, float scale, size_t n)
+{
+	float		s0 = 0,
+				s1 = 0,
+				s2 = 0,
+				s3 = 0,
+				s4 = 0,
+				s5 = 0,
+				s6 = 0,
+				s7 = 0;
+
+	for (; n >= 8; n -= 8, a += 8, b += 8)
+	{
+		s0 = add_squared_difference(s0, a[0], scale * b[0]);
+		s1 = add_squared_difference(s1, a[1], scale * b[1]);
+		s2 = add_squared_difference(s2, a[2], scale * b[2]);
+		s3 = add_squared_difference(s3, a[3], scale * b[3]);
+		s4 = add_squared_difference(s4, a[4], scale * b[4]);
+		s5 = add_squared_difference(s5, a[5], scale * b[5]);
+		s6 = add_squared_difference(s6, a[6], scale * b[6]);
+		s7 = add_squared_difference(s7, a[7], scale * b[7]);
+	}
+
+	for (; n > 0; n--, a++, b++)
+		s0 = add_squared_difference(s0, *a, scale * *b);
+
+	return ((s0 + s1) + (s2 + s3)) + ((s4 + s5) + (s6 + s7));
+}
+
+static float
+l1_f32_i8_scalar(const float *a, const int8_t *b, float scale, size_t n)
+{
+	float		s0 = 0,
+				s1 = 0,
+				s2 = 0,
+				s3 = 0,
+				s4 = 0,
+				s5 = 0,
+				s6 = 0,
+				s7 = 0;
+
+	for (; n >= 8; n -= 8, a += 8, b += 8)
+	{
+		s0 = add_absolute_difference(s0, a[0], scale * b[0]);
+		s1 = add_absolute_difference(s1, a[1], scale * b[1]);
+		s2 = add_absolute_difference(s2, a[2], scale * b[2]);
+		s3 = add_absolute_difference(s3, a[3], scale * b[3]);
+		s4 = add_absolute_difference(s4, a[4], scale * b[4]);
+		s5 = add_absolute_difference(s5, a[5], scale * b[5]);
+		s6 = add_absolute_difference(s6, a[6], scale * b[6]);
+		s7 = add_absolute_difference(s7, a[7], scale * b[7]);
+	}
+
+	for (; n > 0; n--, a++, b++)
+		s0 = add_absolute_difference(s0, *a, scale * *b);
+
+	return ((s0 + s1) + (s2 + s3)) + ((s4 + s5) + (s6 + s7));
+}
+
+static float
+inner_product_f32_i8_scalar(const float *a, const int8_t *b, size_t n)
+{
+	float		s0 = 0,
+				s1 = 0,
+				s2 = 0,
+				s3 = 0,
+				s4 = 0,
+				s5 = 0,
+				s6 = 0,
+				s7 = 0;
+
+	for (; n >= 8; n -= 8, a += 8, b += 8)
+	{
+		s0 = add_product(s0, a[0], b[0]);
+		s1 = add_product(s1, a[1], b[1]);
+		s2 = add_product(s2, a[2], b[2]);
+		s3 = add_product(s3, a[3], b[3]);
+		s4 = add_product(s4, a[4], b[4]);
+		s5 = add_product(s5, a[5], b[5]);
+		s6 = add_product(s6, a[6], b[6]);
+		s7 = add_product(s7, a[7], b[7]);
+	}
+
+	for (; n > 0; n--, a++, b++)
+		s0 = add_product(s0, *a, *b);
+
+	return ((s0 + s1) + (s2 + s3)) + ((s4 + s5) + (s6 + s7));
+}
+
+static int32_t
+inner_product_i8_scalar(const int8_t *a, const int8_t *b, size_t n)
+{
+	int32_t		sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		sum += a[i] * b[i];
+
+	return sum;
+}
+
+static void
+arrange_weights_scalar(const int8_t *w, size_t words, int8_t *arranged)
+{
+	while (words > 0)
+	{
+		size_t		size = simd_step_bytes(words);
+
+		for (int position = 0; position < 8; position++)
+		{
+			for (size_t i = 0; i < size; i++)
+				*arranged++ = w[8 * i + simd_bit_at(position)];
+		}
+		w += 8 * size;
+		words -= size / 8;
+	}
+}
+
+/*
+ * A byte, and a number of 16 bits, repeated all over a word.
+ */
+#define EIGHT(x)		(UINT64_C(0x0101010101010101) * (x))
+#define FOUR(x)			(UINT64_C(0x0001000100010001) * (x))
+
+static inline uint64_t
+load_word(const void *p)
+{
+	uint64_t	word;
+
+	memcpy(&word, p, sizeof(word));
+	return word;
+}
+
+/*
+ * The sum of the weights of eight bytes of a code, those of the next bit apart
+ * bytes further on.  Weights count from -128 up, to have no sign.
+ */
+static inline int32_t
+eight_bytes_dot(const uint8_t *code, const int8_t *arranged, size_t apart)
+{
+	uint64_t	bytes = load_word(code);
+	uint64_t	sums = 0;		/* four */
+	uint64_t	counts = 0;		/* eight, of bits */
+
+	for (int position = 0; position < 8; position++)
+	{
+		uint64_t	bits = bytes >> simd_bit_at(position) & EIGHT(1);
+		uint64_t	w = load_word(arranged + position * apart) ^ EIGHT(0x80);
+
+		w &= bits * 0xff;
+		sums += (w & FOUR(0xff)) + (w >> 8 & FOUR(0xff));
+		counts += bits;
+	}
+
+	/* the products' highest parts are the sums over all parts */
+	return (int32_t) (sums * FOUR(1) >> 48) - 128 * (int32_t) (counts * EIGHT(1) >> 56);
+}
+
+static void
+code_dots_arranged_scalar(const uint8_t *codes, size_t stride, const uint16_t *which,
+						  size_t count, const int8_t *arranged, size_t words, int32_t *sums)
+{
+	for (size_t j = 0; j < count; j++)
+	{
+		const uint8_t *code = codes + which[j] * stride;
+		const int8_t *w = arranged;
+		int32_t		sum = 0;
+		size_t		left = words;
+
+		while (left > 0)
+		{
+			size_t		size = simd_step_bytes(left);
+
+			for (size_t i = 0; i < size; i += 8)
+				sum += eight_bytes_dot(code + i, w + i, size);
+			code += size;
+			w += 8 * size;
+			left -= size / 8;
+		}
+		sums[j] = sum;
+	}
+}
+
+static void
+code_dots_scalar(const uint8_t *codes, size_t stride, const uint16_t *which,
+				 size_t count, const int8_t *w, size_t words, int32_t *sums)
+{
+	int8_t		arranged[64 * SIMD_MAX_WORDS];
+
+	arrange_weights_scalar(w, words, arranged);
+	code_dots_arranged_scalar(codes, stride, which, count, arranged, words, sums);
+}
+
+/*
+ * The level of a dimension, u in simd.h, for more than one bit; half is
+ * 2^(bits-1).
+ */
+static inline int
+code_level(float r, float inverse_step, int half)
+{
+	float		x = r * inverse_step;
+	int			whole;
+
+	if (!(x >= -half))			/* NaN too */
+		return 0;
+	if (x >= half)
+		return 2 * half - 1;
+
+	whole = (int) x;			/* towards zero; make it floor */
+	return whole - (x < whole) + half;
+}
+
+static SimdCodeSums
+encode_f32_scalar(const float *c, const float *o, size_t n, int bits,
+				  float inverse_step, uint8_t *planes, size_t plane_bytes)
+{
+	float		xr[8] = {0};
+	float		xc[8] = {0};
+	int			half = 1 << (bits - 1);
+	SimdCodeSums result;
+
+	memset(planes, 0, bits * plane_bytes);
+
+	for (size_t i = 0; i < n; i++)
+	{
+		float		r = o[i] - c[i];
+		int			u = bits == 1 ? r >= 0 : code_level(r, inverse_step, half);
+		float		x = 2 * (u - half) + 1;
+
+		for (int p = 0; p < bits; p++)
+			planes[p * plane_bytes + i / 8] |= (u >> p & 1) << i % 8;
+		xr[i % 8] = add_product(xr[i % 8], x, r);
+		xc[i % 8] = add_product(xc[i % 8], x, c[i]);
+	}
+
+	result.xr = ((xr[0] + xr[1]) + (xr[2] + xr[3])) + ((xr[4] + xr[5]) + (xr[6] + xr[7]));
+	result.xc = ((xc[0] + xc[1]) + (xc[2] + xc[3])) + ((xc[4] + xc[5]) + (xc[6] + xc[7]));
+
+	return result;
+}
+
 static bool
 scalar_usable(void)
 {
@@ -218,4 +513,15 @@ const SimdKernels simd_scalar = {
 	.inner_product_f32 = inner_product_f32_scalar,
 	.cosine_f32 = cosine_f32_scalar,
 	.l1_f32 = l1_f32_scalar,
+	.max_abs_f32 = max_abs_f32_scalar,
+	.quantize_i8 = quantize_i8_scalar,
+	.dequantize_i8 = dequantize_i8_scalar,
+	.l2_squared_f32_i8 = l2_squared_f32_i8_scalar,
+	.l1_f32_i8 = l1_f32_i8_scalar,
+	.inner_product_f32_i8 = inner_product_f32_i8_scalar,
+	.inner_product_i8 = inner_product_i8_scalar,
+	.code_dots = code_dots_scalar,
+	.arrange_weights = arrange_weights_scalar,
+	.code_dots_arranged = code_dots_arranged_scalar,
+	.encode_f32 = encode_f32_scalar,
 };

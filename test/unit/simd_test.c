@@ -727,7 +727,7 @@ test_choice(void)
 	ok(simd_find("avx2")->usable() ==
 	   (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")),
 	   "the compiler's run-time library says the same about avx2");
-	ok(simd_find("avx512")->usable() == !!__builtin_cpu_supports("avx512f"),
+	ok(simd_find("avx512")->usable() == (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")),
 	   "the compiler's run-time library says the same about avx512");
 #endif
 
