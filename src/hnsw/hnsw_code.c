@@ -1,0 +1,387 @@
+/*
+ * hnsw_code.c: exact distances to a node, estimates of those to its neighbours.
+ *
+ * The code of a neighbour o is that of its residual r = o - c, c being the
+ * node's own vector.  Each r[i] becomes an odd integer x[i] of as many bits as
+ * the index has, kept as bit planes.  With K = |r|^2 / <x, r>, K <x, y> is an
+ * estimate of <r, y> that is unbiased over random rotations (Gao and Long,
+ * RaBitQ, SIGMOD 2024), so
+ *
+ *	|q - o|^2 = |q - c|^2 + |r|^2 - 2 <r, q - c>
+ *			  ~ |q - c|^2 + (|r|^2 + 2 K <x, c>) - 2 K <x, q>
+ *	-<q, o>   = -<q, c> - <r, c> - <r, q - c>
+ *			  ~ -<q, c> + (K <x, c> - <r, c>) - K <x, q>
+ *
+ * The first term is the exact distance of the node, the second and the factor
+ * of <x, q> are kept with the code.  For L1, which no rotation leaves alone,
+ * vectors are not rotated, x[i] is a sign and a the mean of |r[i]|:
+ *
+ *	sum |t[i] - x[i] a| = sum max(|t[i]|, a) - sum x[i] clamp(t[i], -a, a)
+ *
+ * with t = q - c.  The clamp is taken at the mean a of the node's neighbours.
+ */
+#include "hnsw/hnsw_code.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "simd/simd.h"
+
+#define WEIGHT_MAX 127
+
+/* Bytes that hnsw_query_init needs for queries of this geometry. */
+size_t
+hnsw_query_size(const HnswGeometry *g)
+{
+	return sizeof(HnswQuery) + sizeof(float) * 2 * g->shape.dim +
+		sizeof(int32_t) * HNSW_MAX_LINKS + (size_t) g->plane_bytes * 8 * 2;
+}
+
+/*
+ * Lay out a query in memory of hnsw_query_size bytes, aligned as malloc does.
+ * The caller then fills query->vector and calls hnsw_query_prepare.
+ */
+HnswQuery  *
+hnsw_query_init(void *memory, const HnswGeometry *g)
+{
+	HnswQuery  *query = memory;
+
+	query->geometry = g;
+	query->vector = (float *) (query + 1);
+	query->scratch = query->vector + g->shape.dim;
+	query->sums = (int32_t *) (query->scratch + g->shape.dim);
+	query->weights = (int8_t *) (query->sums + HNSW_MAX_LINKS);
+	query->arranged = query->weights + (size_t) g->plane_bytes * 8;
+	memset(query->weights, 0, (size_t) g->plane_bytes * 8);
+	return query;
+}
+
+/*
+ * Round values to weights in steps of their largest; 0 if none is finite.
+ */
+static void
+set_weights(HnswQuery *query, const float *values)
+{
+	int			dim = query->geometry->shape.dim;
+	float		largest = simd->max_abs_f32(values, dim);
+	int32_t		sum = 0;
+
+	if (!(largest > 0) || !isfinite(WEIGHT_MAX / largest))
+	{
+		memset(query->weights, 0, dim);
+		simd->arrange_weights(query->weights, query->geometry->plane_bytes / 8, query->arranged);
+		query->weight_step = 0;
+		query->weight_sum = 0;
+		return;
+	}
+	simd->quantize_i8(values, WEIGHT_MAX / largest, query->weights, dim);
+	simd->arrange_weights(query->weights, query->geometry->plane_bytes / 8, query->arranged);
+	for (int i = 0; i < dim; i++)
+		sum += query->weights[i];
+	query->weight_step = largest / WEIGHT_MAX;
+	query->weight_sum = sum;
+}
+
+/*
+ * Make a query whose vector is filled in ready.
+ */
+void
+hnsw_query_prepare(HnswQuery *query)
+{
+	int			dim = query->geometry->shape.dim;
+
+	query->norm = simd->inner_product_f32(query->vector, query->vector, dim);
+	if (query->geometry->shape.metric != HNSW_L1)
+		set_weights(query, query->vector);
+}
+
+/*
+ * The distance from the query to a node's vector as it is stored.
+ */
+float
+hnsw_exact(const HnswQuery *query, const HnswSlot *slot)
+{
+	const HnswGeometry *g = query->geometry;
+	const void *vector = hnsw_slot_vector(g, slot);
+	size_t		dim = g->shape.dim;
+
+	if (g->shape.storage == HNSW_FLOAT32)
+		return hnsw_distance(g->shape.metric, query->vector, vector, g->shape.dim);
+	switch (g->shape.metric)
+	{
+		case HNSW_IP:
+			return -slot->scale * simd->inner_product_f32_i8(query->vector, vector, dim);
+		case HNSW_L1:
+			return simd->l1_f32_i8(query->vector, vector, slot->scale, dim);
+		default:
+			return simd->l2_squared_f32_i8(query->vector, vector, slot->scale, dim);
+	}
+}
+
+/*
+ * Sums of code times weight of some links, as if codes were odd integers.
+ */
+static void
+code_sums(HnswQuery *query, const HnswSlot *slot, const uint16_t *which, int count, float *sums)
+{
+	const HnswGeometry *g = query->geometry;
+	int			bits = g->shape.bits;
+
+	for (int plane = 0; plane < bits; plane++)
+	{
+		float		twice = (float) (2 << plane);
+
+		simd->code_dots_arranged(hnsw_slot_code(g, slot, 0) + plane * g->plane_bytes, g->code_bytes,
+								 which, count, query->arranged, g->plane_bytes / 8, query->sums);
+		for (int i = 0; i < count; i++)
+			sums[i] = (plane > 0 ? sums[i] : 0) + twice * query->sums[i];
+	}
+	for (int i = 0; i < count; i++)
+		sums[i] = query->weight_step * (sums[i] - ((1 << bits) - 1) * (float) query->weight_sum);
+}
+
+static void
+estimate_l1(HnswQuery *query, const HnswSlot *slot,
+			const uint16_t *which, int count, float *estimates)
+{
+	const HnswGeometry *g = query->geometry;
+	const HnswFactors *factors = hnsw_slot_factors(g, slot);
+	int			dim = g->shape.dim;
+	float	   *t = query->scratch;
+	float		mean = 0;
+	float		base = 0;
+	float		inside = 0;
+
+	for (int i = 0; i < slot->count; i++)
+		mean += factors[i].multiply;
+	mean /= slot->count;
+	hnsw_slot_load(g, slot, t);
+	for (int i = 0; i < dim; i++)
+	{
+		float		difference = query->vector[i] - t[i];
+		float		size = fabsf(difference);
+
+		if (size > mean)
+		{
+			base += size;
+			difference = copysignf(mean, difference);
+		}
+		else
+			inside++;
+		t[i] = mean > 0 ? difference / mean : 0;
+	}
+	set_weights(query, t);
+	code_sums(query, slot, which, count, estimates);
+	for (int i = 0; i < count; i++)
+		estimates[i] = base + factors[which[i]].multiply * (inside - estimates[i]);
+}
+
+/*
+ * Estimate the distances from the query to the neighbours of a node that
+ * which[0 .. count - 1] names by the indexes of their links; count is at most
+ * HNSW_MAX_LINKS.  "exact" is the distance to the node itself.  An estimate may
+ * be off in either direction, and is NaN if the page or the query holds one.
+ */
+void
+hnsw_estimate(HnswQuery *query, const HnswSlot *slot, float exact,
+			  const uint16_t *which, int count, float *estimates)
+{
+	const HnswGeometry *g = query->geometry;
+	const HnswFactors *factors = hnsw_slot_factors(g, slot);
+
+	if (count == 0)
+		return;
+	if (g->shape.metric == HNSW_L1)
+	{
+		estimate_l1(query, slot, which, count, estimates);
+		return;
+	}
+	code_sums(query, slot, which, count, estimates);
+	for (int i = 0; i < count; i++)
+	{
+		const HnswFactors *f = &factors[which[i]];
+
+		estimates[i] = exact + f->add + f->multiply * estimates[i];
+	}
+}
+
+/*
+ * Store a rotated vector in a slot: vector, scale, error and norm.
+ */
+void
+hnsw_slot_store(const HnswGeometry *g, HnswSlot *slot, const float *vector)
+{
+	size_t		dim = g->shape.dim;
+	float		largest;
+	int8_t	   *rounded;
+	float		squared;
+
+	if (g->shape.storage == HNSW_FLOAT32)
+	{
+		memcpy(hnsw_slot_vector(g, slot), vector, dim * sizeof(float));
+		slot->scale = 1;
+		slot->error = 0;
+		slot->norm = simd->inner_product_f32(vector, vector, dim);
+		return;
+	}
+	rounded = hnsw_slot_vector(g, slot);
+	memset(rounded, 0, (dim + 3) / 4 * 4);
+	largest = simd->max_abs_f32(vector, dim);
+	if (largest > 0 && isfinite(WEIGHT_MAX / largest))
+	{
+		slot->scale = largest / WEIGHT_MAX;
+		simd->quantize_i8(vector, WEIGHT_MAX / largest, rounded, dim);
+	}
+	else
+		slot->scale = 0;
+	/* L1 bounds a distance by the L1 length of what rounding took away. */
+	if (g->shape.metric == HNSW_L1)
+		slot->error = simd->l1_f32_i8(vector, rounded, slot->scale, dim);
+	else
+	{
+		squared = simd->l2_squared_f32_i8(vector, rounded, slot->scale, dim);
+		slot->error = sqrtf(squared);
+	}
+	slot->norm = slot->scale * slot->scale * simd->inner_product_i8(rounded, rounded, dim);
+}
+
+/*
+ * The vector of a slot as floats.
+ */
+void
+hnsw_slot_load(const HnswGeometry *g, const HnswSlot *slot, float *vector)
+{
+	if (g->shape.storage == HNSW_FLOAT32)
+		memcpy(vector, hnsw_slot_vector(g, slot), g->shape.dim * sizeof(float));
+	else
+		simd->dequantize_i8(hnsw_slot_vector(g, slot), slot->scale, vector, g->shape.dim);
+}
+
+/*
+ * Write link "index" of a slot: number, factors and code of a neighbour.  "own"
+ * is the slot's own vector as it is stored, both are rotated.  The caller counts.
+ */
+void
+hnsw_slot_set_link(const HnswGeometry *g, HnswSlot *slot, int index, uint32_t link,
+				   const float *own, const float *neighbour)
+{
+	size_t		dim = g->shape.dim;
+	HnswFactors *factors = hnsw_slot_factors(g, slot) + index;
+	uint8_t    *code = hnsw_slot_code(g, slot, index);
+	int			bits = g->shape.bits;
+	float		squared = simd->l2_squared_f32(own, neighbour, dim);
+	float		step = sqrtf(squared / dim);
+	SimdCodeSums sums;
+	float		k;
+
+	/*
+	 * Components of a rotated residual are nearly Gaussian.  Uniform steps
+	 * that keep most of a Gaussian are 1, 0.586 and 0.335 of its deviation
+	 * for two, three and four bits (Max, 1960).
+	 */
+	if (bits == 3)
+		step *= 0.586f;
+	else if (bits == 4)
+		step *= 0.335f;
+	sums = simd->encode_f32(own, neighbour, dim, bits,
+							step > 0 && isfinite(1 / step) ? 1 / step : 0, code, g->plane_bytes);
+	hnsw_slot_links(g, slot)[index] = link;
+	k = sums.xr > 0 ? squared / sums.xr : 0;
+	switch (g->shape.metric)
+	{
+		case HNSW_IP:
+			factors->add = k * sums.xc -
+				(simd->inner_product_f32(own, neighbour, dim) - simd->inner_product_f32(own, own, dim));
+			factors->multiply = -k;
+			break;
+		case HNSW_L1:
+			factors->add = 0;
+			factors->multiply = simd->l1_f32(own, neighbour, dim) / dim;
+			break;
+		default:
+			factors->add = squared + 2 * k * sums.xc;
+			factors->multiply = -2 * k;
+			break;
+	}
+}
+
+/*
+ * The distance of two rotated vectors.
+ */
+float
+hnsw_distance(HnswMetric metric, const float *a, const float *b, int dim)
+{
+	switch (metric)
+	{
+		case HNSW_IP:
+			return -simd->inner_product_f32(a, b, dim);
+		case HNSW_L1:
+			return simd->l1_f32(a, b, dim);
+		default:
+			return simd->l2_squared_f32(a, b, dim);
+	}
+}
+
+/*
+ * What the operator returns where the internal distance is "distance".
+ */
+double
+hnsw_output_distance(HnswMetric metric, float distance)
+{
+	switch (metric)
+	{
+		case HNSW_L2:
+			return sqrt(distance);
+		case HNSW_COSINE:
+			return distance / 2.0;
+		default:
+			return distance;
+	}
+}
+
+/*
+ * What the operator returns at least, for a vector whose stored form is
+ * "distance" from the query and lost "error" to rounding (HnswSlot.error).
+ *
+ * By the triangle inequality the true distance is at least that of the stored
+ * form less the error.  All floats involved are off by rounding too, of the
+ * rotation and of the sums: a part in 2^17 of the lengths covers it, by more
+ * than ten times for every metric and dimension (test/unit/hnsw_code_test.c).
+ */
+double
+hnsw_output_bound(const HnswQuery *query, float distance, float error)
+{
+	double		slack = 1.0 / (1 << 17);
+	double		norm = sqrt(query->norm);
+	double		root;
+
+	switch (query->geometry->shape.metric)
+	{
+		case HNSW_IP:
+			return distance - norm * error * (1 + slack) - slack * (norm * norm + fabs(distance) + norm);
+		case HNSW_L1:
+			return fmax(0, distance * (1 - slack) - error * (1 + slack));
+		case HNSW_COSINE:
+			root = fmax(0, sqrt(distance) * (1 - slack) - error * (1 + slack) - slack);
+			return root * root / 2;
+		default:
+			return fmax(0, sqrt(distance) * (1 - slack) - error * (1 + slack) - slack * norm);
+	}
+}
+
+/*
+ * What rows are put in order by: the exact distance of a node or, if its vector is
+ * rounded, the least that the operator can return (hnsw_output_bound).
+ */
+float
+hnsw_key(const HnswQuery *query, const HnswSlot *slot, float exact)
+{
+	double		bound;
+	float		key;
+
+	if (query->geometry->shape.storage == HNSW_FLOAT32)
+		return exact;
+	bound = hnsw_output_bound(query, exact, slot->error);
+	key = (float) bound;
+	return key > bound ? nextafterf(key, -INFINITY) : key;
+}

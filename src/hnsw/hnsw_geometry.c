@@ -1,0 +1,124 @@
+/*
+ * hnsw_geometry.c: sizes and addresses of slots.
+ */
+#include "hnsw/hnsw_geometry.h"
+
+#include "hnsw/hnsw_code.h"
+
+/* Entries of a directory page; the rest of the page is for further TIDs. */
+#define GROUP_NODES 504
+
+#define ALIGN8(n) (((n) + 7) & ~(uint32_t) 7)
+
+/*
+ * The bits a dimension that a neighbour's code has by default.  Measured:
+ * README, "Bits".
+ */
+int
+hnsw_default_bits(int dim)
+{
+	if (dim <= 64)
+		return 4;
+	return dim < 256 ? 2 : 1;
+}
+
+/* Whether pages hold more slots of one geometry than of another. */
+static bool
+more_fit(const HnswGeometry *a, const HnswGeometry *b)
+{
+	return a->slots_per_page > b->slots_per_page || a->pages_per_slot < b->pages_per_slot;
+}
+
+/*
+ * The links of a node by default: 2m, or up to an eighth fewer where that lets
+ * more nodes share a page, and then as many more, up to 3m, as the page has room
+ * for anyway (README, "Links").
+ */
+int
+hnsw_default_links(int dim, HnswStorage storage, int bits, int m)
+{
+	HnswShape	shape = {dim, HNSW_L2, storage, bits, 2 * m};
+	HnswGeometry best;
+	HnswGeometry other;
+
+	if (!hnsw_geometry(&shape, &best))
+		return shape.links;
+	for (shape.links = 2 * m - 1; shape.links >= 2 * m - m / 4; shape.links--)
+	{
+		hnsw_geometry(&shape, &other);
+		if (more_fit(&other, &best))
+			best = other;
+	}
+	for (shape.links = best.shape.links + 1; shape.links <= 3 * m; shape.links++)
+	{
+		if (!hnsw_geometry(&shape, &other) || more_fit(&best, &other))
+			break;
+		best = other;
+	}
+	return best.shape.links;
+}
+
+/*
+ * Compute the geometry of a shape.  Returns false, leaving *geometry undefined,
+ * if the shape is none that an index can have; this is the check of what a
+ * metapage says.
+ */
+bool
+hnsw_geometry(const HnswShape *shape, HnswGeometry *geometry)
+{
+	uint32_t	dim = shape->dim;
+	uint32_t	links = shape->links;
+
+	if (shape->dim < 1 || shape->dim > HNSW_MAX_DIM ||
+		shape->bits < 1 || shape->bits > 4 ||
+		shape->links < 2 || shape->links > HNSW_MAX_LINKS ||
+		(unsigned) shape->metric > HNSW_L1 || (unsigned) shape->storage > HNSW_INT8)
+		return false;
+
+	/* At most 254 * 8,012 + 64,032 bytes: nothing here can overflow. */
+	geometry->shape = *shape;
+	geometry->plane_bytes = (dim + 63) / 64 * 8;
+	geometry->code_bytes = geometry->plane_bytes * shape->bits;
+	geometry->vector_offset = sizeof(HnswSlot);
+	geometry->ids_offset = geometry->vector_offset +
+		(shape->storage == HNSW_INT8 ? (dim + 3) / 4 * 4 : dim * 4);
+	geometry->factors_offset = geometry->ids_offset + links * sizeof(uint32_t);
+	geometry->codes_offset = geometry->factors_offset + links * sizeof(HnswFactors);
+	geometry->slot_size = ALIGN8(geometry->codes_offset + links * geometry->code_bytes);
+	if (geometry->slot_size <= HNSW_PAGE_ROOM)
+	{
+		geometry->slots_per_page = HNSW_PAGE_ROOM / geometry->slot_size;
+		geometry->pages_per_slot = 1;
+		geometry->group_nodes = GROUP_NODES - GROUP_NODES % geometry->slots_per_page;
+		geometry->group_pages = 1 + geometry->group_nodes / geometry->slots_per_page;
+	}
+	else
+	{
+		geometry->slots_per_page = 1;
+		geometry->pages_per_slot = (geometry->slot_size + HNSW_PAGE_ROOM - 1) / HNSW_PAGE_ROOM;
+		geometry->group_nodes = GROUP_NODES;
+		geometry->group_pages = 1 + GROUP_NODES * geometry->pages_per_slot;
+	}
+	return true;
+}
+
+/*
+ * One more than the highest node number whose slot lies wholly in the first
+ * "blocks" blocks of an index.
+ */
+uint32_t
+hnsw_node_limit(const HnswGeometry *g, uint32_t blocks)
+{
+	uint64_t	groups;
+	uint64_t	rest;
+	uint64_t	limit;
+
+	if (blocks < 2)
+		return 0;
+	groups = (blocks - 1) / g->group_pages;
+	rest = (blocks - 1) % g->group_pages;
+	limit = groups * g->group_nodes;
+	if (rest > 1)
+		limit += g->pages_per_slot > 1 ? (rest - 1) / g->pages_per_slot : (rest - 1) * g->slots_per_page;
+	return limit < HNSW_NO_NODE ? (uint32_t) limit : HNSW_NO_NODE;
+}

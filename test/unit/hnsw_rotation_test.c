@@ -1,0 +1,254 @@
+/* hnsw_rotation_test.c: the rotation keeps lengths and angles, mixes, and never changes. */
+/* sources: src/hnsw/hnsw_rotation.c */
+
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hnsw/hnsw_geometry.h"
+#include "hnsw/hnsw_rotation.h"
+#include "tap.h"
+
+static const int dims[] = {
+	1, 2, 3, 63, 64, 65, 100, 127, 128, 255, 256, 384, 768, 1000, 1024, 1536, 2000, 3072, 16000
+};
+
+#define N_DIMS (int) (sizeof(dims) / sizeof(dims[0]))
+
+/*
+ * FNV-1a of the bits that seed 1 gives for the input of test_golden.  An index
+ * on disk depends on them: if they differ, HNSW_VERSION has to.
+ */
+static const uint64_t golden[N_DIMS] = {
+	UINT64_C(0xf8fa587d2a4b5318), UINT64_C(0x20edf99e032479a5), UINT64_C(0xb5c0d5eca03b6463),
+	UINT64_C(0xe5cd412213d37d45), UINT64_C(0x7d5968d9eaec47f1), UINT64_C(0x7b920bf79aa90159),
+	UINT64_C(0xacf37be76e3071f2), UINT64_C(0xf84340bf7c50334d), UINT64_C(0x0daa4470fd46dcd0),
+	UINT64_C(0xd59e348391ac4c2e), UINT64_C(0x9067bdcd42103258), UINT64_C(0x496585fbf9d4eb80),
+	UINT64_C(0xf450adc461629e74), UINT64_C(0xad7672fe2cf2f442), UINT64_C(0xb8dc2993a9653de1),
+	UINT64_C(0xcd63c47e0c53b085), UINT64_C(0x2005edd822589032), UINT64_C(0xbc0cf547a0efe6f8),
+	UINT64_C(0x3f1521db3cb8e4cf)
+};
+
+static uint64_t signs[HNSW_ROTATION_WORDS(HNSW_MAX_DIM)];
+static float in[HNSW_MAX_DIM];
+static float other[HNSW_MAX_DIM];
+static float out[HNSW_MAX_DIM];
+static float other_out[HNSW_MAX_DIM];
+
+/* Numbers that are the same in every run (xorshift64*). */
+
+static uint64_t random_state = UINT64_C(0x9e3779b97f4a7c15);
+
+static uint32_t
+random_bits(void)
+{
+	random_state ^= random_state >> 12;
+	random_state ^= random_state << 25;
+	random_state ^= random_state >> 27;
+	return (uint32_t) ((random_state * UINT64_C(0x2545F4914F6CDD1D)) >> 32);
+}
+
+/* Fill an array in one of several ways. */
+#define N_WAYS 4
+
+static void
+fill(float *v, int dim, int way)
+{
+	int			one = random_bits() % dim;
+
+	for (int i = 0; i < dim; i++)
+	{
+		float		x = (float) (random_bits() >> 8) / (1 << 23) - 1;
+
+		v[i] = way == 0 ? x : way == 1 ? i == one : way == 2 ? 1 : x * x * x * x * x * 1000;
+	}
+}
+
+static double
+product(const float *a, const float *b, int dim)
+{
+	double		sum = 0;
+
+	for (int i = 0; i < dim; i++)
+		sum += (double) a[i] * b[i];
+	return sum;
+}
+
+/* Lengths and inner products are kept, and in place gives the same as elsewhere. */
+static bool
+test_orthogonal(void)
+{
+	bool		good = true;
+
+	for (int d = 0; d < N_DIMS; d++)
+	{
+		int			dim = dims[d];
+
+		for (int round = 0; round < N_WAYS * N_WAYS; round++)
+		{
+			double		norm;
+			double		other_norm;
+
+			hnsw_rotation_signs(random_bits(), dim, signs);
+			fill(in, dim, round % N_WAYS);
+			fill(other, dim, round / N_WAYS);
+			hnsw_rotate(signs, dim, in, out);
+			hnsw_rotate(signs, dim, other, other_out);
+			norm = sqrt(product(in, in, dim));
+			other_norm = sqrt(product(other, other, dim));
+			if (fabs(sqrt(product(out, out, dim)) - norm) > 1e-5 * norm ||
+				fabs(product(out, other_out, dim) - product(in, other, dim)) > 1e-5 * norm * other_norm)
+			{
+				printf("# %d dimensions: length %.9g, not %.9g; product %.9g, not %.9g\n", dim,
+					   sqrt(product(out, out, dim)), norm, product(out, other_out, dim), product(in, other, dim));
+				good = false;
+			}
+			hnsw_rotate(signs, dim, in, in);
+			good &= memcmp(in, out, sizeof(float) * dim) == 0;
+		}
+	}
+	return good;
+}
+
+/*
+ * Every input is spread, as codes of one bit need it: the mean of a Gaussian's
+ * absolute values is 0.8 of its deviation.  A single element that is not 0 is
+ * spread least well (0.5), in dimensions a little above or below a power of two.
+ */
+static bool
+test_mixed(void)
+{
+	bool		good = true;
+
+	for (int d = 0; d < N_DIMS; d++)
+	{
+		int			dim = dims[d];
+
+		if (dim < 63)
+			continue;
+		for (int round = 0; round < 20; round++)
+		{
+			double		norm;
+			double		sum = 0;
+
+			hnsw_rotation_signs(random_bits(), dim, signs);
+			fill(in, dim, 1 + round % 2);
+			norm = sqrt(product(in, in, dim));
+			hnsw_rotate(signs, dim, in, out);
+			for (int i = 0; i < dim; i++)
+				sum += fabsf(out[i]);
+			if (sum < 0.4 * norm * sqrt(dim))
+			{
+				printf("# %d dimensions, %s: mean %.3g\n", dim, round % 2 ? "constant" : "one-hot", sum / norm / sqrt(dim));
+				good = false;
+			}
+		}
+	}
+	return good;
+}
+
+/* The bits are what they always were. */
+static bool
+test_golden(void)
+{
+	bool		good = true;
+
+	for (int d = 0; d < N_DIMS; d++)
+	{
+		uint64_t	hash = UINT64_C(0xcbf29ce484222325);
+
+		hnsw_rotation_signs(1, dims[d], signs);
+		for (int i = 0; i < dims[d]; i++)
+			in[i] = (float) ((i * 7919 + 13) % 1009 - 504) / 64;
+		hnsw_rotate(signs, dims[d], in, out);
+		for (int i = 0; i < dims[d]; i++)
+		{
+			uint32_t	bits;
+
+			memcpy(&bits, &out[i], sizeof(bits));
+			for (int byte = 0; byte < 4; byte++)
+				hash = (hash ^ (bits >> 8 * byte & 0xff)) * UINT64_C(0x100000001b3);
+		}
+		if (hash != golden[d])
+		{
+			printf("# %d dimensions: 0x%016llx\n", dims[d], (unsigned long long) hash);
+			good = false;
+		}
+	}
+	return good;
+}
+
+/* Other seeds give other rotations, not just other signs of the output. */
+static bool
+test_seeds(void)
+{
+	bool		good = true;
+
+	for (int d = 0; d < N_DIMS; d++)
+	{
+		int			dim = dims[d];
+		double		norm;
+
+		if (dim < 63)
+			continue;
+		fill(in, dim, 0);
+		norm = product(in, in, dim);
+		hnsw_rotation_signs(1, dim, signs);
+		hnsw_rotate(signs, dim, in, out);
+		for (int seed = 2; seed < 12; seed++)
+		{
+			double		sum = 0;
+
+			hnsw_rotation_signs(seed, dim, signs);
+			hnsw_rotate(signs, dim, in, other_out);
+			for (int i = 0; i < dim; i++)
+				sum += fabs((double) out[i] * other_out[i]);
+			good &= sum < 0.9 * norm && fabs(product(out, other_out, dim)) < 8 * norm / sqrt(dim);
+		}
+	}
+	return good;
+}
+
+/* A vector 2^100 times as long or as short turns to the same bits with another exponent. */
+static bool
+test_scale(void)
+{
+	bool		good = true;
+
+	for (int d = 0; d < N_DIMS; d++)
+	{
+		int			dim = dims[d];
+
+		hnsw_rotation_signs(1, dim, signs);
+		for (int way = 0; way < 3; way++)
+		{
+			fill(in, dim, way);
+			hnsw_rotate(signs, dim, in, out);
+			for (int sign = -1; sign <= 1; sign += 2)
+			{
+				for (int i = 0; i < dim; i++)
+					other[i] = ldexpf(in[i], 100 * sign);
+				hnsw_rotate(signs, dim, other, other_out);
+				for (int i = 0; i < dim; i++)
+				{
+					/* what is subnormal when small has lost bits */
+					if (sign > 0 || fabsf(out[i]) >= 0x1p-10f || out[i] == 0)
+						good &= ldexpf(other_out[i], -100 * sign) == out[i];
+				}
+			}
+		}
+	}
+	return good;
+}
+
+int
+main(void)
+{
+	ok(test_orthogonal(), "lengths and inner products are kept");
+	ok(test_mixed(), "every input is spread over all coordinates");
+	ok(test_golden(), "the bits of the output have not changed");
+	ok(test_seeds(), "another seed gives another rotation");
+	ok(test_scale(), "no overflow or underflow on the way");
+	return done_testing();
+}
