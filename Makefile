@@ -5,8 +5,8 @@ here := $(dir $(firstword $(MAKEFILE_LIST)))
 
 EXTENSION  = vecmark
 MODULE_big = vecmark
-VERSION   := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(here)vecmark.control)
-SCRIPT    := $(EXTENSION)--$(VERSION).sql
+VM_VERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(here)vecmark.control)
+SCRIPT    := $(EXTENSION)--$(VM_VERSION).sql
 
 OBJS = \
 	src/bookmark/bookmark_embed.o \
@@ -16,6 +16,23 @@ OBJS = \
 	src/bookmark/embed.o \
 	src/bookmark/netscape.o \
 	src/bookmark/url_key.o \
+	src/hnsw/hnsw.o \
+	src/hnsw/hnsw_build.o \
+	src/hnsw/hnsw_build_parallel.o \
+	src/hnsw/hnsw_check.o \
+	src/hnsw/hnsw_code.o \
+	src/hnsw/hnsw_cost.o \
+	src/hnsw/hnsw_directory.o \
+	src/hnsw/hnsw_geometry.o \
+	src/hnsw/hnsw_graph.o \
+	src/hnsw/hnsw_insert.o \
+	src/hnsw/hnsw_inspect.o \
+	src/hnsw/hnsw_page.o \
+	src/hnsw/hnsw_prune.o \
+	src/hnsw/hnsw_rotation.o \
+	src/hnsw/hnsw_scan.o \
+	src/hnsw/hnsw_vacuum.o \
+	src/hnsw/hnsw_walk.o \
 	src/simd/simd.o \
 	src/simd/simd_avx2.o \
 	src/simd/simd_avx512.o \
@@ -32,8 +49,11 @@ OBJS = \
 # The install script is these pieces, in this order.
 SQL_PIECES = \
 	src/vecmark.sql \
+	src/hnsw/hnsw_name.sql \
 	src/vector/vector.sql \
+	src/hnsw/hnsw.sql \
 	src/closed_path.sql \
+	src/hnsw/hnsw_inspect.sql \
 	src/bookmark/bookmark_url.sql \
 	src/bookmark/bookmark_table.sql \
 	src/bookmark/bookmark_edit.sql \
@@ -43,7 +63,7 @@ SQL_PIECES = \
 DATA        = $(patsubst $(here)%,%,$(wildcard $(here)sql/install/*.sql))
 DATA_built  = $(SCRIPT)
 DOCS        = README.md
-PG_CPPFLAGS = -I$(here)src -DVECMARK_VERSION='"$(VERSION)"'
+PG_CPPFLAGS = -I$(here)src -DVECMARK_VERSION='"$(VM_VERSION)"'
 # In PG_CFLAGS, since the compiler of bitcode would write the same .d files.
 PG_CFLAGS   = -fvisibility=hidden -MMD -MP
 SHLIB_LINK  = -lm -Wl,-Bsymbolic

@@ -44,6 +44,102 @@
 	} while (0)
 #endif
 
+/* RelFileNode became RelFileLocator in 16. */
+#if PG_VERSION_NUM >= 160000
+#include "storage/relfilelocator.h"
+#define VmRelLocator RelFileLocator
+#define VM_REL_LOCATOR(rel) ((rel)->rd_locator)
+#define VM_REL_LOCATOR_EQUALS(a, b) RelFileLocatorEquals(a, b)
+#else
+#include "storage/relfilenode.h"
+#define VmRelLocator RelFileNode
+#define VM_REL_LOCATOR(rel) ((rel)->rd_node)
+#define VM_REL_LOCATOR_EQUALS(a, b) RelFileNodeEquals(a, b)
+#endif
+
+/* A new block at the end of a relation, pinned; the extension lock is held. */
+#if PG_VERSION_NUM >= 160000
+#define vm_extend_fork(rel, fork) \
+	ExtendBufferedRel(BMR_REL(rel), fork, NULL, EB_SKIP_EXTENSION_LOCK)
+#else
+#define vm_extend_fork(rel, fork) ReadBufferExtended(rel, fork, P_NEW, RBM_NORMAL, NULL)
+#endif
+#define vm_extend_relation(rel) vm_extend_fork(rel, MAIN_FORKNUM)
+
+/* EXPLAIN ANALYZE shows searches of an index from 18 on. */
+#if PG_VERSION_NUM >= 180000
+#define vm_count_index_search(scan) \
+	do { \
+		if ((scan)->instrument) \
+			(scan)->instrument->nsearches++; \
+	} while (0)
+#else
+#define vm_count_index_search(scan) ((void) (scan))
+#endif
+
+/* The server's record of a setting, or NULL.  Needs utils/guc_tables.h. */
+#if PG_VERSION_NUM >= 160000
+#define vm_find_setting(name) find_option(name, false, true, 0)
+#else
+#define vm_find_setting(name) \
+	({ \
+		struct config_generic **vm_settings = get_guc_variables(); \
+		struct config_generic *vm_found = NULL; \
+		for (int vm_i = GetNumConfigOptions(); --vm_i >= 0;) \
+		{ \
+			if (pg_strcasecmp(vm_settings[vm_i]->name, name) == 0) \
+				vm_found = vm_settings[vm_i]; \
+		} \
+		vm_found; \
+	})
+#endif
+
+/* An access method says from 17 on that it can build in parallel. */
+#if PG_VERSION_NUM >= 170000
+#define VM_AM_CAN_BUILD_PARALLEL(routine) ((routine)->amcanbuildparallel = true)
+#else
+#define VM_AM_CAN_BUILD_PARALLEL(routine) ((void) (routine))
+#endif
+
+/* A path that must not be taken: infinite cost was enough before 18. */
+#if PG_VERSION_NUM >= 180000
+#define VM_DISABLE_PATH(path) ((path)->disabled_nodes = 2)
+#else
+#define VM_DISABLE_PATH(path) ((void) (path))
+#endif
+
+/* A pause of vacuum, if it has a cost limit, and a check for interrupts. */
+#if PG_VERSION_NUM >= 180000
+#define vm_vacuum_delay_point() vacuum_delay_point(false)
+#else
+#define vm_vacuum_delay_point() vacuum_delay_point()
+#endif
+
+/* Whether a role owns a relation.  Needs utils/acl.h and catalog/pg_class.h. */
+#if PG_VERSION_NUM >= 160000
+#define vm_owns_relation(relation, role) object_ownercheck(RelationRelationId, relation, role)
+#else
+#define vm_owns_relation(relation, role) pg_class_ownercheck(relation, role)
+#endif
+
+/* A scan of an index for the nearest rows; 18 counts searches for EXPLAIN. */
+#if PG_VERSION_NUM >= 180000
+#define vm_index_beginscan(heap, index, snapshot, keys, orderbys) \
+	index_beginscan(heap, index, snapshot, NULL, keys, orderbys)
+#else
+#define vm_index_beginscan(heap, index, snapshot, keys, orderbys) \
+	index_beginscan(heap, index, snapshot, keys, orderbys)
+#endif
+
+/* The next of sorted values that need no copy, without its abbreviation. */
+#if PG_VERSION_NUM >= 160000
+#define vm_tuplesort_getdatum(state, value, is_null) \
+	tuplesort_getdatum(state, true, false, value, is_null, NULL)
+#else
+#define vm_tuplesort_getdatum(state, value, is_null) \
+	tuplesort_getdatum(state, true, value, is_null, NULL)
+#endif
+
 /* The module's name and version show up in pg_get_loaded_modules() from 18 on. */
 #if PG_VERSION_NUM >= 180000
 #define VM_MODULE_MAGIC PG_MODULE_MAGIC_EXT(.name = "vecmark", .version = VECMARK_VERSION)

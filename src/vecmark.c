@@ -5,6 +5,7 @@
 #include "compat.h"
 
 #include "funcapi.h"
+#include "hnsw/hnsw.h"
 #include "simd/simd.h"
 #include "testpoint/testpoint.h"
 #include "utils/builtins.h"
@@ -66,6 +67,7 @@ _PG_init(void)
 							   check_simd,
 							   assign_simd,
 							   NULL);
+	hnsw_define_settings();
 	testpoint_define_setting();
 	MarkGUCPrefixReserved("vecmark");
 }

@@ -1,0 +1,279 @@
+/*
+ * hnsw.h: what the server side of the index shares: pages, buffers, settings.
+ *
+ * README explains pages, locks, logging and invariants; read it first.
+ */
+#ifndef HNSW_H
+#define HNSW_H
+
+#include "access/amapi.h"
+#include "access/generic_xlog.h"
+#include "access/reloptions.h"
+#include "storage/bufmgr.h"
+#include "storage/itemptr.h"
+#include "utils/rel.h"
+
+#include "hnsw/hnsw_walk.h"
+
+#define HNSW_META_BLOCK 0
+#define HNSW_META_MAGIC 0x766d6877
+#define HNSW_VERSION 1
+
+/* Phases of CREATE INDEX, in pg_stat_progress_create_index. */
+#define HNSW_PHASE_LOAD 2
+#define HNSW_PHASE_WRITE 3
+
+/*
+ * Neighbours that an insert lets link back: each is a page to change and log.  A
+ * build, which logs pages once, has no such limit (README, "Links").
+ */
+#define HNSW_BACK_LINKS(m) Max((m) * 5 / 8, 2)
+
+/* The repair of vacuum waits until this share of nodes is dead. */
+#define HNSW_REPAIR_SHARE 0.15
+
+/* Options and settings; the ranges are pgvector's. */
+#define HNSW_DEFAULT_M 16
+#define HNSW_DEFAULT_EF_CONSTRUCTION 64
+#define HNSW_MIN_EF_CONSTRUCTION 4
+#define HNSW_MAX_EF_CONSTRUCTION 1000
+#define HNSW_DEFAULT_EF_SEARCH 40
+#define HNSW_MAX_EF_SEARCH 1000
+#define HNSW_DEFAULT_SEED 1
+
+/* One in so many nodes of a level is also on the next. */
+#define HNSW_BRANCHING 64
+
+/* Support functions of an operator class. */
+#define HNSW_DISTANCE_PROC 1
+#define HNSW_OPCLASS_PROC 2
+
+/* What support function 2 of an operator class returns. */
+typedef struct HnswOpclass
+{
+	HnswMetric	metric;
+	int			max_dim;
+
+	/* The dimensions of a value; it may be toasted. */
+	int			(*dim) (Datum value);
+
+	/* The value as floats, neither scaled nor rotated. */
+	void		(*load) (Datum value, float *out);
+} HnswOpclass;
+
+typedef enum HnswIterativeScan
+{
+	HNSW_ITERATIVE_OFF,
+	HNSW_ITERATIVE_RELAXED,
+	HNSW_ITERATIVE_STRICT
+} HnswIterativeScan;
+
+/* WITH (...) of an index.  Negative: the setting of the session counts. */
+typedef struct HnswOptions
+{
+	int32		vl_len_;
+	int			m;
+	int			ef_construction;
+	HnswStorage storage;
+	int			seed;
+	int			ef_search;
+	int			iterative_scan;
+	int			max_scan_tuples;
+} HnswOptions;
+
+/* How a scan goes, from settings and options. */
+typedef struct HnswScanSettings
+{
+	int			ef_search;
+	HnswIterativeScan iterative_scan;
+	int			max_scan_tuples;
+	double		memory_limit;	/* bytes */
+} HnswScanSettings;
+
+/* The contents of block 0. */
+typedef struct HnswMeta
+{
+	uint32		magic;
+	uint32		version;
+	int32		dim;
+	uint8		metric;
+	uint8		storage;
+	uint8		bits;
+	uint8		reserved;
+	uint16		links;
+	uint16		m;
+	uint16		ef_construction;
+	uint16		branching;
+	uint64		seed;
+	uint32		entry;			/* a node of the highest level, or
+								 * HNSW_NO_NODE */
+	int32		entry_level;
+	uint32		odd;			/* node of the vectors that have no direction */
+	uint32		reserved2;
+} HnswMeta;
+
+/* The special space of every page. */
+typedef struct HnswPageSpecial
+{
+	uint16		kind;			/* HNSW_PAGE_... */
+	uint16		reserved;
+	uint32		page_id;
+} HnswPageSpecial;
+
+#define HNSW_PAGE_ID 0x766d6878
+#define HNSW_PAGE_META 1
+#define HNSW_PAGE_DIRECTORY 2
+#define HNSW_PAGE_SLOTS 3
+
+StaticAssertDecl(HNSW_PAGE_HEADER == MAXALIGN(SizeOfPageHeaderData), "slots begin after the header");
+StaticAssertDecl(HNSW_PAGE_ROOM == BLCKSZ - MAXALIGN(SizeOfPageHeaderData) - MAXALIGN(sizeof(HnswPageSpecial)),
+				 "a page has this much room (vecmark needs blocks of 8 kB)");
+
+/* What a directory says of a node. */
+typedef struct HnswEntry
+{
+	ItemPointerData tid;		/* of LIVE; invalid if all TIDs are gone */
+	uint16		state;			/* HNSW_ENTRY_..., perhaps with
+								 * HNSW_ENTRY_MORE */
+} HnswEntry;
+
+#define HNSW_ENTRY_FREE 0		/* the slot may be taken; it may hold an old
+								 * node */
+#define HNSW_ENTRY_LIVE 1		/* a node of level 0 with rows */
+#define HNSW_ENTRY_DEAD 2		/* a node of level 0 whose rows are gone */
+#define HNSW_ENTRY_UPPER 3		/* a node of an upper level; lives as long as
+								 * base */
+#define HNSW_ENTRY_TIDS 4		/* a slot of further TIDs */
+#define HNSW_ENTRY_STATE(entry) ((entry)->state & 0xff)
+#define HNSW_ENTRY_MORE 0x100	/* there are further TIDs */
+
+/* One more TID of the node with this index in the directory page. */
+typedef struct HnswExtraTid
+{
+	ItemPointerData tid;
+	uint16		index;
+} HnswExtraTid;
+
+StaticAssertDecl(sizeof(HnswEntry) == 8, "an entry has 8 bytes");
+StaticAssertDecl(sizeof(HnswExtraTid) == 8, "a further TID has 8 bytes");
+
+/* The contents of a directory page; after group_nodes entries follow extra TIDs. */
+typedef struct HnswDirectory
+{
+	uint16		used;			/* entries that were ever taken */
+	uint16		extra;			/* further TIDs in this page */
+	uint32		overflow;		/* slot with more of them, or HNSW_NO_NODE */
+	HnswEntry	entries[FLEXIBLE_ARRAY_MEMBER];
+} HnswDirectory;
+
+#define HNSW_DIRECTORY(page) ((HnswDirectory *) PageGetContents(page))
+#define HNSW_EXTRA_TIDS(g, directory) ((HnswExtraTid *) ((directory)->entries + (g)->group_nodes))
+#define HNSW_EXTRA_ROOM(g) \
+	((int) ((HNSW_PAGE_ROOM - offsetof(HnswDirectory, entries)) / sizeof(HnswEntry) - (g)->group_nodes))
+
+/* Further TIDs that a slot of kind HNSW_SLOT_TIDS has room for; they follow its head. */
+#define HNSW_SLOT_TIDS_ROOM(g) \
+	((int) ((Min((g)->slot_size, HNSW_PAGE_ROOM) - sizeof(HnswSlot)) / sizeof(HnswExtraTid)))
+#define HNSW_SLOT_EXTRA_TIDS(slot) ((HnswExtraTid *) ((slot) + 1))
+
+/* An open index.  Made by hnsw_open in the current memory context. */
+typedef struct HnswIndex
+{
+	Relation	rel;
+	const HnswOpclass *opclass;
+	HnswMeta	meta;			/* as it was when opened, or last read again */
+	HnswGeometry geometry;
+	uint64_t   *signs;			/* of the rotation */
+	bool		log;			/* changes are WAL-logged */
+	uint32		node_limit;		/* node numbers seen to be in range */
+	struct HnswHints *hints;	/* where blocks were last seen; NULL for local
+								 * buffers */
+	Buffer		buffer;			/* of the slot that is open */
+	char	   *image;			/* of a slot of several pages, when open */
+	uint64		pages_read;
+} HnswIndex;
+
+/* A slot being changed: see hnsw_edit_open. */
+typedef struct HnswEdit
+{
+	HnswIndex  *index;
+	Buffer		buffer;			/* its first page, locked exclusively */
+	uint32		node;
+	HnswSlot   *slot;			/* to read, and after hnsw_edit_start to write */
+	GenericXLogState *state;
+	char	   *before;			/* image, if the slot has several pages */
+} HnswEdit;
+
+/* What the free space map says of a directory page that has free entries. */
+#define HNSW_FREE_SPACE (BLCKSZ / 2)
+
+/* A growing array of TIDs. */
+typedef struct HnswTids
+{
+	ItemPointerData *tids;
+	int			count;
+	int			room;
+} HnswTids;
+
+/* hnsw.c */
+extern HnswScanSettings hnsw_scan_settings(Relation rel);
+extern void hnsw_define_settings(void);
+
+/* hnsw_page.c */
+extern const HnswOpclass *hnsw_opclass(Relation rel);
+extern HnswIndex *hnsw_open(Relation rel);
+extern HnswIndex *hnsw_open_with(Relation rel, const HnswMeta *meta);
+extern void hnsw_read_meta(HnswIndex *index);
+extern void hnsw_init_page(Page page, uint16 kind);
+extern void hnsw_set_entry(HnswIndex *index, uint32 node, int level, bool force);
+extern bool hnsw_make_first(HnswIndex *index, bool odd, uint32 (*make) (void *context), void *context);
+extern void hnsw_forget_odd(HnswIndex *index, uint32 node);
+extern bool hnsw_form_vector(const HnswIndex *index, Datum value, float *vector);
+extern Buffer hnsw_read_buffer(HnswIndex *index, BlockNumber block);
+extern void hnsw_check_page(HnswIndex *index, Page page, BlockNumber block, uint16 kind);
+extern bool hnsw_same_vector(const HnswIndex *index, const HnswSlot *slot, const HnswSlot *image);
+extern uint64 hnsw_hash_vector(const HnswIndex *index, const float *vector);
+extern void hnsw_refresh_limit(HnswIndex *index);
+extern const HnswSlot *hnsw_slot_open(HnswIndex *index, uint32 node);
+extern void hnsw_slot_close(HnswIndex *index);
+extern void hnsw_prefetch(HnswIndex *index, uint32 node);
+extern void hnsw_source_init(HnswSource *source, HnswIndex *index);
+extern HnswSlot *hnsw_tids_open(HnswIndex *index, uint32 node, int mode, Buffer * buffer);
+extern bool hnsw_edit_open(HnswEdit *edit, HnswIndex *index, uint32 node);
+extern void hnsw_edit_start(HnswEdit *edit);
+extern void hnsw_edit_finish(HnswEdit *edit);
+extern void hnsw_edit_close(HnswEdit *edit);
+extern void hnsw_copy_to_page(HnswIndex *index, Page page, const char *image, uint32 part);
+extern void hnsw_write_image(HnswIndex *index, Buffer first, uint32 node, const char *image, const char *before);
+extern void hnsw_corrupt(HnswIndex *index, BlockNumber block, const char *what) __attribute__((noreturn));
+
+/* hnsw_directory.c */
+extern BlockNumber hnsw_directory_of(const HnswIndex *index, uint32 node);
+extern uint32 hnsw_node_add(HnswIndex *index, HnswSlot *image, uint16 state, ItemPointer tid, uint32 base);
+extern void hnsw_node_free(HnswIndex *index, uint32 node);
+extern void hnsw_directory_set_lower(const HnswIndex *index, HnswDirectory *directory);
+extern bool hnsw_node_add_tid(HnswIndex *index, uint32 node, ItemPointer tid, const HnswSlot *image);
+extern uint16 hnsw_node_tids(HnswIndex *index, uint32 node, HnswTids *tids);
+extern uint16 hnsw_node_state(HnswIndex *index, uint32 node);
+
+/* hnsw_insert.c */
+extern void hnsw_insert_vector(HnswIndex *index, const float *vector, ItemPointer tid);
+extern void hnsw_link_back(HnswIndex *index, HnswQuery *query, uint32 node, uint32 fresh, int level,
+						   float distance, bool must);
+
+/* The access method's functions, each in the file of its name. */
+extern IndexBuildResult * hnsw_build(Relation heap, Relation index, struct IndexInfo *info);
+extern void hnsw_build_empty(Relation index);
+extern bool hnsw_insert(Relation index, Datum *values, bool *isnull, ItemPointer tid, Relation heap,
+						IndexUniqueCheck unique, bool unchanged, struct IndexInfo *info);
+extern IndexBulkDeleteResult * hnsw_bulk_delete(IndexVacuumInfo * info, IndexBulkDeleteResult * stats,
+												IndexBulkDeleteCallback callback, void *state);
+extern IndexBulkDeleteResult * hnsw_vacuum_cleanup(IndexVacuumInfo * info, IndexBulkDeleteResult * stats);
+extern void hnsw_cost_estimate(struct PlannerInfo *root, struct IndexPath *path, double loops, Cost *startup,
+							   Cost *total, Selectivity *selectivity, double *correlation, double *pages);
+extern IndexScanDesc hnsw_begin_scan(Relation index, int keys, int orderbys);
+extern void hnsw_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys, int norderbys);
+extern bool hnsw_get_tuple(IndexScanDesc scan, ScanDirection direction);
+extern void hnsw_end_scan(IndexScanDesc scan);
+
+#endif							/* HNSW_H */

@@ -1,0 +1,453 @@
+/*
+ * hnsw_build_parallel.c: CREATE INDEX by several processes.
+ *
+ * What they share lies in the parallel context's segment; the graph is in chunks
+ * that an area there gets as it grows.
+ */
+#include "postgres.h"
+#include "compat.h"
+
+#include "access/genam.h"
+#include "access/parallel.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/index.h"
+#include "executor/instrument.h"
+#include "hnsw/hnsw_build.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/condition_variable.h"
+#include "storage/lwlock.h"
+#include "storage/shmem.h"
+#include "storage/spin.h"
+#include "tcop/tcopprot.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+PGDLLEXPORT void hnsw_parallel_build_main(dsm_segment * segment, shm_toc * toc);
+
+#define KEY_PARALLEL UINT64CONST(1)
+#define KEY_SCAN UINT64CONST(2)
+#define KEY_CHUNKS UINT64CONST(3)
+#define KEY_AREA UINT64CONST(4)
+#define KEY_QUERY UINT64CONST(5)
+#define KEY_BUFFER_USAGE UINT64CONST(6)
+#define KEY_WAL_USAGE UINT64CONST(7)
+
+/* Locks of vertices: those whose numbers are equal modulo this share one. */
+#define STRIPES 256
+
+#define AREA_BYTES ((Size) 64 * 1024)
+
+/* How often a leader that waits shows progress, in milliseconds. */
+#define PROGRESS_INTERVAL 1000
+
+/* What is in shared memory. */
+typedef struct HnswParallel
+{
+	Oid			heap;
+	Oid			rel;
+	bool		concurrent;
+	int			participants;	/* asked for */
+	int			tranche;
+	HnswMeta	meta;
+	HnswBuildShared shared;
+
+	LWLock		gate;			/* shared: insert into memory; exclusive: end
+								 * that */
+	bool		writing;		/* it has ended */
+	LWLock		entry;
+	LWLock		chunks;
+	ConditionVariable changed;	/* any of writing, scanning, groups done */
+
+	slock_t		mutex;			/* of what follows */
+	int			scanning;		/* participants */
+	double		heap_tuples;
+	bool		broken_hot_chain;
+
+	LWLockPadded stripes[STRIPES];
+} HnswParallel;
+
+/* A parallel build, in the leader. */
+typedef struct Leader
+{
+	ParallelContext *context;
+	Snapshot	snapshot;
+	HnswParallel *parallel;
+	BufferUsage *buffer_usage;
+	WalUsage   *wal_usage;
+} Leader;
+
+/*
+ * The tranche of the locks: one for all builds, since numbers are not given back.
+ */
+static int
+lock_tranche(void)
+{
+	bool		found;
+	int		   *tranche;
+
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	tranche = ShmemInitStruct("vecmark hnsw build tranche", sizeof(int), &found);
+	if (!found)
+		*tranche = LWLockNewTrancheId();
+	LWLockRelease(AddinShmemInitLock);
+	return *tranche;
+}
+
+/* ---- what hnsw_build.c and hnsw_graph.c call */
+
+/*
+ * Begin to insert into the graph in memory.  Returns false, with no lock, if it is
+ * being written or has been.
+ */
+bool
+hnsw_parallel_enter(HnswBuild *build)
+{
+	LWLockAcquire(&build->parallel->gate, LW_SHARED);
+	if (!build->parallel->writing)
+		return true;
+	LWLockRelease(&build->parallel->gate);
+	return false;
+}
+
+void
+hnsw_parallel_leave(HnswBuild *build)
+{
+	LWLockRelease(&build->parallel->gate);
+}
+
+void
+hnsw_parallel_lock_chunks(HnswBuild *build)
+{
+	LWLockAcquire(&build->parallel->chunks, LW_EXCLUSIVE);
+}
+
+void
+hnsw_parallel_unlock_chunks(HnswBuild *build)
+{
+	LWLockRelease(&build->parallel->chunks);
+}
+
+static void
+lock_vertex(void *context, uint32_t node)
+{
+	HnswBuild  *build = context;
+
+	LWLockAcquire(&build->parallel->stripes[node % STRIPES].lock, LW_EXCLUSIVE);
+}
+
+static void
+unlock_vertex(void *context, uint32_t node)
+{
+	HnswBuild  *build = context;
+
+	LWLockRelease(&build->parallel->stripes[node % STRIPES].lock);
+}
+
+static void
+lock_entry(void *context)
+{
+	LWLockAcquire(&((HnswBuild *) context)->parallel->entry, LW_EXCLUSIVE);
+}
+
+static void
+unlock_entry(void *context)
+{
+	LWLockRelease(&((HnswBuild *) context)->parallel->entry);
+}
+
+/* Sleep until something may have changed. */
+static void
+sleep_until_changed(HnswBuild *build)
+{
+	(void) ConditionVariableTimedSleep(&build->parallel->changed, PROGRESS_INTERVAL,
+									   WAIT_EVENT_PARALLEL_CREATE_INDEX_SCAN);
+	hnsw_build_show_progress(build);
+}
+
+/*
+ * End inserting into memory, if nobody else has.  All that are at it finish first.
+ */
+static void
+begin_writing(HnswBuild *build, bool full)
+{
+	HnswParallel *parallel = build->parallel;
+	bool		first;
+
+	LWLockAcquire(&parallel->gate, LW_EXCLUSIVE);
+	first = !parallel->writing;
+	if (first)
+		hnsw_build_begin_writing(build);
+	parallel->writing = true;
+	LWLockRelease(&parallel->gate);
+	ConditionVariableBroadcast(&parallel->changed);
+	if (first && full)
+		hnsw_build_report_full(build);
+}
+
+/* Whether writing has begun. */
+static bool
+is_writing(HnswBuild *build)
+{
+	bool		writing = !hnsw_parallel_enter(build);
+
+	if (!writing)
+		hnsw_parallel_leave(build);
+	return writing;
+}
+
+/*
+ * Take part in writing the graph, and return when all of it is in pages.  It
+ * begins when a participant finds that memory is "full", or when all have read
+ * their parts of the table.
+ */
+void
+hnsw_parallel_write(HnswBuild *build, bool full)
+{
+	HnswParallel *parallel = build->parallel;
+	HnswBuildShared *shared = build->shared;
+
+	if (full)
+		begin_writing(build, true);
+	else
+	{
+		bool		last;
+
+		SpinLockAcquire(&parallel->mutex);
+		last = --parallel->scanning == 0;
+		SpinLockRelease(&parallel->mutex);
+		if (last)
+			begin_writing(build, false);
+		ConditionVariablePrepareToSleep(&parallel->changed);
+		while (!is_writing(build))
+			sleep_until_changed(build);
+		ConditionVariableCancelSleep();
+	}
+
+	if (hnsw_build_write(build))
+	{
+		for (uint32 i = 0; i < pg_atomic_read_u32(&shared->chunk_count); i++)
+			dsa_free(build->area, build->chunks[i]);
+		ConditionVariableBroadcast(&parallel->changed);
+	}
+	ConditionVariablePrepareToSleep(&parallel->changed);
+	while (pg_atomic_read_u32(&shared->groups_done) < shared->groups)
+		sleep_until_changed(build);
+	ConditionVariableCancelSleep();
+	/* Unmap what has been freed. */
+	dsa_trim(build->area);
+}
+
+/* ---- participants */
+
+/* Join a build. */
+static void
+join(HnswBuild *build, HnswParallel *parallel, dsa_area * area)
+{
+	build->participants = parallel->participants;
+	build->parallel = parallel;
+	build->area = area;
+	build->hooks.lock = lock_vertex;
+	build->hooks.unlock = unlock_vertex;
+	build->hooks.lock_entry = lock_entry;
+	build->hooks.unlock_entry = unlock_entry;
+}
+
+/* Read a part of the table and report on it. */
+static void
+scan_part(HnswBuild *build, ParallelTableScanDesc scan)
+{
+	HnswParallel *parallel = build->parallel;
+	double		tuples = hnsw_build_scan(build, table_beginscan_parallel(build->heap, scan));
+
+	SpinLockAcquire(&parallel->mutex);
+	parallel->heap_tuples += tuples;
+	if (build->info->ii_BrokenHotChain)
+		parallel->broken_hot_chain = true;
+	SpinLockRelease(&parallel->mutex);
+}
+
+/* What a worker does. */
+void
+hnsw_parallel_build_main(dsm_segment * segment, shm_toc * toc)
+{
+	HnswParallel *parallel = shm_toc_lookup(toc, KEY_PARALLEL, false);
+	BufferUsage *buffer_usage = shm_toc_lookup(toc, KEY_BUFFER_USAGE, false);
+	WalUsage   *wal_usage = shm_toc_lookup(toc, KEY_WAL_USAGE, false);
+	LOCKMODE	heap_lock = parallel->concurrent ? ShareUpdateExclusiveLock : ShareLock;
+	LOCKMODE	index_lock = parallel->concurrent ? RowExclusiveLock : AccessExclusiveLock;
+	Relation	heap;
+	Relation	rel;
+	IndexInfo  *info;
+	HnswBuild  *build;
+
+	debug_query_string = shm_toc_lookup(toc, KEY_QUERY, true);
+	pgstat_report_activity(STATE_RUNNING, debug_query_string);
+	LWLockRegisterTranche(parallel->tranche, "HnswBuild");
+
+	/* The locks are those that the leader has: index.c took them. */
+	heap = table_open(parallel->heap, heap_lock);
+	rel = index_open(parallel->rel, index_lock);
+	info = BuildIndexInfo(rel);
+	info->ii_Concurrent = parallel->concurrent;
+
+	InstrStartParallelQuery();
+	build = hnsw_build_start(heap, rel, info, &parallel->meta);
+	join(build, parallel, dsa_attach_in_place(shm_toc_lookup(toc, KEY_AREA, false), segment));
+	build->shared = &parallel->shared;
+	build->graph.shared = &parallel->shared.graph;
+	build->chunks = shm_toc_lookup(toc, KEY_CHUNKS, false);
+	scan_part(build, shm_toc_lookup(toc, KEY_SCAN, false));
+	hnsw_build_finish(build);
+	InstrEndParallelQuery(&buffer_usage[ParallelWorkerNumber], &wal_usage[ParallelWorkerNumber]);
+
+	dsa_detach(build->area);
+	MemoryContextDelete(build->context);
+	index_close(rel, index_lock);
+	table_close(heap, heap_lock);
+}
+
+/* ---- the leader */
+
+static void *
+allocate(ParallelContext * context, uint64 key, Size size)
+{
+	void	   *memory = shm_toc_allocate(context->toc, size);
+
+	shm_toc_insert(context->toc, key, memory);
+	return memory;
+}
+
+/* End parallel mode, when workers have finished or there were none. */
+static void
+end_parallel(Leader *leader)
+{
+	WaitForParallelWorkersToFinish(leader->context);
+	for (int i = 0; i < leader->context->nworkers_launched; i++)
+		InstrAccumParallelQuery(&leader->buffer_usage[i], &leader->wal_usage[i]);
+	if (IsMVCCSnapshot(leader->snapshot))
+		UnregisterSnapshot(leader->snapshot);
+	DestroyParallelContext(leader->context);
+	ExitParallelMode();
+}
+
+/*
+ * Make the segment and what is in it.  Returns false if there is no memory for it.
+ */
+static bool
+begin_parallel(Leader *leader, HnswBuild *build, int workers)
+{
+	bool		concurrent = build->info->ii_Concurrent;
+	ParallelContext *context;
+	HnswParallel *parallel;
+	Size		scan_size;
+	Size		area_size = Max(AREA_BYTES, dsa_minimum_size());
+	Size		chunks_size;
+	Size		query_size = debug_query_string == NULL ? 0 : strlen(debug_query_string) + 1;
+	dsa_area   *area;
+
+	EnterParallelMode();
+	context = leader->context = CreateParallelContext("$libdir/vecmark", "hnsw_parallel_build_main", workers);
+	leader->snapshot = concurrent ? RegisterSnapshot(GetTransactionSnapshot()) : SnapshotAny;
+	build->participants = workers + 1;
+	scan_size = table_parallelscan_estimate(build->heap, leader->snapshot);
+	chunks_size = mul_size(sizeof(uint64), hnsw_build_chunk_room(build));
+	shm_toc_estimate_chunk(&context->estimator, sizeof(HnswParallel));
+	shm_toc_estimate_chunk(&context->estimator, scan_size);
+	shm_toc_estimate_chunk(&context->estimator, chunks_size);
+	shm_toc_estimate_chunk(&context->estimator, area_size);
+	shm_toc_estimate_chunk(&context->estimator, query_size);
+	shm_toc_estimate_chunk(&context->estimator, mul_size(sizeof(BufferUsage), workers));
+	shm_toc_estimate_chunk(&context->estimator, mul_size(sizeof(WalUsage), workers));
+	shm_toc_estimate_keys(&context->estimator, 7);
+	InitializeParallelDSM(context);
+	if (context->seg == NULL)
+	{
+		if (IsMVCCSnapshot(leader->snapshot))
+			UnregisterSnapshot(leader->snapshot);
+		DestroyParallelContext(context);
+		ExitParallelMode();
+		build->participants = 1;
+		return false;
+	}
+
+	parallel = leader->parallel = allocate(context, KEY_PARALLEL, sizeof(HnswParallel));
+	memset(parallel, 0, sizeof(HnswParallel));
+	parallel->heap = RelationGetRelid(build->heap);
+	parallel->rel = RelationGetRelid(build->index->rel);
+	parallel->concurrent = concurrent;
+	parallel->participants = parallel->scanning = workers + 1;
+	parallel->tranche = lock_tranche();
+	parallel->meta = build->index->meta;
+	LWLockRegisterTranche(parallel->tranche, "HnswBuild");
+	LWLockInitialize(&parallel->gate, parallel->tranche);
+	LWLockInitialize(&parallel->entry, parallel->tranche);
+	LWLockInitialize(&parallel->chunks, parallel->tranche);
+	for (int i = 0; i < STRIPES; i++)
+		LWLockInitialize(&parallel->stripes[i].lock, parallel->tranche);
+	ConditionVariableInit(&parallel->changed);
+	SpinLockInit(&parallel->mutex);
+	table_parallelscan_initialize(build->heap, allocate(context, KEY_SCAN, scan_size), leader->snapshot);
+	hnsw_build_init_shared(build, &parallel->shared, allocate(context, KEY_CHUNKS, chunks_size));
+	area = dsa_create_in_place(allocate(context, KEY_AREA, area_size), area_size, parallel->tranche, context->seg);
+	join(build, parallel, area);
+	if (query_size > 0)
+		memcpy(allocate(context, KEY_QUERY, query_size), debug_query_string, query_size);
+	leader->buffer_usage = allocate(context, KEY_BUFFER_USAGE, mul_size(sizeof(BufferUsage), workers));
+	leader->wal_usage = allocate(context, KEY_WAL_USAGE, mul_size(sizeof(WalUsage), workers));
+	return true;
+}
+
+/* Take back what begin_parallel and join have set, for a build by one. */
+static void
+go_alone(HnswBuild *build)
+{
+	build->participants = 1;
+	build->parallel = NULL;
+	build->area = NULL;
+	build->hooks.lock = build->hooks.unlock = NULL;
+	build->hooks.lock_entry = build->hooks.unlock_entry = NULL;
+}
+
+/*
+ * Build with workers, at most so many.  Returns false, having done nothing, if
+ * there can be none.
+ */
+bool
+hnsw_build_parallel(HnswBuild *build, int workers, IndexBuildResult * result)
+{
+	Leader		leader;
+	HnswParallel *parallel;
+
+	if (!begin_parallel(&leader, build, workers))
+		return false;
+	LaunchParallelWorkers(leader.context);
+	if (leader.context->nworkers_launched == 0)
+	{
+		go_alone(build);
+		end_parallel(&leader);
+		return false;
+	}
+	ereport(DEBUG1, (errmsg_internal("using %d parallel workers", leader.context->nworkers_launched)));
+
+	parallel = leader.parallel;
+	SpinLockAcquire(&parallel->mutex);
+	parallel->scanning -= workers - leader.context->nworkers_launched;
+	SpinLockRelease(&parallel->mutex);
+	scan_part(build, shm_toc_lookup(leader.context->toc, KEY_SCAN, false));
+	/* A worker that could not start will never have read its part. */
+	WaitForParallelWorkersToAttach(leader.context);
+	hnsw_build_finish(build);
+	WaitForParallelWorkersToFinish(leader.context);
+
+	result->heap_tuples = parallel->heap_tuples;
+	result->index_tuples = pg_atomic_read_u64(&parallel->shared.rows);
+	if (parallel->broken_hot_chain)
+		build->info->ii_BrokenHotChain = true;
+	dsa_detach(build->area);
+	go_alone(build);
+	end_parallel(&leader);
+	return true;
+}

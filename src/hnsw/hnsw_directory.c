@@ -1,0 +1,483 @@
+/*
+ * hnsw_directory.c: which nodes there are, and the TIDs of their rows.
+ *
+ * Free entries are found through the free space map, in which a directory page
+ * has HNSW_FREE_SPACE if any of its entries is free; else in the last directory
+ * page, whose entries are taken in order as the index grows.
+ */
+#include "postgres.h"
+#include "compat.h"
+
+#include "access/generic_xlog.h"
+#include "hnsw/hnsw.h"
+#include "storage/bufmgr.h"
+#include "storage/freespace.h"
+#include "storage/lmgr.h"
+
+/* A directory page that is locked exclusively, and its record. */
+typedef struct Change
+{
+	HnswIndex  *index;
+	Buffer		buffer;
+	GenericXLogState *state;	/* NULL before change_start, and if not logged */
+	HnswDirectory *directory;
+} Change;
+
+/* Block of the directory page of a node. */
+BlockNumber
+hnsw_directory_of(const HnswIndex *index, uint32 node)
+{
+	return hnsw_directory_block(&index->geometry, node);
+}
+
+static HnswDirectory *
+lock_directory(HnswIndex *index, BlockNumber block, int mode, Buffer * buffer)
+{
+	Page		page;
+	HnswDirectory *directory;
+
+	*buffer = hnsw_read_buffer(index, block);
+	LockBuffer(*buffer, mode);
+	page = BufferGetPage(*buffer);
+	hnsw_check_page(index, page, block, HNSW_PAGE_DIRECTORY);
+	directory = HNSW_DIRECTORY(page);
+	if (directory->used > index->geometry.group_nodes || directory->extra > HNSW_EXTRA_ROOM(&index->geometry))
+		hnsw_corrupt(index, block, "head of a directory page is impossible");
+	return directory;
+}
+
+static void
+change_open(Change *change, HnswIndex *index, BlockNumber block)
+{
+	change->index = index;
+	change->state = NULL;
+	change->directory = lock_directory(index, block, BUFFER_LOCK_EXCLUSIVE, &change->buffer);
+}
+
+static void
+change_start(Change *change)
+{
+	if (!change->index->log)
+		return;
+	change->state = GenericXLogStart(change->index->rel);
+	change->directory = HNSW_DIRECTORY(GenericXLogRegisterBuffer(change->state, change->buffer, 0));
+}
+
+static void
+change_finish(Change *change)
+{
+	if (change->state != NULL)
+		GenericXLogFinish(change->state);
+	else
+		MarkBufferDirty(change->buffer);
+	UnlockReleaseBuffer(change->buffer);
+}
+
+/* Set how far a directory page is used. */
+void
+hnsw_directory_set_lower(const HnswIndex *index, HnswDirectory *directory)
+{
+	Page		page = (Page) ((char *) directory - HNSW_PAGE_HEADER);
+
+	((PageHeader) page)->pd_lower =
+		(char *) (HNSW_EXTRA_TIDS(&index->geometry, directory) + directory->extra) - (char *) page;
+}
+
+/* Make the relation at least so many blocks long. */
+static void
+extend_to(HnswIndex *index, BlockNumber blocks)
+{
+	Relation	rel = index->rel;
+	bool		lock = !RELATION_IS_LOCAL(rel);
+
+	if (RelationGetNumberOfBlocks(rel) >= blocks)
+		return;
+	if (lock)
+		LockRelationForExtension(rel, ExclusiveLock);
+	while (RelationGetNumberOfBlocks(rel) < blocks)
+	{
+		Buffer		buffer = vm_extend_relation(rel);
+
+		ReleaseBuffer(buffer);
+	}
+	if (lock)
+		UnlockRelationForExtension(rel, ExclusiveLock);
+}
+
+/*
+ * Lock the last directory page, making one if all entries of the last are taken.
+ */
+static void
+open_last_directory(Change *change, HnswIndex *index)
+{
+	const HnswGeometry *g = &index->geometry;
+
+	for (;;)
+	{
+		BlockNumber blocks = RelationGetNumberOfBlocks(index->rel);
+		uint32		group = blocks < 2 ? 0 : (blocks - 2) / g->group_pages;
+		BlockNumber block = 1 + group * g->group_pages;
+		Buffer		buffer;
+		Page		page;
+
+		if ((uint64) (group + 1) * g->group_nodes >= HNSW_NO_NODE ||
+			(uint64) block + g->group_pages >= MaxBlockNumber)
+			ereport(ERROR,
+					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+					 errmsg("index \"%s\" is full", RelationGetRelationName(index->rel))));
+		extend_to(index, block + 1);
+		buffer = ReadBuffer(index->rel, block);
+		LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+		page = BufferGetPage(buffer);
+		if (PageIsNew(page))
+		{
+			GenericXLogState *state = NULL;
+
+			if (index->log)
+			{
+				state = GenericXLogStart(index->rel);
+				page = GenericXLogRegisterBuffer(state, buffer, GENERIC_XLOG_FULL_IMAGE);
+			}
+			hnsw_init_page(page, HNSW_PAGE_DIRECTORY);
+			((PageHeader) page)->pd_lower = HNSW_PAGE_HEADER + offsetof(HnswDirectory, entries) +
+				g->group_nodes * sizeof(HnswEntry);
+			if (index->log)
+				GenericXLogFinish(state);
+			else
+				MarkBufferDirty(buffer);
+		}
+		UnlockReleaseBuffer(buffer);
+		change_open(change, index, block);
+		if (change->directory->used < g->group_nodes)
+			return;
+		UnlockReleaseBuffer(change->buffer);
+		/* The first page of the next group makes the next round look there. */
+		extend_to(index, block + g->group_pages + 1);
+	}
+}
+
+/*
+ * Lock a directory page that has a free entry, and return the entry's index.
+ */
+static int
+open_free_entry(Change *change, HnswIndex *index)
+{
+	const HnswGeometry *g = &index->geometry;
+
+	for (;;)
+	{
+		BlockNumber block = GetPageWithFreeSpace(index->rel, HNSW_FREE_SPACE / 2);
+
+		if (block == InvalidBlockNumber)
+			break;
+		/* The map is not logged: it may say anything. */
+		if (block >= 1 && (block - 1) % g->group_pages == 0 && block < RelationGetNumberOfBlocks(index->rel))
+		{
+			change_open(change, index, block);
+			for (int i = 0; i < change->directory->used; i++)
+			{
+				if (HNSW_ENTRY_STATE(&change->directory->entries[i]) == HNSW_ENTRY_FREE)
+					return i;
+			}
+			UnlockReleaseBuffer(change->buffer);
+		}
+		RecordPageWithFreeSpace(index->rel, block, 0);
+	}
+	open_last_directory(change, index);
+	return change->directory->used;
+}
+
+/* Write a whole slot into its page, or pages, and its entry: one record, or more. */
+static void
+write_node(Change *change, int entry_index, uint32 node, HnswSlot *image, const HnswEntry *entry)
+{
+	HnswIndex  *index = change->index;
+	const HnswGeometry *g = &index->geometry;
+	BlockNumber block = hnsw_slot_block(g, node);
+	Buffer		buffer;
+	Page		page;
+	bool		fresh;
+
+	extend_to(index, block + g->pages_per_slot);
+	buffer = ReadBuffer(index->rel, block);
+	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+	fresh = PageIsNew(BufferGetPage(buffer));
+	if (!fresh)
+		hnsw_check_page(index, BufferGetPage(buffer), block, HNSW_PAGE_SLOTS);
+	if (g->pages_per_slot > 1 && image->kind == HNSW_SLOT_NODE)
+		hnsw_write_image(index, buffer, node, (char *) image, NULL);
+
+	change_start(change);
+	page = BufferGetPage(buffer);
+	if (change->state != NULL)
+		page = GenericXLogRegisterBuffer(change->state, buffer, fresh ? GENERIC_XLOG_FULL_IMAGE : 0);
+	if (fresh)
+		hnsw_init_page(page, HNSW_PAGE_SLOTS);
+	if (g->pages_per_slot > 1)
+		hnsw_copy_to_page(index, page, (char *) image, 0);
+	else
+	{
+		uint32		offset = hnsw_slot_offset(g, node);
+
+		memcpy((char *) page + offset, image, g->slot_size);
+		if (((PageHeader) page)->pd_lower < offset + g->slot_size)
+			((PageHeader) page)->pd_lower = offset + g->slot_size;
+	}
+	change->directory->entries[entry_index] = *entry;
+	if (entry_index == change->directory->used)
+		change->directory->used++;
+	if (change->state == NULL)
+		MarkBufferDirty(buffer);
+	change_finish(change);
+	UnlockReleaseBuffer(buffer);
+}
+
+/*
+ * Add a node: find it a number, write its slot and then its entry.  image is a
+ * whole slot, of which this sets the number.  "state" is LIVE, with a TID, UPPER,
+ * with the number of the node below, or TIDS.  Holds no lock on return.
+ */
+uint32
+hnsw_node_add(HnswIndex *index, HnswSlot *image, uint16 state, ItemPointer tid, uint32 base)
+{
+	Change		change;
+	HnswEntry	entry;
+	int			entry_index = open_free_entry(&change, index);
+	BlockNumber block = BufferGetBlockNumber(change.buffer);
+	uint32		node = (block - 1) / index->geometry.group_pages * index->geometry.group_nodes + entry_index;
+
+	image->node = node;
+	entry.state = state;
+	if (state == HNSW_ENTRY_LIVE)
+		entry.tid = *tid;
+	else if (state == HNSW_ENTRY_UPPER)
+		ItemPointerSet(&entry.tid, base, 1);
+	else
+		ItemPointerSetInvalid(&entry.tid);
+	write_node(&change, entry_index, node, image, &entry);
+	return node;
+}
+
+/* Whether a node, whose directory page is locked, holds the vector of an image. */
+static bool
+has_vector(HnswIndex *index, uint32 node, const HnswSlot *image)
+{
+	const HnswSlot *slot = hnsw_slot_open(index, node);
+	bool		same;
+
+	if (slot == NULL)
+		return false;
+	same = hnsw_same_vector(index, slot, image);
+	hnsw_slot_close(index);
+	return same;
+}
+
+/*
+ * Set the entry of a slot that nothing leads to any more to FREE.
+ */
+void
+hnsw_node_free(HnswIndex *index, uint32 node)
+{
+	Change		change;
+	BlockNumber block = hnsw_directory_block(&index->geometry, node);
+
+	change_open(&change, index, block);
+	change_start(&change);
+	memset(&change.directory->entries[hnsw_directory_index(&index->geometry, node)], 0, sizeof(HnswEntry));
+	change_finish(&change);
+	RecordPageWithFreeSpace(index->rel, block, HNSW_FREE_SPACE);
+}
+
+/*
+ * Put a new slot of TIDs at the head of a directory page's chain, if that is
+ * still "head", which the new slot leads to; else free it.
+ */
+static void
+chain_tids(HnswIndex *index, BlockNumber block, uint32 head, uint32 node)
+{
+	Change		change;
+
+	change_open(&change, index, block);
+	if (change.directory->overflow == head)
+	{
+		change_start(&change);
+		change.directory->overflow = node;
+		change_finish(&change);
+		return;
+	}
+	UnlockReleaseBuffer(change.buffer);
+	hnsw_node_free(index, node);
+}
+
+/* Append to a slot of TIDs that is locked exclusively and has room. */
+static void
+append_tid(HnswIndex *index, uint32 node, Buffer buffer, const HnswExtraTid *extra)
+{
+	GenericXLogState *state = NULL;
+	Page		page = BufferGetPage(buffer);
+	HnswSlot   *slot;
+
+	if (index->log)
+	{
+		state = GenericXLogStart(index->rel);
+		page = GenericXLogRegisterBuffer(state, buffer, 0);
+	}
+	slot = (HnswSlot *) ((char *) page + hnsw_slot_offset(&index->geometry, node));
+	HNSW_SLOT_EXTRA_TIDS(slot)[slot->count++] = *extra;
+	if (index->log)
+		GenericXLogFinish(state);
+	else
+		MarkBufferDirty(buffer);
+}
+
+/*
+ * Add one more TID to a LIVE node.  Returns false, doing nothing, if the node is
+ * not LIVE any more or, unless "image" is NULL, does not hold the image's vector:
+ * a node may be another by the time that its lock is had.
+ */
+bool
+hnsw_node_add_tid(HnswIndex *index, uint32 node, ItemPointer tid, const HnswSlot *image)
+{
+	const HnswGeometry *g = &index->geometry;
+	int			i = hnsw_directory_index(g, node);
+	Change		change;
+	HnswDirectory *directory;
+	HnswExtraTid extra = {*tid, i};
+	uint32		overflow;
+	HnswSlot   *chain;
+	Buffer		chained;
+
+	for (;;)
+	{
+		bool		added = false;
+
+		change_open(&change, index, hnsw_directory_block(g, node));
+		directory = change.directory;
+		if (i >= directory->used || HNSW_ENTRY_STATE(&directory->entries[i]) != HNSW_ENTRY_LIVE ||
+			(image != NULL && !has_vector(index, node, image)))
+		{
+			UnlockReleaseBuffer(change.buffer);
+			return false;
+		}
+		if (directory->extra < HNSW_EXTRA_ROOM(g))
+		{
+			change_start(&change);
+			directory = change.directory;
+			directory->entries[i].state |= HNSW_ENTRY_MORE;
+			HNSW_EXTRA_TIDS(g, directory)[directory->extra++] = extra;
+			hnsw_directory_set_lower(index, directory);
+			change_finish(&change);
+			return true;
+		}
+
+		/* The page is full: into the first slot of the chain. */
+		overflow = directory->overflow;
+		if (overflow != HNSW_NO_NODE)
+		{
+			HnswSlot   *slot = hnsw_tids_open(index, overflow, BUFFER_LOCK_EXCLUSIVE, &chained);
+
+			if (slot->count < HNSW_SLOT_TIDS_ROOM(g))
+			{
+				/* The flag first: a TID without it would be lost. */
+				if (!(directory->entries[i].state & HNSW_ENTRY_MORE))
+				{
+					change_start(&change);
+					change.directory->entries[i].state |= HNSW_ENTRY_MORE;
+					if (change.state != NULL)
+						GenericXLogFinish(change.state);
+					else
+						MarkBufferDirty(change.buffer);
+				}
+				append_tid(index, overflow, chained, &extra);
+				added = true;
+			}
+			UnlockReleaseBuffer(chained);
+		}
+		UnlockReleaseBuffer(change.buffer);
+		if (added)
+			return true;
+
+		/* A new slot, perhaps of another group: made first, then chained. */
+		chain = palloc0(Max(g->slot_size, HNSW_PAGE_ROOM));
+		chain->kind = HNSW_SLOT_TIDS;
+		chain->down = overflow;
+		chain_tids(index, hnsw_directory_block(g, node), overflow,
+				   hnsw_node_add(index, chain, HNSW_ENTRY_TIDS, NULL, 0));
+		pfree(chain);
+	}
+}
+
+static void
+add_tid(HnswTids *tids, const ItemPointerData * tid)
+{
+	if (tids->count == tids->room)
+	{
+		tids->room = tids->room == 0 ? 16 : tids->room * 2;
+		if (tids->tids == NULL)
+			tids->tids = palloc(tids->room * sizeof(ItemPointerData));
+		else
+			tids->tids = repalloc_huge(tids->tids, tids->room * sizeof(ItemPointerData));
+	}
+	tids->tids[tids->count++] = *tid;
+}
+
+/*
+ * Append the TIDs of a node to *tids, in the current memory context, and return
+ * its state: HNSW_ENTRY_...  Only LIVE nodes have any.
+ */
+uint16
+hnsw_node_tids(HnswIndex *index, uint32 node, HnswTids *tids)
+{
+	const HnswGeometry *g = &index->geometry;
+	int			i = hnsw_directory_index(g, node);
+	Buffer		buffer;
+	HnswDirectory *directory = lock_directory(index, hnsw_directory_block(g, node), BUFFER_LOCK_SHARE, &buffer);
+	HnswEntry	entry = {0};
+
+	if (i < directory->used)
+		entry = directory->entries[i];
+	if (HNSW_ENTRY_STATE(&entry) == HNSW_ENTRY_LIVE)
+	{
+		add_tid(tids, &entry.tid);
+		if (entry.state & HNSW_ENTRY_MORE)
+		{
+			const HnswExtraTid *extra = HNSW_EXTRA_TIDS(g, directory);
+			uint32		next = directory->overflow;
+
+			for (int j = 0; j < directory->extra; j++)
+			{
+				if (extra[j].index == i)
+					add_tid(tids, &extra[j].tid);
+			}
+			while (next != HNSW_NO_NODE)
+			{
+				Buffer		chained;
+				const HnswSlot *slot = hnsw_tids_open(index, next, BUFFER_LOCK_SHARE, &chained);
+
+				extra = HNSW_SLOT_EXTRA_TIDS(slot);
+				for (int j = 0; j < slot->count; j++)
+				{
+					if (extra[j].index == i)
+						add_tid(tids, &extra[j].tid);
+				}
+				next = slot->down;
+				UnlockReleaseBuffer(chained);
+			}
+		}
+	}
+	UnlockReleaseBuffer(buffer);
+	return HNSW_ENTRY_STATE(&entry);
+}
+
+/* The state of a node: HNSW_ENTRY_... */
+uint16
+hnsw_node_state(HnswIndex *index, uint32 node)
+{
+	Buffer		buffer;
+	HnswDirectory *directory = lock_directory(index, hnsw_directory_of(index, node), BUFFER_LOCK_SHARE, &buffer);
+	int			i = hnsw_directory_index(&index->geometry, node);
+	uint16		state = i < directory->used ? HNSW_ENTRY_STATE(&directory->entries[i]) : HNSW_ENTRY_FREE;
+
+	UnlockReleaseBuffer(buffer);
+	return state;
+}

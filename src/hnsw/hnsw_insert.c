@@ -1,0 +1,450 @@
+/*
+ * hnsw_insert.c: adding a row.
+ *
+ * One search, whose nodes are copied as they are read, gives the candidates; the
+ * links of the new node are chosen among the copies.  The node is written, and
+ * then its neighbours link back, one page each.
+ */
+#include "postgres.h"
+#include "compat.h"
+
+#include "hnsw/hnsw.h"
+#include "hnsw/hnsw_graph.h"
+#include "miscadmin.h"
+#include "nodes/execnodes.h"
+#include "testpoint/testpoint.h"
+#include "utils/memutils.h"
+
+/* A node that the search for neighbours has read. */
+typedef struct Candidate
+{
+	HnswNear	near;
+	float	   *vector;
+} Candidate;
+
+/* What one insertion has in hand. */
+typedef struct Insertion
+{
+	HnswIndex  *index;
+	HnswQuery  *query;
+	HnswSlot   *image;			/* of the new node */
+	Candidate  *candidates;		/* on the level that is being searched */
+	int			count;
+	int			room;
+	bool		collect;		/* copy the nodes that are read */
+	uint32		equal;			/* a node of level 0 with the same vector */
+} Insertion;
+
+/* A node that a backend found equal last: the next row may equal the next node. */
+static struct
+{
+	VmRelLocator file;
+	uint32		node;
+}			last_equal = {.node = HNSW_NO_NODE};
+
+/* How far ahead of the last equal node to look: upper nodes lie between. */
+#define LOOK_AHEAD 3
+
+/*
+ * Add the row to a node that has just its vector, if the search can be spared:
+ * to one that follows the node found equal last, as when all rows are updated.
+ */
+static bool
+add_to_next(Insertion *insertion, ItemPointer tid)
+{
+	HnswIndex  *index = insertion->index;
+
+	if (last_equal.node == HNSW_NO_NODE || !VM_REL_LOCATOR_EQUALS(last_equal.file, VM_REL_LOCATOR(index->rel)))
+		return false;
+	for (uint32 node = last_equal.node; node <= last_equal.node + LOOK_AHEAD && node < index->node_limit; node++)
+	{
+		const HnswSlot *slot = hnsw_slot_open(index, node);
+		bool		equal;
+
+		if (slot == NULL)
+			continue;
+		equal = hnsw_same_vector(index, slot, insertion->image);
+		hnsw_slot_close(index);
+		if (equal && hnsw_node_add_tid(index, node, tid, insertion->image))
+		{
+			last_equal.node = node;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Called for each node that the search reads, while its page is locked. */
+static void
+visit(void *context, const HnswSlot *slot, float distance)
+{
+	Insertion  *insertion = context;
+	const HnswGeometry *g = &insertion->index->geometry;
+	Candidate  *candidate;
+
+	if (hnsw_same_vector(insertion->index, slot, insertion->image))
+		insertion->equal = slot->node;
+	if (!insertion->collect)
+		return;
+	if (insertion->count == insertion->room)
+	{
+		insertion->room *= 2;
+		insertion->candidates = repalloc_huge(insertion->candidates, insertion->room * sizeof(Candidate));
+	}
+	candidate = &insertion->candidates[insertion->count++];
+	candidate->near.distance = distance;
+	candidate->near.node = slot->node;
+	candidate->vector = palloc(sizeof(float) * g->shape.dim);
+	hnsw_slot_load(g, slot, candidate->vector);
+}
+
+static const HnswSlot *
+open_node(void *context, uint32 node)
+{
+	CHECK_FOR_INTERRUPTS();
+	return hnsw_slot_open(((Insertion *) context)->index, node);
+}
+
+static void
+prefetch_node(void *context, uint32 node)
+{
+	hnsw_prefetch(((Insertion *) context)->index, node);
+}
+
+static void
+close_node(void *context)
+{
+	hnsw_slot_close(((Insertion *) context)->index);
+}
+
+static void *
+resize(void *context, void *memory, size_t size)
+{
+	if (size == 0)
+	{
+		pfree(memory);
+		return NULL;
+	}
+	if (memory == NULL)
+		return MemoryContextAllocHuge(CurrentMemoryContext, size);
+	return repalloc_huge(memory, size);
+}
+
+static int
+compare_candidates(const void *a, const void *b)
+{
+	float		x = ((const Candidate *) a)->near.distance;
+	float		y = ((const Candidate *) b)->near.distance;
+
+	return (x > y) - (x < y);
+}
+
+static float
+pair_distance(void *context, int a, int b)
+{
+	Insertion  *insertion = context;
+
+	return hnsw_distance(insertion->index->geometry.shape.metric, insertion->candidates[a].vector,
+						 insertion->candidates[b].vector, insertion->index->geometry.shape.dim);
+}
+
+/* Sort the candidates, keep the nearest and, of level 0, those that have rows. */
+static void
+sift_candidates(Insertion *insertion, int level)
+{
+	HnswIndex  *index = insertion->index;
+	int			kept = 0;
+
+	qsort(insertion->candidates, insertion->count, sizeof(Candidate), compare_candidates);
+	for (int i = 0; i < insertion->count && kept < index->meta.ef_construction; i++)
+	{
+		uint16		state = hnsw_node_state(index, insertion->candidates[i].near.node);
+
+		if (state == (level > 0 ? HNSW_ENTRY_UPPER : HNSW_ENTRY_LIVE))
+			insertion->candidates[kept++] = insertion->candidates[i];
+	}
+	insertion->count = kept;
+}
+
+/*
+ * Let a node of a level link to a new one, if the diversity rule has it so or if
+ * it "must".  query holds the new node's vector, "distance" is that between the
+ * two.  Takes the lock of the node's slot: hold no other.
+ */
+void
+hnsw_link_back(HnswIndex *index, HnswQuery *query, uint32 node, uint32 fresh, int level,
+			   float distance, bool must)
+{
+	const HnswGeometry *g = &index->geometry;
+	HnswEdit	edit;
+	HnswQuery  *own;
+	uint32	   *links;
+	uint16		which[HNSW_MAX_LINKS];
+	float		distances[HNSW_MAX_LINKS];
+	float		to_new[HNSW_MAX_LINKS];
+	uint32		demoted[HNSW_MAX_LINKS];
+	int			demoted_count;
+	bool		linked = false;
+	HnswBackLink back;
+	int			count;
+
+	if (!hnsw_edit_open(&edit, index, node))
+		return;
+	count = edit.slot->count;
+	links = hnsw_slot_links(g, edit.slot);
+	for (int i = 0; i < count; i++)
+	{
+		which[i] = i;
+		linked |= HNSW_LINK_NODE(links[i]) == fresh;
+	}
+	if (linked || edit.slot->level != level)
+	{
+		hnsw_edit_close(&edit);
+		return;
+	}
+	own = hnsw_query_init(palloc(hnsw_query_size(g)), g);
+	hnsw_slot_load(g, edit.slot, own->vector);
+	hnsw_query_prepare(own);
+	hnsw_estimate(own, edit.slot, hnsw_exact(own, edit.slot), which, count, distances);
+	hnsw_estimate(query, edit.slot, distance, which, count, to_new);
+	back = hnsw_back_link(links, distances, to_new, count, g->shape.links,
+						  hnsw_relax(g->shape.metric), distance, must, demoted, &demoted_count);
+	if (back.place < 0 || (!back.chosen && level == 0))
+	{
+		hnsw_edit_close(&edit);
+		pfree(own);
+		return;
+	}
+	hnsw_edit_start(&edit);
+	links = hnsw_slot_links(g, edit.slot);
+	for (int i = 0; i < demoted_count; i++)
+		links[demoted[i]] &= ~HNSW_LINK_CHOSEN;
+	hnsw_slot_set_link(g, edit.slot, back.place, fresh | (back.chosen ? HNSW_LINK_CHOSEN : 0),
+					   own->vector, query->vector);
+	if (back.place == count)
+		edit.slot->count++;
+	hnsw_edit_finish(&edit);
+	pfree(own);
+}
+
+/*
+ * Make the new node of one level: choose its links among the candidates, write it
+ * and let the chosen link back.  Returns its number.
+ */
+static uint32
+make_node(Insertion *insertion, int level, uint32 down, ItemPointer tid)
+{
+	HnswIndex  *index = insertion->index;
+	const HnswGeometry *g = &index->geometry;
+	HnswSlot   *image = insertion->image;
+	HnswNear   *sorted = palloc(sizeof(HnswNear) * (insertion->count + 1));
+	float	   *own = palloc(sizeof(float) * g->shape.dim);
+	int			picked[HNSW_MAX_LINKS];
+	int			chosen;
+	uint32		node;
+
+	sift_candidates(insertion, level);
+	for (int i = 0; i < insertion->count; i++)
+		sorted[i] = insertion->candidates[i].near;
+	image->kind = HNSW_SLOT_NODE;
+	image->level = level;
+	image->down = down;
+	image->count = hnsw_select(sorted, insertion->count, g->shape.links, index->meta.m,
+							   hnsw_relax(g->shape.metric), pair_distance, insertion, picked, &chosen);
+	hnsw_slot_load(g, image, own);
+	for (int i = 0; i < image->count; i++)
+		hnsw_slot_set_link(g, image, i, sorted[picked[i]].node | (i < chosen ? HNSW_LINK_CHOSEN : 0),
+						   own, insertion->candidates[picked[i]].vector);
+	node = hnsw_node_add(index, image, level > 0 ? HNSW_ENTRY_UPPER : HNSW_ENTRY_LIVE, tid, down);
+	VM_POINT("hnsw_insert_node");
+	for (int i = 0; i < chosen && i < HNSW_BACK_LINKS(index->meta.m); i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		hnsw_link_back(index, insertion->query, sorted[picked[i]].node, node, level,
+					   sorted[picked[i]].distance, i == 0);
+	}
+	VM_POINT("hnsw_insert_linked");
+	pfree(sorted);
+	pfree(own);
+	return node;
+}
+
+/* The first node, or the odd one: nothing to link to.  The metapage is locked. */
+typedef struct First
+{
+	Insertion  *insertion;
+	ItemPointer tid;
+} First;
+
+static uint32
+make_first(void *context)
+{
+	First	   *first = context;
+	HnswSlot   *image = first->insertion->image;
+
+	image->kind = HNSW_SLOT_NODE;
+	image->level = 0;
+	image->down = HNSW_NO_NODE;
+	image->count = 0;
+	return hnsw_node_add(first->insertion->index, image, HNSW_ENTRY_LIVE, first->tid, 0);
+}
+
+/* Add a row whose vector has no direction. */
+static void
+insert_odd(Insertion *insertion, ItemPointer tid)
+{
+	HnswIndex  *index = insertion->index;
+	First		first = {insertion, tid};
+
+	memset(insertion->query->vector, 0, sizeof(float) * index->geometry.shape.dim);
+	hnsw_slot_store(&index->geometry, insertion->image, insertion->query->vector);
+	for (;;)
+	{
+		hnsw_read_meta(index);
+		if (index->meta.odd == HNSW_NO_NODE)
+		{
+			if (hnsw_make_first(index, true, make_first, &first))
+				return;
+		}
+		else if (hnsw_node_add_tid(index, index->meta.odd, tid, NULL))
+			return;
+		else
+			hnsw_forget_odd(index, index->meta.odd);
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+/* Search for neighbours from the entry point down and add the nodes. */
+static void
+insert_by_search(Insertion *insertion, ItemPointer tid, int level)
+{
+	HnswIndex  *index = insertion->index;
+	HnswSource	source = {insertion, open_node, close_node, visit, resize, prefetch_node};
+	HnswWalk	walk;
+	int			top = index->meta.entry_level;
+	int			start = Min(level, top);
+	Candidate  *found[HNSW_MAX_LEVEL + 1];
+	int			found_count[HNSW_MAX_LEVEL + 1];
+	uint32		node = HNSW_NO_NODE;
+
+	hnsw_walk_init(&walk, &source, insertion->query);
+	insertion->collect = false;
+	if (!hnsw_walk_descend(&walk, index->meta.entry, top, start))
+		hnsw_corrupt(index, HNSW_META_BLOCK, "the way down from the entry point is lost");
+	insertion->collect = true;
+	for (int l = start; l >= 0; l--)
+	{
+		insertion->room = index->meta.ef_construction * 2;
+		insertion->candidates = palloc(insertion->room * sizeof(Candidate));
+		insertion->count = 0;
+		hnsw_walk_widen(&walk, index->meta.ef_construction);
+		while (insertion->equal == HNSW_NO_NODE && hnsw_walk_step(&walk))
+			;
+		if (insertion->equal != HNSW_NO_NODE)
+		{
+			uint32		equal = insertion->equal;
+
+			insertion->equal = HNSW_NO_NODE;
+			if (hnsw_node_add_tid(index, equal, tid, insertion->image))
+			{
+				last_equal.file = VM_REL_LOCATOR(index->rel);
+				last_equal.node = equal;
+				return;
+			}
+			/* It is dead, and this a new node like it. */
+			while (hnsw_walk_step(&walk))
+				;
+		}
+		found[l] = insertion->candidates;
+		found_count[l] = insertion->count;
+		if (l > 0 && !hnsw_walk_down(&walk, 0))
+			hnsw_corrupt(index, HNSW_META_BLOCK, "the way down from the entry point is lost");
+	}
+	hnsw_walk_free(&walk);
+
+	/* From below, so that whoever meets an upper node finds what is under it. */
+	for (int l = 0; l <= level; l++)
+	{
+		insertion->candidates = l <= start ? found[l] : NULL;
+		insertion->count = l <= start ? found_count[l] : 0;
+		node = make_node(insertion, l, node, tid);
+	}
+	if (level > top)
+		hnsw_set_entry(index, node, level, false);
+}
+
+/*
+ * Add a row: to the node of an equal vector if the search meets one, or as a new
+ * node.  "vector" is formed by hnsw_form_vector, NULL for one without direction.
+ * Allocates in the current context, which the caller resets.
+ */
+void
+hnsw_insert_vector(HnswIndex *index, const float *vector, ItemPointer tid)
+{
+	const HnswGeometry *g = &index->geometry;
+	Insertion	insertion = {0};
+	First		first = {&insertion, tid};
+	int			level;
+
+	insertion.index = index;
+	insertion.query = hnsw_query_init(palloc(hnsw_query_size(g)), g);
+	insertion.image = palloc0((Size) g->pages_per_slot * Max(g->slot_size, HNSW_PAGE_ROOM));
+	insertion.equal = HNSW_NO_NODE;
+	if (vector == NULL)
+	{
+		insert_odd(&insertion, tid);
+		return;
+	}
+	hnsw_slot_store(g, insertion.image, vector);
+	if (add_to_next(&insertion, tid))
+		return;
+	memcpy(insertion.query->vector, vector, sizeof(float) * g->shape.dim);
+	hnsw_query_prepare(insertion.query);
+	for (;;)
+	{
+		hnsw_read_meta(index);
+		if (index->meta.entry != HNSW_NO_NODE)
+			break;
+		if (hnsw_make_first(index, false, make_first, &first))
+			return;
+	}
+	level = hnsw_random_level(hnsw_hash_vector(index, vector), index->meta.branching);
+	insert_by_search(&insertion, tid, level);
+}
+
+/* What is kept from row to row of a statement. */
+typedef struct InsertState
+{
+	HnswIndex  *index;
+	float	   *vector;
+	MemoryContext context;
+} InsertState;
+
+/* aminsert */
+bool
+hnsw_insert(Relation rel, Datum *values, bool *isnull, ItemPointer tid, Relation heap,
+			IndexUniqueCheck unique, bool unchanged, IndexInfo * info)
+{
+	InsertState *state = info->ii_AmCache;
+	MemoryContext old;
+
+	if (isnull[0])
+		return false;
+	if (state == NULL)
+	{
+		old = MemoryContextSwitchTo(info->ii_Context);
+		state = palloc(sizeof(InsertState));
+		state->index = hnsw_open(rel);
+		state->vector = palloc(sizeof(float) * state->index->geometry.shape.dim);
+		state->context = AllocSetContextCreate(info->ii_Context, "hnsw insert", ALLOCSET_DEFAULT_SIZES);
+		info->ii_AmCache = state;
+		MemoryContextSwitchTo(old);
+	}
+	state->index->rel = rel;
+	old = MemoryContextSwitchTo(state->context);
+	hnsw_insert_vector(state->index,
+					   hnsw_form_vector(state->index, values[0], state->vector) ? state->vector : NULL, tid);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(state->context);
+	return false;
+}

@@ -1,0 +1,318 @@
+/*
+ * hnsw_scan.c: rows in the order of their distance, as many as are asked for.
+ *
+ * README, "Walk", has the table of modes.
+ */
+#include "postgres.h"
+#include "compat.h"
+
+#include <math.h>
+
+#include "access/relscan.h"
+#include "hnsw/hnsw.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/predicate.h"
+#include "utils/float.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+/* How a scan stands. */
+typedef enum ScanPhase
+{
+	SCAN_START,					/* nothing has been read */
+	SCAN_WALK,					/* rows come from the walk */
+	SCAN_DRAIN,					/* a limit ended the walk: what it has read */
+	SCAN_SWEEP,					/* the walk has met all it can */
+	SCAN_REST,					/* rows not yet returned, then those without
+								 * direction */
+	SCAN_DONE
+} ScanPhase;
+
+typedef struct HnswScan
+{
+	MemoryContext context;		/* of all that a (re)scan needs */
+	HnswScanSettings settings;
+	ScanPhase	phase;
+	HnswIndex  *index;
+	HnswQuery  *query;			/* NULL to return rows in any order */
+	HnswSource	source;
+	HnswWalk	walk;
+
+	HnswTids	tids;			/* of the node that is being returned */
+	int			next_tid;
+	double		bound;			/* its distance, at least */
+	float		last;			/* the largest returned */
+	int64		returned;		/* nodes whose rows were returned */
+	int64		dropped;		/* nodes found too late */
+	const char *stopped_by;		/* the setting that ended the walk */
+	bool		exhausted;		/* the client asked for more than there was */
+} HnswScan;
+
+/* ambeginscan */
+IndexScanDesc
+hnsw_begin_scan(Relation rel, int keys, int orderbys)
+{
+	IndexScanDesc scan = RelationGetIndexScan(rel, keys, orderbys);
+	HnswScan   *state = palloc0(sizeof(HnswScan));
+
+	state->context = AllocSetContextCreate(CurrentMemoryContext, "hnsw scan", ALLOCSET_DEFAULT_SIZES);
+	state->phase = SCAN_START;
+	scan->opaque = state;
+	scan->xs_orderbyvals = palloc0(sizeof(Datum) * Max(orderbys, 1));
+	scan->xs_orderbynulls = palloc(sizeof(bool) * Max(orderbys, 1));
+	memset(scan->xs_orderbynulls, true, sizeof(bool) * Max(orderbys, 1));
+	return scan;
+}
+
+/* Say once what the client should know of a scan that ends. */
+static void
+report(IndexScanDesc scan)
+{
+	HnswScan   *state = scan->opaque;
+
+	/* Who got what was asked for need not be told how it was found. */
+	if (!state->exhausted)
+		return;
+	if (state->stopped_by != NULL)
+		ereport(NOTICE,
+				(errmsg("scan of hnsw index \"%s\" stopped after " UINT64_FORMAT " nodes",
+						RelationGetRelationName(scan->indexRelation), state->walk.hops),
+				 errdetail("There may be more rows than were returned."),
+				 errhint("To search on, raise %s.", state->stopped_by)));
+	if (state->dropped > 0)
+		ereport(NOTICE,
+				(errmsg("scan of hnsw index \"%s\" left out rows of " INT64_FORMAT " nodes found too late for their place in the order",
+						RelationGetRelationName(scan->indexRelation), state->dropped),
+				 errhint("To get them late instead, set hnsw.iterative_scan to relaxed_order; to find them in time, raise hnsw.ef_search.")));
+	state->stopped_by = NULL;
+	state->dropped = 0;
+}
+
+/* amrescan */
+void
+hnsw_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys, int norderbys)
+{
+	HnswScan   *state = scan->opaque;
+	MemoryContext context = state->context;
+
+	report(scan);
+	MemoryContextReset(context);
+	memset(state, 0, sizeof(*state));
+	state->context = context;
+	if (keys != NULL && scan->numberOfKeys > 0)
+		memmove(scan->keyData, keys, scan->numberOfKeys * sizeof(ScanKeyData));
+	if (orderbys != NULL && scan->numberOfOrderBys > 0)
+		memmove(scan->orderByData, orderbys, scan->numberOfOrderBys * sizeof(ScanKeyData));
+}
+
+/* amendscan */
+void
+hnsw_end_scan(IndexScanDesc scan)
+{
+	HnswScan   *state = scan->opaque;
+
+	report(scan);
+	MemoryContextDelete(state->context);
+	pfree(state);
+	scan->opaque = NULL;
+}
+
+/* Open the index and begin the walk. */
+static void
+start(IndexScanDesc scan)
+{
+	HnswScan   *state = scan->opaque;
+	HnswIndex  *index;
+	const HnswGeometry *g;
+	ScanKey		order = scan->numberOfOrderBys > 0 ? scan->orderByData : NULL;
+
+	if (!IsMVCCSnapshot(scan->xs_snapshot))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("non-MVCC snapshots are not supported with hnsw")));
+	pgstat_count_index_scan(scan->indexRelation);
+	vm_count_index_search(scan);
+	state->settings = hnsw_scan_settings(scan->indexRelation);
+	state->index = index = hnsw_open(scan->indexRelation);
+	g = &index->geometry;
+	state->last = -get_float4_infinity();
+	state->phase = SCAN_SWEEP;
+	hnsw_source_init(&state->source, index);
+	state->query = hnsw_query_init(palloc(hnsw_query_size(g)), g);
+	hnsw_walk_init(&state->walk, &state->source, state->query);
+
+	/*
+	 * Distances from NULL are NULL, and those from nowhere NaN: any order
+	 * will do.
+	 */
+	if (order == NULL || order->sk_flags & SK_ISNULL ||
+		!hnsw_form_vector(index, order->sk_argument, state->query->vector))
+	{
+		state->query = NULL;
+		return;
+	}
+	hnsw_query_prepare(state->query);
+	if (index->meta.entry != HNSW_NO_NODE &&
+		hnsw_walk_descend(&state->walk, index->meta.entry, index->meta.entry_level, 0))
+		state->phase = SCAN_WALK;
+}
+
+/* How many nodes the walk must have read before the next is returned. */
+static uint32
+wanted_width(const HnswScan *state)
+{
+	return (uint32) Min(Max(state->settings.ef_search, 2 * (state->returned + 1)), PG_INT32_MAX);
+}
+
+/* Walk until the nearest node is likely known.  Sets the phase where it ends. */
+static void
+walk_on(HnswScan *state)
+{
+	HnswWalk   *walk = &state->walk;
+
+	if (state->phase != SCAN_WALK)
+		return;
+	if (state->settings.iterative_scan != HNSW_ITERATIVE_OFF || state->returned == 0)
+		hnsw_walk_widen(walk, wanted_width(state));
+	while (hnsw_walk_step(walk))
+	{
+		/*
+		 * As in pgvector, the limits do not apply to what the first row
+		 * needs.
+		 */
+		if (state->returned == 0)
+			continue;
+		if (walk->hops >= state->settings.max_scan_tuples)
+			state->stopped_by = "hnsw.max_scan_tuples";
+		else if (walk->memory > state->settings.memory_limit)
+			state->stopped_by = "hnsw.scan_mem_multiplier or work_mem";
+		else
+			continue;
+		state->phase = SCAN_DRAIN;
+		return;
+	}
+	/* Dry.  Sweep now, while most of what was read is not yet returned. */
+	if (walk->frontier.count == 0)
+		state->phase = state->settings.iterative_scan == HNSW_ITERATIVE_OFF ? SCAN_DRAIN : SCAN_SWEEP;
+}
+
+/*
+ * Whether a node may be returned in its place, which sets the bound; a node found
+ * after a farther one was returned may not, in strict order.
+ */
+static bool
+in_order(HnswScan *state, float distance)
+{
+	if (distance < state->last)
+	{
+		if (state->settings.iterative_scan != HNSW_ITERATIVE_RELAXED)
+		{
+			state->dropped++;
+			return false;
+		}
+	}
+	else
+		state->last = distance;
+	state->bound = distance;
+	return true;
+}
+
+/*
+ * Add all nodes that the walk has not met to those it has read: no link leads to
+ * them any more.
+ */
+static void
+sweep(HnswScan *state)
+{
+	HnswIndex  *index = state->index;
+
+	hnsw_refresh_limit(index);
+	for (uint32 node = 0; node < index->node_limit; node++)
+	{
+		const HnswSlot *slot;
+		float		distance = 0;
+
+		CHECK_FOR_INTERRUPTS();
+		if (node == index->meta.odd || hnsw_walk_met(&state->walk, node) ||
+			hnsw_node_state(index, node) != HNSW_ENTRY_LIVE)
+			continue;
+		if (state->query != NULL)
+		{
+			slot = hnsw_slot_open(index, node);
+			if (slot == NULL)
+				continue;
+			distance = hnsw_key(state->query, slot, hnsw_exact(state->query, slot));
+			hnsw_slot_close(index);
+		}
+		hnsw_walk_add(&state->walk, node, distance);
+	}
+}
+
+/*
+ * Find the next node that has rows, and copy their TIDs.  Returns false at the end.
+ */
+static bool
+next_node(HnswScan *state)
+{
+	HnswNear	near;
+
+	for (;;)
+	{
+		walk_on(state);
+		if (state->phase == SCAN_SWEEP)
+		{
+			sweep(state);
+			state->phase = SCAN_REST;
+		}
+		if (state->settings.iterative_scan == HNSW_ITERATIVE_OFF && state->returned >= state->settings.ef_search)
+			return false;
+		if (!hnsw_walk_take(&state->walk, &near))
+		{
+			if (state->phase != SCAN_REST || state->index->meta.odd == HNSW_NO_NODE)
+			{
+				state->exhausted = true;
+				return false;
+			}
+			state->phase = SCAN_DONE;
+			near.node = state->index->meta.odd;
+			near.distance = get_float4_nan();
+		}
+		state->tids.count = state->next_tid = 0;
+		if (hnsw_node_tids(state->index, near.node, &state->tids) != HNSW_ENTRY_LIVE)
+			continue;
+		if (!in_order(state, near.distance))
+			continue;
+		state->returned++;
+		return true;
+	}
+}
+
+/* amgettuple */
+bool
+hnsw_get_tuple(IndexScanDesc scan, ScanDirection direction)
+{
+	HnswScan   *state = scan->opaque;
+	MemoryContext old = MemoryContextSwitchTo(state->context);
+	bool		found = true;
+
+	Assert(ScanDirectionIsForward(direction));
+	if (state->phase == SCAN_START)
+		start(scan);
+	if (state->next_tid >= state->tids.count)
+		found = next_node(state);
+	if (found)
+	{
+		scan->xs_heaptid = state->tids.tids[state->next_tid++];
+		scan->xs_recheck = false;
+		scan->xs_recheckorderby = state->query != NULL && state->index->geometry.shape.storage != HNSW_FLOAT32;
+		if (scan->xs_recheckorderby)
+		{
+			scan->xs_orderbyvals[0] = Float8GetDatum(state->bound);
+			scan->xs_orderbynulls[0] = false;
+		}
+	}
+	MemoryContextSwitchTo(old);
+	return found;
+}
