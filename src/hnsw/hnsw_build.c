@@ -65,7 +65,7 @@ make_meta(Relation rel)
 	meta.version = HNSW_VERSION;
 	meta.dim = dim;
 	meta.metric = opclass->metric;
-	meta.bits = hnsw_default_bits(dim);
+	meta.bits = hnsw_default_bits(meta.metric, dim);
 	meta.links = hnsw_default_links(dim, meta.storage, meta.bits, meta.m);
 	meta.branching = HNSW_BRANCHING;
 	meta.entry = HNSW_NO_NODE;

@@ -119,19 +119,20 @@ hnsw_exact(const HnswQuery *query, const HnswSlot *slot)
 }
 
 /*
- * Sums of code times weight of some links, as if codes were odd integers.
+ * Sums of code times weight of some links, codes being odd integers of so many
+ * bits: the first of the index's.  One bit is the sign.
  */
 static void
-code_sums(HnswQuery *query, const HnswSlot *slot, const uint16_t *which, int count, float *sums)
+code_sums(HnswQuery *query, const HnswSlot *slot, int bits, const uint16_t *which, int count, float *sums)
 {
 	const HnswGeometry *g = query->geometry;
-	int			bits = g->shape.bits;
+	const uint8_t *codes = hnsw_slot_code(g, slot, 0) + (g->shape.bits - bits) * g->plane_bytes;
 
 	for (int plane = 0; plane < bits; plane++)
 	{
 		float		twice = (float) (2 << plane);
 
-		simd->code_dots_arranged(hnsw_slot_code(g, slot, 0) + plane * g->plane_bytes, g->code_bytes,
+		simd->code_dots_arranged(codes + plane * g->plane_bytes, g->code_bytes,
 								 which, count, query->arranged, g->plane_bytes / 8, query->sums);
 		for (int i = 0; i < count; i++)
 			sums[i] = (plane > 0 ? sums[i] : 0) + twice * query->sums[i];
@@ -171,7 +172,7 @@ estimate_l1(HnswQuery *query, const HnswSlot *slot,
 		t[i] = mean > 0 ? difference / mean : 0;
 	}
 	set_weights(query, t);
-	code_sums(query, slot, which, count, estimates);
+	code_sums(query, slot, 1, which, count, estimates);
 	for (int i = 0; i < count; i++)
 		estimates[i] = base + factors[which[i]].multiply * (inside - estimates[i]);
 }
@@ -196,7 +197,7 @@ hnsw_estimate(HnswQuery *query, const HnswSlot *slot, float exact,
 		estimate_l1(query, slot, which, count, estimates);
 		return;
 	}
-	code_sums(query, slot, which, count, estimates);
+	code_sums(query, slot, g->shape.bits, which, count, estimates);
 	for (int i = 0; i < count; i++)
 	{
 		const HnswFactors *f = &factors[which[i]];
@@ -340,38 +341,54 @@ hnsw_output_distance(HnswMetric metric, float distance)
 }
 
 /*
- * What the operator returns at least, for a vector whose stored form is
- * "distance" from the query and lost "error" to rounding (HnswSlot.error).
- *
- * By the triangle inequality the true distance is at least that of the stored
- * form less the error.  All floats involved are off by rounding too, of the
- * rotation and of the sums: a part in 2^17 of the lengths covers it, by more
- * than ten times for every metric and dimension (test/unit/hnsw_code_test.c).
+ * A length from its square, and no less: squares that are small are subnormal, or 0.
  */
-double
-hnsw_output_bound(const HnswQuery *query, float distance, float error)
+static double
+length(float squared)
 {
-	double		slack = 1.0 / (1 << 17);
-	double		norm = sqrt(query->norm);
-	double		root;
+	return sqrt(fmax(squared, 1e-30));
+}
 
-	switch (query->geometry->shape.metric)
+/*
+ * What the operator returns at least, for the vector that a slot holds rounded,
+ * at a distance of "exact".
+ *
+ * By the triangle inequality the true distance is at least that of the rounded
+ * vector less the error.  What the rotation and the sums of floats add to that,
+ * here and in the operator, is at most slack times the lengths: four times the
+ * bound of one sum (src/simd/README, "Precision"), and more for short ones.
+ */
+static double
+output_bound(const HnswQuery *query, const HnswSlot *slot, double exact)
+{
+	HnswMetric	metric = query->geometry->shape.metric;
+	double		slack = (query->geometry->shape.dim / 8.0 + 64) / (1 << 22);
+	double		norm = length(query->norm);
+	double		error = slot->error * (1 + slack);
+	double		least;
+
+	switch (metric)
 	{
 		case HNSW_IP:
-			return distance - norm * error * (1 + slack) - slack * (norm * norm + fabs(distance) + norm);
+			least = exact - norm * error - slack * norm * (length(slot->norm) + error);
+			/* Sums that overflow here need not overflow there. */
+			return isfinite(least) ? least : -INFINITY;
 		case HNSW_L1:
-			return fmax(0, distance * (1 - slack) - error * (1 + slack));
-		case HNSW_COSINE:
-			root = fmax(0, sqrt(distance) * (1 - slack) - error * (1 + slack) - slack);
-			return root * root / 2;
+			least = exact * (1 - slack) - error;
+			break;
 		default:
-			return fmax(0, sqrt(distance) * (1 - slack) - error * (1 + slack) - slack * norm);
+			least = exact < 1e-30 ? 0 : sqrt(exact) * (1 - slack) - error - slack * norm;
+			break;
 	}
+	if (!(least > 0 && isfinite(least)))
+		return 0;
+	/* The operator takes a cosine from 1. */
+	return metric == HNSW_COSINE ? fmax(0, least * least / 2 - slack) : least;
 }
 
 /*
  * What rows are put in order by: the exact distance of a node or, if its vector is
- * rounded, the least that the operator can return (hnsw_output_bound).
+ * rounded, the least that the operator can return for it.
  */
 float
 hnsw_key(const HnswQuery *query, const HnswSlot *slot, float exact)
@@ -381,7 +398,7 @@ hnsw_key(const HnswQuery *query, const HnswSlot *slot, float exact)
 
 	if (query->geometry->shape.storage == HNSW_FLOAT32)
 		return exact;
-	bound = hnsw_output_bound(query, exact, slot->error);
+	bound = output_bound(query, slot, exact);
 	key = (float) bound;
 	return key > bound ? nextafterf(key, -INFINITY) : key;
 }

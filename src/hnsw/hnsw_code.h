@@ -94,6 +94,5 @@ extern void hnsw_slot_set_link(const HnswGeometry *geometry, HnswSlot *slot, int
 							   const float *own, const float *neighbour);
 extern float hnsw_distance(HnswMetric metric, const float *a, const float *b, int dim);
 extern double hnsw_output_distance(HnswMetric metric, float distance);
-extern double hnsw_output_bound(const HnswQuery *query, float distance, float error);
 
 #endif							/* HNSW_CODE_H */

@@ -29,7 +29,6 @@
 #include "nodes/pathnodes.h"
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
-#include "utils/float.h"
 #include "utils/lsyscache.h"
 #include "utils/spccache.h"
 
@@ -47,6 +46,9 @@
 
 /* What a cached page costs of the price of one that may not be. */
 #define CACHED_PAGE 0.1
+
+/* Above that of a disabled path; the planner subtracts, so not infinite. */
+#define NEVER_COST 1e100
 
 /* Nodes that share a directory page. */
 #define DIRECTORY_NODES 500.0
@@ -87,7 +89,7 @@ guess_geometry(HnswGeometry *geometry, Relation index, int dim)
 
 	shape.dim = dim < 1 ? 1 : Min(dim, HNSW_MAX_DIM);
 	shape.storage = options == NULL ? HNSW_FLOAT32 : options->storage;
-	shape.bits = hnsw_default_bits(shape.dim);
+	shape.bits = hnsw_default_bits(shape.metric, shape.dim);
 	shape.links = hnsw_default_links(shape.dim, shape.storage, shape.bits,
 									 options == NULL ? HNSW_DEFAULT_M : options->m);
 	if (!hnsw_geometry(&shape, geometry))
@@ -243,7 +245,7 @@ hnsw_cost_estimate(PlannerInfo *root, IndexPath *path, double loops, Cost *start
 	if (path->indexorderbys == NIL)
 	{
 		/* It could return all rows, but there is no reason to. */
-		*startup = *total = get_float8_infinity();
+		*startup = *total = NEVER_COST;
 		VM_DISABLE_PATH(&path->path);
 		return;
 	}

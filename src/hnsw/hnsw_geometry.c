@@ -12,11 +12,13 @@
 
 /*
  * The bits a dimension that a neighbour's code has by default.  Measured:
- * README, "Bits".
+ * README, "Bits".  Codes of L1 are signs.
  */
 int
-hnsw_default_bits(int dim)
+hnsw_default_bits(HnswMetric metric, int dim)
 {
+	if (metric == HNSW_L1)
+		return 1;
 	if (dim <= 64)
 		return 4;
 	return dim < 256 ? 2 : 1;

@@ -66,7 +66,7 @@ typedef struct HnswGeometry
 	uint32_t	group_pages;	/* the directory page and its nodes' pages */
 } HnswGeometry;
 
-extern int	hnsw_default_bits(int dim);
+extern int	hnsw_default_bits(HnswMetric metric, int dim);
 extern int	hnsw_default_links(int dim, HnswStorage storage, int bits, int m);
 extern bool hnsw_geometry(const HnswShape *shape, HnswGeometry *geometry);
 

@@ -59,6 +59,13 @@ hnsw_graph_init(HnswGraph *graph, const HnswGeometry *geometry, int m, int ef_co
 	graph->shared = shared;
 	graph->m = m;
 	graph->relax = hnsw_relax(geometry->shape.metric);
+
+	/*
+	 * What a level starts from and what is only passed through must fit the
+	 * pool.
+	 */
+	if (ef_construction < DESCENT_WIDTH)
+		ef_construction = DESCENT_WIDTH;
 	graph->ef_construction = ef_construction;
 	graph->vector_bytes = geometry->shape.metric == HNSW_L1 ? dim * 4 : (dim + 7) / 8 * 8;
 	graph->vector_bytes = (graph->vector_bytes + 7) / 8 * 8;

@@ -425,6 +425,7 @@ typedef struct Upper
 typedef struct Broken
 {
 	int			place;			/* among the links */
+	bool		chosen;			/* by the diversity rule */
 	uint32		gone;
 	uint32		instead;		/* or HNSW_NO_NODE */
 } Broken;
@@ -436,9 +437,13 @@ typedef struct Repair
 	uint32		limit;			/* node numbers looked at */
 	HnswEntry  *entries;		/* of one group */
 
-	/* By node number: a bit for those to be freed, and for those that are. */
+	/*
+	 * By node number: a bit for those to be freed, for those that are free
+	 * ...
+	 */
 	uint8	   *doomed;
 	uint8	   *free;
+	uint8	   *linked;			/* and for those that some node leads to */
 	Upper	   *uppers;
 	uint32		upper_count;
 	uint32		upper_room;
@@ -447,6 +452,7 @@ typedef struct Repair
 
 	/* Of the node in hand. */
 	HnswQuery  *query;			/* its vector */
+	HnswQuery  *aside;			/* that of a neighbour that goes */
 	int			level;
 	uint32		links[HNSW_MAX_LINKS];
 	int			count;
@@ -484,6 +490,14 @@ is_gone(Repair *repair, uint32 node)
 		return false;
 	state = hnsw_node_state(repair->index, node);
 	return state == HNSW_ENTRY_FREE || state == HNSW_ENTRY_TIDS;
+}
+
+/* Some node leads to this one. */
+static inline void
+set_linked(Repair *repair, uint32 node)
+{
+	if (node < repair->limit)
+		set_bit(repair->linked, node);
 }
 
 /* Copy the entries of a group; those never taken are FREE. */
@@ -631,28 +645,58 @@ is_linked(const Repair *repair, uint32 node)
 	return false;
 }
 
-static int
-compare_near(const void *a, const void *b)
+/* A node that may take the place of one that goes. */
+typedef struct Candidate
 {
-	float		x = ((const HnswNear *) a)->distance;
-	float		y = ((const HnswNear *) b)->distance;
+	uint32		node;
+	float		distance;		/* from the node in hand */
+	bool		beside;			/* the one that goes, more than the node in
+								 * hand */
+} Candidate;
 
-	return (x > y) - (x < y);
+static int
+compare_candidates(const void *a, const void *b)
+{
+	const Candidate *x = a;
+	const Candidate *y = b;
+
+	if (x->beside != y->beside)
+		return x->beside ? -1 : 1;
+	return (x->distance > y->distance) - (x->distance < y->distance);
 }
 
 /*
- * Estimate how far the neighbours of a node that goes are from the node in hand.
- * Those that stay and are new to it are put into near; of the others the nearest
- * that goes too becomes *next.
+ * Make the vector of a node a query.  False if it is no node of the level in hand.
+ */
+static bool
+load_query(Repair *repair, uint32 node, HnswQuery *query)
+{
+	const HnswSlot *slot = hnsw_slot_open(repair->index, node);
+	bool		fits = slot != NULL && slot->level == repair->level;
+
+	if (fits)
+		hnsw_slot_load(&repair->index->geometry, slot, query->vector);
+	if (slot != NULL)
+		hnsw_slot_close(repair->index);
+	if (fits)
+		hnsw_query_prepare(query);
+	return fits;
+}
+
+/*
+ * Estimate how far the neighbours of a node that goes are from the node in hand,
+ * and if "beside" from the query aside.  Those that stay and are new to it become
+ * candidates; of the others the nearest that goes too becomes *next.
  */
 static int
-read_detour(Repair *repair, uint32 node, uint32 from, HnswNear *near, uint32 *next)
+read_detour(Repair *repair, uint32 node, uint32 from, bool beside, Candidate *candidates, uint32 *next)
 {
 	HnswIndex  *index = repair->index;
 	const HnswSlot *slot = hnsw_slot_open(index, node);
 	uint32		links[HNSW_MAX_LINKS];
 	uint16		which[HNSW_MAX_LINKS];
-	float		estimates[HNSW_MAX_LINKS];
+	float		distances[HNSW_MAX_LINKS];
+	float		aside[HNSW_MAX_LINKS];
 	float		next_distance = 0;
 	int			count;
 	int			found = 0;
@@ -664,7 +708,9 @@ read_detour(Repair *repair, uint32 node, uint32 from, HnswNear *near, uint32 *ne
 	memcpy(links, hnsw_slot_links(&index->geometry, slot), sizeof(uint32) * count);
 	for (int i = 0; i < count; i++)
 		which[i] = i;
-	hnsw_estimate(repair->query, slot, hnsw_exact(repair->query, slot), which, count, estimates);
+	hnsw_estimate(repair->query, slot, hnsw_exact(repair->query, slot), which, count, distances);
+	if (beside)
+		hnsw_estimate(repair->aside, slot, hnsw_exact(repair->aside, slot), which, count, aside);
 	hnsw_slot_close(index);
 	for (int i = 0; i < count; i++)
 	{
@@ -672,41 +718,45 @@ read_detour(Repair *repair, uint32 node, uint32 from, HnswNear *near, uint32 *ne
 
 		if (neighbour == from)
 			continue;
-		if (!is_gone(repair, neighbour))
+		if (is_gone(repair, neighbour))
 		{
-			if (!is_linked(repair, neighbour))
+			if (*next == HNSW_NO_NODE || distances[i] < next_distance)
 			{
-				near[found].distance = estimates[i];
-				near[found++].node = neighbour;
+				*next = neighbour;
+				next_distance = distances[i];
 			}
 		}
-		else if (*next == HNSW_NO_NODE || estimates[i] < next_distance)
+		else if (!is_linked(repair, neighbour))
+			candidates[found++] = (Candidate)
 		{
-			*next = neighbour;
-			next_distance = estimates[i];
-		}
+			neighbour, distances[i], beside && aside[i] < distances[i]
+		};
 	}
 	return found;
 }
 
 /*
  * Find a node to link to instead of one that goes: the nearest of its neighbours
- * or, if they all go too, of theirs.  Its vector is stored.
+ * or, if they all go too, of theirs.  Its vector is stored.  A link that the
+ * diversity rule chose leads in a direction of its own: what replaces it is to lie
+ * there, rather than next to the node in hand, so that parts of the graph which
+ * few links join stay joined.
  */
 static uint32
-find_instead(Repair *repair, uint32 from, uint32 gone, float *vector)
+find_instead(Repair *repair, uint32 from, const Broken *broken, float *vector)
 {
 	HnswIndex  *index = repair->index;
-	HnswNear	near[HNSW_MAX_LINKS];
+	Candidate	candidates[HNSW_MAX_LINKS];
 	int			count = 0;
-	uint32		next = gone;
+	uint32		next = broken->gone;
+	bool		beside = broken->chosen && load_query(repair, broken->gone, repair->aside);
 
 	for (int reads = 0; reads < DETOUR_READS && next != HNSW_NO_NODE && count == 0; reads++)
-		count = read_detour(repair, next, from, near, &next);
-	qsort(near, count, sizeof(HnswNear), compare_near);
+		count = read_detour(repair, next, from, beside, candidates, &next);
+	qsort(candidates, count, sizeof(Candidate), compare_candidates);
 	for (int i = 0; i < count && i < DETOUR_TRIES; i++)
 	{
-		const HnswSlot *slot = hnsw_slot_open(index, near[i].node);
+		const HnswSlot *slot = hnsw_slot_open(index, candidates[i].node);
 		bool		fits;
 
 		if (slot == NULL)
@@ -716,7 +766,7 @@ find_instead(Repair *repair, uint32 from, uint32 gone, float *vector)
 			hnsw_slot_load(&index->geometry, slot, vector);
 		hnsw_slot_close(index);
 		if (fits)
-			return near[i].node;
+			return candidates[i].node;
 	}
 	return HNSW_NO_NODE;
 }
@@ -794,19 +844,98 @@ repair_node(Repair *repair, uint32 node)
 	{
 		uint32		neighbour = HNSW_LINK_NODE(repair->links[i]);
 
-		if (is_gone(repair, neighbour))
+		if (!is_gone(repair, neighbour))
+			set_linked(repair, neighbour);
+		else
 			repair->broken[repair->broken_count++] = (Broken)
 		{
-			i, neighbour, HNSW_NO_NODE
+			i, (repair->links[i] & HNSW_LINK_CHOSEN) != 0, neighbour, HNSW_NO_NODE
 		};
 	}
 	if (repair->broken_count == 0)
 		return;
 	hnsw_query_prepare(repair->query);
 	for (int i = 0; i < repair->broken_count; i++)
-		repair->broken[i].instead = find_instead(repair, node, repair->broken[i].gone,
+	{
+		repair->broken[i].instead = find_instead(repair, node, &repair->broken[i],
 												 repair->vectors + (Size) i * g->shape.dim);
+		set_linked(repair, repair->broken[i].instead);
+	}
 	write_links(repair, node);
+}
+
+/*
+ * Let the nearest neighbour of a node that none leads to any more lead to it.
+ */
+static void
+adopt_node(Repair *repair, uint32 node)
+{
+	HnswIndex  *index = repair->index;
+	const HnswSlot *slot;
+	uint16		which[HNSW_MAX_LINKS];
+	float		distances[HNSW_MAX_LINKS];
+	uint32		nearest = HNSW_NO_NODE;
+	float		least = 0;
+
+	/* One made since the repair began was linked to by whoever made it. */
+	if (get_bit(repair->linked, node) || get_bit(repair->free, node) ||
+		node == index->meta.entry || node == index->meta.odd)
+		return;
+	slot = hnsw_slot_open(index, node);
+	if (slot == NULL)
+		return;
+	repair->level = slot->level;
+	repair->count = slot->count;
+	memcpy(repair->links, hnsw_slot_links(&index->geometry, slot), sizeof(uint32) * slot->count);
+	hnsw_slot_load(&index->geometry, slot, repair->query->vector);
+	hnsw_query_prepare(repair->query);
+	for (int i = 0; i < repair->count; i++)
+		which[i] = i;
+	hnsw_estimate(repair->query, slot, hnsw_exact(repair->query, slot), which, repair->count, distances);
+	hnsw_slot_close(index);
+	for (int i = 0; i < repair->count; i++)
+	{
+		uint32		neighbour = HNSW_LINK_NODE(repair->links[i]);
+
+		if ((nearest == HNSW_NO_NODE || distances[i] < least) && !is_gone(repair, neighbour))
+		{
+			nearest = neighbour;
+			least = distances[i];
+		}
+	}
+	if (nearest == HNSW_NO_NODE && repair->level == 0 && repair->live != node)
+		nearest = repair->live;
+	slot = nearest == HNSW_NO_NODE ? NULL : hnsw_slot_open(index, nearest);
+	if (slot == NULL)
+		return;
+	least = hnsw_exact(repair->query, slot);
+	hnsw_slot_close(index);
+	hnsw_link_back(index, repair->query, nearest, node, repair->level, least, true);
+}
+
+/* Let a function see each node that stays. */
+static void
+visit_nodes(Repair *repair, void (*visit) (Repair *repair, uint32 node))
+{
+	uint32		group_nodes = repair->index->geometry.group_nodes;
+
+	hnsw_read_meta(repair->index);
+	for (uint32 group = 0; group < repair->limit / group_nodes; group++)
+	{
+		if (visit == repair_node)
+			VM_POINT("hnsw_repair_page");
+		read_entries(repair, group);
+		for (uint32 i = 0; i < group_nodes; i++)
+		{
+			uint16		state = HNSW_ENTRY_STATE(&repair->entries[i]);
+			uint32		node = group * group_nodes + i;
+
+			if ((state != HNSW_ENTRY_LIVE && state != HNSW_ENTRY_UPPER) || get_bit(repair->doomed, node))
+				continue;
+			vm_vacuum_delay_point();
+			visit(repair, node);
+		}
+	}
 }
 
 /*
@@ -905,7 +1034,6 @@ repair_graph(HnswIndex *index, BufferAccessStrategy strategy)
 {
 	const HnswGeometry *g = &index->geometry;
 	Repair	   *repair = palloc0(sizeof(Repair));
-	uint32		last_group = PG_UINT32_MAX;
 
 	repair->index = index;
 	repair->strategy = strategy;
@@ -915,8 +1043,11 @@ repair_graph(HnswIndex *index, BufferAccessStrategy strategy)
 												MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	repair->free = MemoryContextAllocExtended(CurrentMemoryContext, repair->limit / 8 + 1,
 											  MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	repair->linked = MemoryContextAllocExtended(CurrentMemoryContext, repair->limit / 8 + 1,
+												MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	repair->live = HNSW_NO_NODE;
 	repair->query = hnsw_query_init(palloc(hnsw_query_size(g)), g);
+	repair->aside = hnsw_query_init(palloc(hnsw_query_size(g)), g);
 	repair->vectors = palloc(sizeof(float) * g->shape.links * g->shape.dim);
 	find_doomed(repair);
 
@@ -925,23 +1056,8 @@ repair_graph(HnswIndex *index, BufferAccessStrategy strategy)
 	if (index->meta.odd != HNSW_NO_NODE && is_gone(repair, index->meta.odd))
 		hnsw_forget_odd(index, index->meta.odd);
 
-	for (uint32 node = 0; node < repair->limit; node++)
-	{
-		uint32		group = node / g->group_nodes;
-		uint16		state;
-
-		if (group != last_group)
-		{
-			VM_POINT("hnsw_repair_page");
-			read_entries(repair, group);
-			last_group = group;
-		}
-		state = HNSW_ENTRY_STATE(&repair->entries[node % g->group_nodes]);
-		if ((state != HNSW_ENTRY_LIVE && state != HNSW_ENTRY_UPPER) || get_bit(repair->doomed, node))
-			continue;
-		vm_vacuum_delay_point();
-		repair_node(repair, node);
-	}
+	visit_nodes(repair, repair_node);
+	visit_nodes(repair, adopt_node);
 	VM_POINT("hnsw_repair_done");
 	free_doomed(repair);
 }

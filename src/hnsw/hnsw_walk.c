@@ -90,7 +90,7 @@ hnsw_walk_init(HnswWalk *walk, const HnswSource *source, HnswQuery *query)
 }
 
 /*
- * Forget all nodes; counters go on.
+ * Forget all nodes; level and counters stay.
  */
 void
 hnsw_walk_reset(HnswWalk *walk)
@@ -243,6 +243,12 @@ read_node(HnswWalk *walk, uint32_t node)
 		walk->source->prefetch(walk->source->context, walk->frontier.items[0].node);
 	if (slot == NULL)
 		return;
+	if (slot->level != walk->level)
+	{
+		/* A stale link: the slot was taken by a node of another level. */
+		walk->source->close(walk->source->context);
+		return;
+	}
 	if ((walk->visited_count + HNSW_MAX_LINKS) * (uint64_t) 2 > walk->visited_mask)
 		visited_grow(walk);
 	distance = hnsw_exact(walk->query, slot);
@@ -260,14 +266,14 @@ read_node(HnswWalk *walk, uint32_t node)
 		}
 	}
 	hnsw_estimate(walk->query, slot, distance, which, count, estimates);
-	down = slot->level > 0 ? slot->down : node;
-	key = hnsw_key(walk->query, slot, distance);
+	/* On an upper level what counts is the way down, and how near it begins. */
+	down = walk->level > 0 ? slot->down : node;
+	key = walk->level > 0 ? distance : hnsw_key(walk->query, slot, distance);
 	if (walk->source->visit != NULL)
 		walk->source->visit(walk->source->context, slot, distance);
 	walk->source->close(walk->source->context);
 	walk->estimates += count;
 	rank(walk, distance, node);
-	/* On an upper level what counts is the way down. */
 	heap_push(walk, &walk->ready, 1, isnan(key) ? INFINITY : key, down);
 	for (int i = 0; i < count; i++)
 		heap_push(walk, &walk->frontier, 1, isnan(estimates[i]) ? INFINITY : estimates[i], nodes[i]);
@@ -325,6 +331,7 @@ hnsw_walk_down(HnswWalk *walk, uint32_t width)
 		count += below[count].node != HNSW_NO_NODE;
 	hnsw_walk_reset(walk);
 	walk->width = width;
+	walk->level--;
 	for (int i = 0; i < count; i++)
 		hnsw_walk_start(walk, below[i].node, below[i].distance);
 	return count > 0;
@@ -349,6 +356,7 @@ bool
 hnsw_walk_descend(HnswWalk *walk, uint32_t node, int from, int to)
 {
 	hnsw_walk_reset(walk);
+	walk->level = from;
 	walk->width = descent_width(from, to);
 	hnsw_walk_start(walk, node, 0);
 	for (int level = from; level > to; level--)

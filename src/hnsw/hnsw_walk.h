@@ -64,6 +64,7 @@ typedef struct HnswWalk
 	HnswHeap	best;			/* the "width" nearest read, farthest first */
 	HnswHeap	rest;			/* distances of all others read */
 	uint32_t	width;
+	int			level;			/* nodes of others are passed by */
 
 	uint32_t   *visited;		/* hash table of all nodes met */
 	uint32_t	visited_count;

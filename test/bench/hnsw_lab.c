@@ -152,7 +152,7 @@ main(int argc, char **argv)
 	shape.dim = dim;
 	shape.metric = option(argc, argv, "metric", HNSW_COSINE);
 	shape.storage = option(argc, argv, "storage", HNSW_FLOAT32);
-	shape.bits = option(argc, argv, "bits", hnsw_default_bits(dim));
+	shape.bits = option(argc, argv, "bits", hnsw_default_bits(shape.metric, dim));
 	shape.links = option(argc, argv, "links", hnsw_default_links(dim, shape.storage, shape.bits, m));
 	fill = option(argc, argv, "fill", shape.links);
 	n = option(argc, argv, "n", n);
