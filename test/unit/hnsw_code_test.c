@@ -342,7 +342,7 @@ static double
 allowance(const Room *room, double truth)
 {
 	double		slack = (room->geometry.shape.dim / 8 + 128) * 0x1p-22;
-	double		norm = sqrt(room->query->norm) + 1e-19;
+	double		norm = sqrt(room->query->norm) + 1e-15;
 	double		error = 2 * room->slot->error;
 	double		root;
 

@@ -456,7 +456,7 @@ statistics_good(int dim, bool clustered)
 			double		mean = e->sum / e->count;
 			double		deviation = sqrt(e->squares / e->count);
 
-			if (fabs(mean) > 4 / sqrt(e->count) || deviation < 0.85 || deviation > 1.15)
+			if (fabs(mean) > 4 / sqrt(e->count) || deviation < 0.88 || deviation > 1.12)
 			{
 				printf("# %d dimensions, %s, %d bits, %s: mean %.3f, deviation %.3f of theory's\n", dim, metric_names[metric],
 					   all_bits[b], clustered ? "clustered" : "Gaussian", mean, deviation);
@@ -517,7 +517,7 @@ test_statistics_l1(void)
 				}
 			}
 			room_close(&room);
-			if (sqrt(squares / (10 * LINKS)) > 0.15)
+			if (sqrt(squares / (10 * LINKS)) > 0.1)
 			{
 				printf("# %d dimensions, l1, %d bits: off by %.3f, on average %.3f\n", dims[d], bits,
 					   sqrt(squares / (10 * LINKS)), signed_sum / (10 * LINKS));

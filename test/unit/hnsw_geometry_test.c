@@ -237,9 +237,9 @@ test_bits(void)
 
 	for (int dim = 1; dim <= HNSW_MAX_DIM; dim++)
 	{
-		int			bits = hnsw_default_bits(dim);
+		int			bits = hnsw_default_bits(HNSW_L2, dim);
 
-		good &= bits >= 1 && bits <= 4 && (dim == 1 || bits <= hnsw_default_bits(dim - 1));
+		good &= bits >= 1 && bits <= 4 && (dim == 1 || bits <= hnsw_default_bits(HNSW_L2, dim - 1));
 	}
 	return good;
 }
