@@ -300,6 +300,31 @@ pair_mixed(Room *room, float *q, float *o, int dim)
 	}
 }
 
+/* Sums just below the largest float, where that with the rounded vector may be above it. */
+static void
+pair_largest(Room *room, float *q, float *o, int dim)
+{
+	double		sum = 0;
+
+	gaussian(q, dim, random_bits() % 2);
+	gaussian(o, dim, 1);
+	for (int i = 0; i < dim; i++)
+	{
+		double		difference = (double) q[i] - o[i];
+
+		sum += room->geometry.shape.metric == HNSW_L1 ? fabs(difference) :
+			room->geometry.shape.metric == HNSW_IP ? fabs((double) q[i] * o[i]) : difference * difference;
+	}
+	sum = FLT_MAX * (1 - 1e-4 * random_unit()) / sum;
+	if (room->geometry.shape.metric != HNSW_L1)
+		sum = sqrt(sum);
+	for (int i = 0; i < dim; i++)
+	{
+		q[i] = (float) (q[i] * sum);
+		o[i] = (float) (o[i] * sum);
+	}
+}
+
 static const struct
 {
 	const char *name;
@@ -312,6 +337,7 @@ static const struct
 	{"along the error", pair_along_error},
 	{"whole", pair_whole},
 	{"mixed", pair_mixed},
+	{"largest", pair_largest},
 };
 
 #define N_KINDS (int) (sizeof(kinds) / sizeof(kinds[0]))

@@ -363,6 +363,7 @@ test_build(void)
 	uint32_t	nodes;
 	double		found;
 	int			duplicates;
+	bool		duplicate;
 
 	ok(build_rows(build, 0, ROWS, 64) == 0, "no row is a duplicate");
 	ok(links_good(build), "links lead to other nodes of the level, once, and say how far");
@@ -377,6 +378,10 @@ test_build(void)
 	duplicates = build_rows(build, 0, ROWS, 64);
 	printf("# %d duplicates of %d\n", duplicates, ROWS);
 	ok(duplicates >= ROWS - ROWS / 1000 && (int) (build->shared.nodes - nodes) <= 2 * (ROWS - duplicates), "duplicates are found");
+	/* what is only rounded alike is none */
+	nodes = build->shared.nodes;
+	hnsw_graph_insert(&build->graph, rows[0], hash_of(ROWS), 0, &duplicate);
+	ok(!duplicate && build->shared.nodes == nodes + 1, "the same rounded vector with another hash");
 	build_free(build);
 }
 
