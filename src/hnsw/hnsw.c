@@ -238,13 +238,13 @@ static bytea *
 parse_options(Datum reloptions, bool validate)
 {
 	static const relopt_parse_elt options[] = {
-		{"m", RELOPT_TYPE_INT, offsetof(HnswOptions, m)},
-		{"ef_construction", RELOPT_TYPE_INT, offsetof(HnswOptions, ef_construction)},
-		{"storage", RELOPT_TYPE_ENUM, offsetof(HnswOptions, storage)},
-		{"seed", RELOPT_TYPE_INT, offsetof(HnswOptions, seed)},
-		{"ef_search", RELOPT_TYPE_INT, offsetof(HnswOptions, ef_search)},
-		{"iterative_scan", RELOPT_TYPE_ENUM, offsetof(HnswOptions, iterative_scan)},
-		{"max_scan_tuples", RELOPT_TYPE_INT, offsetof(HnswOptions, max_scan_tuples)},
+		{.optname = "m",.opttype = RELOPT_TYPE_INT,.offset = offsetof(HnswOptions, m)},
+		{.optname = "ef_construction",.opttype = RELOPT_TYPE_INT,.offset = offsetof(HnswOptions, ef_construction)},
+		{.optname = "storage",.opttype = RELOPT_TYPE_ENUM,.offset = offsetof(HnswOptions, storage)},
+		{.optname = "seed",.opttype = RELOPT_TYPE_INT,.offset = offsetof(HnswOptions, seed)},
+		{.optname = "ef_search",.opttype = RELOPT_TYPE_INT,.offset = offsetof(HnswOptions, ef_search)},
+		{.optname = "iterative_scan",.opttype = RELOPT_TYPE_ENUM,.offset = offsetof(HnswOptions, iterative_scan)},
+		{.optname = "max_scan_tuples",.opttype = RELOPT_TYPE_INT,.offset = offsetof(HnswOptions, max_scan_tuples)},
 	};
 
 	return (bytea *) build_reloptions(reloptions, validate, option_kind, sizeof(HnswOptions),

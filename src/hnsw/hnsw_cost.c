@@ -85,8 +85,9 @@ static void
 guess_geometry(HnswGeometry *geometry, Relation index, int dim)
 {
 	const HnswOptions *options = index == NULL ? NULL : (const HnswOptions *) index->rd_options;
-	HnswShape	shape = {.metric = HNSW_L2};
+	HnswShape	shape;
 
+	shape.metric = index == NULL ? HNSW_L2 : hnsw_opclass(index)->metric;
 	shape.dim = dim < 1 ? 1 : Min(dim, HNSW_MAX_DIM);
 	shape.storage = options == NULL ? HNSW_FLOAT32 : options->storage;
 	shape.bits = hnsw_default_bits(shape.metric, shape.dim);
@@ -110,6 +111,7 @@ is_toasted(const ScanPlan *plan, double size)
 	return plan->rel->tuples > 0 && plan->rel->pages * (double) BLCKSZ < plan->rel->tuples * size;
 }
 
+/* The price of a distance to a value from the heap, which may be toasted. */
 static Cost
 distance_cost(const ScanPlan *plan)
 {
@@ -190,6 +192,7 @@ wanted_rows(const ScanPlan *plan, double *fraction)
 	return Min(UNKNOWN_LIMIT, rows);
 }
 
+/* Look up what the formulas need. */
 static void
 plan_init(ScanPlan *plan, PlannerInfo *root, IndexPath *path)
 {
@@ -238,6 +241,7 @@ hnsw_cost_estimate(PlannerInfo *root, IndexPath *path, double loops, Cost *start
 	double		scale;
 	Cost		first;
 	Cost		cost;
+	Cost		other;
 
 	*selectivity = 0;
 	*correlation = 0;
@@ -255,8 +259,8 @@ hnsw_cost_estimate(PlannerInfo *root, IndexPath *path, double loops, Cost *start
 	visited = limit > 0 ? Min(limit / plan.selectivity, plan.tuples) : plan.tuples;
 	first = walk_cost(&plan, 0);
 	cost = Max(walk_cost(&plan, visited), first);
-	scale = table_cost(&plan, plan.seen_seq_page, cpu_operator_cost, limit) /
-		table_cost(&plan, plan.seq_page, plan.distance, limit);
+	other = table_cost(&plan, plan.seq_page, plan.distance, limit);
+	scale = other > 0 ? table_cost(&plan, plan.seen_seq_page, cpu_operator_cost, limit) / other : 1;
 	*startup = scale * first;
 	*total = scale * (first + (cost - first) / fraction);
 	*pages = Min(HOPS_PER_ROW * visited + plan.settings.ef_search, plan.tuples) * plan.geometry.pages_per_slot;

@@ -369,7 +369,8 @@ insert_by_search(Insertion *insertion, ItemPointer tid, int level)
 		insertion->count = l <= start ? found_count[l] : 0;
 		node = make_node(insertion, l, node, tid);
 	}
-	if (level > top)
+	/* Not only above "top": a vacuum may have put a lower node in its place. */
+	if (level > 0)
 		hnsw_set_entry(index, node, level, false);
 }
 

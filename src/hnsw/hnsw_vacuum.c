@@ -862,6 +862,17 @@ repair_node(Repair *repair, uint32 node)
 		set_linked(repair, repair->broken[i].instead);
 	}
 	write_links(repair, node);
+
+	/* As after an insert: those it has chosen lead back, if they choose it. */
+	for (int i = 0; i < repair->broken_count; i++)
+	{
+		Broken	   *broken = &repair->broken[i];
+
+		if (broken->chosen && broken->instead != HNSW_NO_NODE)
+			hnsw_link_back(index, repair->query, broken->instead, node, repair->level,
+						   hnsw_distance(g->shape.metric, repair->query->vector,
+										 repair->vectors + (Size) i * g->shape.dim, g->shape.dim), false);
+	}
 }
 
 /*
@@ -1025,6 +1036,29 @@ free_doomed(Repair *repair)
 }
 
 /*
+ * Begin at a node of the highest level: an insert that ended while replace_entry
+ * was choosing may have made one that it did not see.
+ */
+static void
+raise_entry(Repair *repair)
+{
+	HnswIndex  *index = repair->index;
+
+	for (uint32 group = 0; group < count_groups(index); group++)
+	{
+		vm_vacuum_delay_point();
+		read_entries(repair, group);
+		for (uint32 i = 0; i < index->geometry.group_nodes; i++)
+		{
+			uint32		node = group * index->geometry.group_nodes + i;
+
+			if (HNSW_ENTRY_STATE(&repair->entries[i]) == HNSW_ENTRY_UPPER)
+				hnsw_set_entry(index, node, read_level(index, node), false);
+		}
+	}
+}
+
+/*
  * Lead links around the nodes whose rows are gone, and free those nodes.  Inserts
  * and scans go on meanwhile; a link to such a node that an insert still makes is
  * stale later, which does no harm.
@@ -1060,6 +1094,7 @@ repair_graph(HnswIndex *index, BufferAccessStrategy strategy)
 	visit_nodes(repair, adopt_node);
 	VM_POINT("hnsw_repair_done");
 	free_doomed(repair);
+	raise_entry(repair);
 }
 
 /* ---- cleanup */

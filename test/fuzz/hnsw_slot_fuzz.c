@@ -59,7 +59,10 @@ try_slot(const HnswGeometry *g, HnswSlot *slot, HnswQuery *query)
 	{
 		float		off = fabsf(vector[i] - query->vector[i]);
 
-		/* rounded by half a step at most, unless there is none or it overflows */
+		/*
+		 * rounded by half a step at most, unless there is none or it
+		 * overflows
+		 */
 		if (isfinite(off) && isfinite(slot->scale) && slot->scale > 0 && off > slot->scale)
 			abort();
 	}
@@ -88,7 +91,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	simd_use(rung);
 
-	/* both of exactly the size that they have, for what lies beside to be seen */
+	/*
+	 * both of exactly the size that they have, for what lies beside to be
+	 * seen
+	 */
 	slot = malloc(g.slot_size);
 	query = hnsw_query_init(malloc(hnsw_query_size(&g)), &g);
 	fill(query->vector, sizeof(float) * shape.dim, data + 8, size - 8);

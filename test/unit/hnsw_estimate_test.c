@@ -265,7 +265,10 @@ test_formula(HnswMetric metric)
 
 	for (size_t d = 0; d < sizeof(dims) / sizeof(dims[0]); d++)
 	{
-		/* L1's formula is for signs; more bits only have to be good (test_statistics_l1) */
+		/*
+		 * L1's formula is for signs; more bits only have to be good
+		 * (test_statistics_l1)
+		 */
 		for (int bits = 1; bits <= (metric == HNSW_L1 ? 1 : 4); bits++)
 		{
 			for (int at = 0; at < 4; at++)

@@ -403,7 +403,11 @@ build_good(HnswMetric metric, HnswStorage storage, int m, int ef_construction, i
 	for (uint32_t i = 0; i < builds[0]->shared.nodes && good; i++)
 		good &= memcmp(hnsw_graph_vertex(&builds[0]->graph, i), hnsw_graph_vertex(&builds[1]->graph, i),
 					   builds[0]->graph.vertex_bytes) == 0;
-	/* nodes that are nobody's nearest, as short vectors are for inner products, may lose all links to them */
+
+	/*
+	 * nodes that are nobody's nearest, as short vectors are for inner
+	 * products, may lose all links to them
+	 */
 	lost = unreachable(builds[0]);
 	if (lost > 0)
 		printf("# metric %d, m %d: %u of %u not reachable\n", metric, m, lost, builds[0]->shared.nodes);

@@ -199,7 +199,10 @@ back_good(const Back *b)
 	got = hnsw_back_link(b->links, b->distances, b->to_new, b->count, b->room, b->relax, b->distance, b->must,
 						 demoted, &demoted_count);
 
-	/* "The new node is chosen unless a chosen neighbour is nearer to both, or if it must be" */
+	/*
+	 * "The new node is chosen unless a chosen neighbour is nearer to both, or
+	 * if it must be"
+	 */
 	for (int i = 0; i < b->count; i++)
 	{
 		if (b->links[i] & HNSW_LINK_CHOSEN && b->distances[i] <= b->distance && b->relax * b->to_new[i] < b->distance)
@@ -252,7 +255,10 @@ back_good(const Back *b)
 	if (b->must && (got.place < 0 || !got.chosen))
 		return false;
 
-	/* "the chosen neighbours that it comes between are demoted", if it gets a place and is chosen */
+	/*
+	 * "the chosen neighbours that it comes between are demoted", if it gets a
+	 * place and is chosen
+	 */
 	for (int i = 0, n = 0; i < b->count; i++)
 	{
 		bool		demote = chosen && got.place >= 0 && b->links[i] & HNSW_LINK_CHOSEN && is_filler(b, i);

@@ -233,7 +233,7 @@ test_scale(void)
 				for (int i = 0; i < dim; i++)
 				{
 					/* what is subnormal when small has lost bits */
-					if (sign > 0 || fabsf(out[i]) >= 0x1p-10f || out[i] == 0)
+					if (sign > 0 || fabsf(out[i]) >= 0.001f || out[i] == 0)
 						good &= ldexpf(other_out[i], -100 * sign) == out[i];
 				}
 			}

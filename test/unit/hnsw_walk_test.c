@@ -633,7 +633,11 @@ test_descend(void)
 			for (int i = 0; i < (to == 2 ? TOP : 10); i++)
 			{
 				good &= hnsw_walk_take(&walk, &near);
-				/* above level 0, what is below is the result; int8 leaves the order a little open */
+
+				/*
+				 * above level 0, what is below is the result; int8 leaves the
+				 * order a little open
+				 */
 				good &= near.node < graph->nodes && slot_of(graph, near.node)->level == (to > 0 ? to - 1 : 0);
 				good &= to > 0 || nearer(graph, near.node) <= (storage == HNSW_INT8 ? 15 : 9);
 			}
@@ -717,7 +721,10 @@ test_stale(void)
 static bool
 starts_good(HnswMetric metric, HnswStorage storage)
 {
-	/* how far each is from the query: two of level 0, those above, and others of level 0 */
+	/*
+	 * how far each is from the query: two of level 0, those above, and others
+	 * of level 0
+	 */
 	Graph	   *graph = graph_make(24, DIM, metric, storage, 23);
 	float		centre[DIM];
 	float		vector[DIM];
