@@ -233,18 +233,22 @@ hnsw_scan_settings(Relation rel)
 	return settings;
 }
 
+/* By designators: from 18 on there is one field more, to leave at 0. */
+#define OPTION(name, type) \
+	{.optname = #name, .opttype = RELOPT_TYPE_##type, .offset = offsetof(HnswOptions, name)}
+
 /* amoptions: WITH (...) to HnswOptions. */
 static bytea *
 parse_options(Datum reloptions, bool validate)
 {
 	static const relopt_parse_elt options[] = {
-		{.optname = "m",.opttype = RELOPT_TYPE_INT,.offset = offsetof(HnswOptions, m)},
-		{.optname = "ef_construction",.opttype = RELOPT_TYPE_INT,.offset = offsetof(HnswOptions, ef_construction)},
-		{.optname = "storage",.opttype = RELOPT_TYPE_ENUM,.offset = offsetof(HnswOptions, storage)},
-		{.optname = "seed",.opttype = RELOPT_TYPE_INT,.offset = offsetof(HnswOptions, seed)},
-		{.optname = "ef_search",.opttype = RELOPT_TYPE_INT,.offset = offsetof(HnswOptions, ef_search)},
-		{.optname = "iterative_scan",.opttype = RELOPT_TYPE_ENUM,.offset = offsetof(HnswOptions, iterative_scan)},
-		{.optname = "max_scan_tuples",.opttype = RELOPT_TYPE_INT,.offset = offsetof(HnswOptions, max_scan_tuples)},
+		OPTION(m, INT),
+		OPTION(ef_construction, INT),
+		OPTION(storage, ENUM),
+		OPTION(seed, INT),
+		OPTION(ef_search, INT),
+		OPTION(iterative_scan, ENUM),
+		OPTION(max_scan_tuples, INT),
 	};
 
 	return (bytea *) build_reloptions(reloptions, validate, option_kind, sizeof(HnswOptions),

@@ -488,6 +488,8 @@ fill_slot(HnswBuild *build, HnswSlot *slot)
 	hnsw_slot_load(g, slot, build->own);
 	for (int i = 0; i < vertex->count; i++)
 	{
+		if (i + 1 < vertex->count)
+			hnsw_graph_prefetch(&build->graph, HNSW_LINK_NODE(links[i + 1].link));
 		hnsw_graph_load(&build->graph, hnsw_graph_vertex(&build->graph, HNSW_LINK_NODE(links[i].link)), build->other);
 		hnsw_slot_set_link(g, slot, i, links[i].link, build->own, build->other);
 	}

@@ -969,6 +969,15 @@ check_odd(Check *check, const HnswSlot *slot, uint16 state, BlockNumber block)
 	}
 }
 
+/* Whether what is below an upper node, on the lowest level, has rows. */
+static bool
+has_live_base(Check *check, HnswEntry entry)
+{
+	for (int level = 0; level <= HNSW_MAX_LEVEL && HNSW_ENTRY_STATE(&entry) == HNSW_ENTRY_UPPER; level++)
+		entry = read_entry(check, ItemPointerGetBlockNumberNoCheck(&entry.tid));
+	return HNSW_ENTRY_STATE(&entry) == HNSW_ENTRY_LIVE;
+}
+
 /* Invariants 3 and 5 to 9 and 11, of one node. */
 static void
 check_node_once(Check *check, uint32 node, bool again)
@@ -1011,8 +1020,8 @@ check_node_once(Check *check, uint32 node, bool again)
 		check_down(check, slot, &entry, block);
 	if (node == check->index.meta.odd)
 		check_odd(check, slot, state, block);
-	/* One that a crash left above the entry point leads nowhere. */
-	if (slot->level > check->index.meta.entry_level && slot->count > 0)
+	/* One that a crash left above the entry point leads nowhere, or is to go. */
+	if (slot->level > check->index.meta.entry_level && slot->count > 0 && has_live_base(check, entry))
 		note(check, 8, block, node, "node is of level %u, the entry point of level %d",
 			 slot->level, check->index.meta.entry_level);
 	check_neighbours(check, slot, block, again);

@@ -1,5 +1,13 @@
 /*
  * hnsw_graph.c: insertion into the graph in memory.
+ *
+ * What takes the time is to get vectors from memory, and most of them turn out to
+ * be too far away.  So a vertex has a sketch too, a code of one bit a dimension,
+ * that gives an estimate of a distance for an eighth of the memory; a vector that
+ * by its estimate is too far away, by a margin, is never looked at.
+ *
+ * A chunk holds the sketches of its vertices, then their vectors, and then the
+ * vertices with their links.
  */
 #include "hnsw/hnsw_graph.h"
 
@@ -14,24 +22,117 @@
 #define STARTS 8
 #define DESCENT_WIDTH 8
 
-static inline char *
-vertex_vector(const HnswVertex *vertex)
+/* Where vectors are shorter than this, looking at them costs no more than an estimate. */
+#define MIN_SKETCHED_DIM 256
+
+/*
+ * A vector is looked at if it would be near enough with an estimate that is off
+ * by so many standard deviations.  More make hardly any difference to the graph.
+ */
+#define MARGIN 1
+
+/* Vectors that are on their way into the cache while one is looked at. */
+#define AHEAD 3
+
+/* What of a vector without a sketch is loaded as soon as it is met. */
+#define PEEK_BYTES 256
+
+#define CACHE_LINE 64
+#define ROUND_UP(n, to) (((n) + (to) - 1) / (to) * (to))
+
+/* What a distance takes beside the vector; the code follows. */
+typedef struct HnswSketch
 {
-	return (char *) (vertex + 1);
+	float		scale;			/* of the rounded vector */
+	float		norm;			/* its squared length */
+	float		factor;			/* inner product ~ factor * code . vector */
+	float		deviation;		/* of that from it, a unit of the vector */
+} HnswSketch;
+
+/* A vertex that a search has met. */
+typedef struct Met
+{
+	uint32_t	node;
+	float		least;			/* what its distance is hardly below */
+	const HnswSketch *sketch;
+	const char *vector;
+} Met;
+
+static inline uint32_t
+place_in_chunk(const HnswGraph *graph, uint32_t node)
+{
+	return node & ((UINT32_C(1) << graph->chunk_shift) - 1);
+}
+
+/* Ask for the address of a chunk. */
+static char *
+open_chunk(HnswGraph *graph, uint32_t chunk)
+{
+	if (chunk >= graph->chunk_room)
+	{
+		uint32_t	room = graph->chunk_room == 0 ? 64 : graph->chunk_room;
+
+		while (room <= chunk)
+			room *= 2;
+		graph->chunks = graph->hooks->resize(graph->hooks->context, graph->chunks, room * sizeof(char *));
+		memset(graph->chunks + graph->chunk_room, 0, (room - graph->chunk_room) * sizeof(char *));
+		graph->chunk_room = room;
+	}
+	graph->chunks[chunk] = graph->hooks->chunk(graph->hooks->context, chunk);
+	return graph->chunks[chunk];
+}
+
+/* The chunk of a node, which must have been given out. */
+static inline char *
+chunk_of(HnswGraph *graph, uint32_t node)
+{
+	uint32_t	chunk = node >> graph->chunk_shift;
+
+	if (chunk < graph->chunk_room && graph->chunks[chunk] != NULL)
+		return graph->chunks[chunk];
+	return open_chunk(graph, chunk);
+}
+
+static inline HnswSketch *
+sketch_in(const HnswGraph *graph, char *chunk, uint32_t node)
+{
+	return (HnswSketch *) (chunk + (size_t) place_in_chunk(graph, node) * graph->sketch_bytes);
+}
+
+static inline char *
+vector_in(const HnswGraph *graph, char *chunk, uint32_t node)
+{
+	return chunk + graph->vectors_offset + (size_t) place_in_chunk(graph, node) * graph->vector_bytes;
+}
+
+static inline HnswVertex *
+vertex_in(const HnswGraph *graph, char *chunk, uint32_t node)
+{
+	return (HnswVertex *) (chunk + graph->vertices_offset +
+						   (size_t) place_in_chunk(graph, node) * graph->vertex_bytes);
+}
+
+/* A vertex by its number, which must have been given out. */
+HnswVertex *
+hnsw_graph_vertex(HnswGraph *graph, uint32_t node)
+{
+	return vertex_in(graph, chunk_of(graph, node), node);
 }
 
 /* The links of a vertex. */
 HnswVertexLink *
 hnsw_graph_links(const HnswGraph *graph, const HnswVertex *vertex)
 {
-	return (HnswVertexLink *) (vertex_vector(vertex) + graph->vector_bytes);
+	return (HnswVertexLink *) (vertex + 1);
 }
 
-/* Bytes of a chunk. */
+/* Bytes of a chunk, whole cache lines. */
 size_t
 hnsw_graph_chunk_bytes(const HnswGraph *graph)
 {
-	return (size_t) graph->vertex_bytes << graph->chunk_shift;
+	size_t		bytes = graph->vertices_offset + ((size_t) graph->vertex_bytes << graph->chunk_shift);
+
+	return ROUND_UP(bytes, CACHE_LINE);
 }
 
 /* Make what is shared ready, once. */
@@ -43,6 +144,46 @@ hnsw_graph_shared_init(HnswGraphShared *shared)
 	shared->entry_level = -1;
 }
 
+/* Bytes of a vector. */
+static inline size_t
+vector_size(const HnswGraph *graph)
+{
+	return graph->geometry->shape.dim * (graph->geometry->shape.metric == HNSW_L1 ? sizeof(float) : 1);
+}
+
+/*
+ * Lay out a chunk of at most chunk_bytes, unless that is too little for a vertex.
+ * Without sketches their heads lie each before its vector.
+ */
+static void
+lay_out_chunk(HnswGraph *graph, size_t chunk_bytes)
+{
+	const HnswGeometry *g = graph->geometry;
+	uint32_t	values = vector_size(graph);
+	size_t		bytes;
+
+	if (graph->sketched)
+	{
+		graph->sketch_bytes = ROUND_UP(sizeof(HnswSketch) + g->plane_bytes, CACHE_LINE);
+		graph->vector_bytes = ROUND_UP(values, CACHE_LINE);
+		bytes = graph->sketch_bytes + graph->vector_bytes;
+	}
+	else
+	{
+		graph->sketch_bytes = ROUND_UP(sizeof(HnswSketch) + values, 16);
+		graph->vector_bytes = graph->sketch_bytes;
+		bytes = graph->vector_bytes;
+	}
+	graph->vertex_bytes = sizeof(HnswVertex) + g->shape.links * sizeof(HnswVertexLink);
+	graph->peek_bytes = graph->sketched ? sizeof(HnswSketch) + g->plane_bytes : graph->vector_bytes < PEEK_BYTES ? graph->vector_bytes : PEEK_BYTES;
+	graph->vector_peeked = graph->sketched ? 0 : graph->peek_bytes;
+	bytes += graph->vertex_bytes;
+	while (graph->chunk_shift < 16 && bytes << (graph->chunk_shift + 1) <= chunk_bytes)
+		graph->chunk_shift++;
+	graph->vertices_offset = (bytes - graph->vertex_bytes) << graph->chunk_shift;
+	graph->vectors_offset = graph->sketched ? (size_t) graph->sketch_bytes << graph->chunk_shift : sizeof(HnswSketch);
+}
+
 /*
  * Make one process's view of a graph.
  */
@@ -51,7 +192,8 @@ hnsw_graph_init(HnswGraph *graph, const HnswGeometry *geometry, int m, int ef_co
 				HnswGraphShared *shared, const HnswGraphHooks *hooks)
 {
 	size_t		dim = geometry->shape.dim;
-	size_t		chunk_bytes = hooks->chunk_bytes > 0 ? hooks->chunk_bytes : CHUNK_BYTES;
+	size_t		padded = (size_t) geometry->plane_bytes * 8;
+	size_t		sketch_bytes = sizeof(HnswSketch) + geometry->plane_bytes;
 
 	memset(graph, 0, sizeof(*graph));
 	graph->geometry = geometry;
@@ -67,63 +209,81 @@ hnsw_graph_init(HnswGraph *graph, const HnswGeometry *geometry, int m, int ef_co
 	if (ef_construction < DESCENT_WIDTH)
 		ef_construction = DESCENT_WIDTH;
 	graph->ef_construction = ef_construction;
-	graph->vector_bytes = geometry->shape.metric == HNSW_L1 ? dim * 4 : (dim + 7) / 8 * 8;
-	graph->vector_bytes = (graph->vector_bytes + 7) / 8 * 8;
-	graph->vertex_bytes = sizeof(HnswVertex) + graph->vector_bytes +
-		geometry->shape.links * sizeof(HnswVertexLink);
-	while (graph->chunk_shift < 16 && (size_t) graph->vertex_bytes << (graph->chunk_shift + 1) <= chunk_bytes)
-		graph->chunk_shift++;
-	graph->fresh = hooks->resize(hooks->context, NULL, graph->vertex_bytes);
-	memset(graph->fresh, 0, graph->vertex_bytes);
+	graph->followed = 2 * m;
+	graph->sketched = geometry->shape.metric != HNSW_L1 && dim >= MIN_SKETCHED_DIM;
+	lay_out_chunk(graph, hooks->chunk_bytes > 0 ? hooks->chunk_bytes : CHUNK_BYTES);
+
+	/* Beyond the vector are zeros, up to a whole word of its code. */
+	graph->fresh = hooks->resize(hooks->context, NULL, sketch_bytes);
+	graph->fresh_vector = hooks->resize(hooks->context, NULL, padded * sizeof(float));
+	graph->weights = hooks->resize(hooks->context, NULL, padded);
+	graph->zeros = hooks->resize(hooks->context, NULL, dim * sizeof(float));
+	memset(graph->fresh, 0, sketch_bytes);
+	memset(graph->fresh_vector, 0, padded * sizeof(float));
+	memset(graph->zeros, 0, dim * sizeof(float));
 	graph->pool = hooks->resize(hooks->context, NULL, sizeof(HnswNear) * (ef_construction + 1));
 	graph->found = hooks->resize(hooks->context, NULL,
 								 sizeof(HnswNear) * ef_construction * (HNSW_MAX_LEVEL + 1));
 }
 
-/*
- * A vertex by its number, which must have been given out.
- */
-HnswVertex *
-hnsw_graph_vertex(HnswGraph *graph, uint32_t node)
-{
-	uint32_t	chunk = node >> graph->chunk_shift;
-
-	if (chunk >= graph->chunk_room)
-	{
-		uint32_t	room = graph->chunk_room == 0 ? 64 : graph->chunk_room;
-
-		while (room <= chunk)
-			room *= 2;
-		graph->chunks = graph->hooks->resize(graph->hooks->context, graph->chunks, room * sizeof(char *));
-		memset(graph->chunks + graph->chunk_room, 0, (room - graph->chunk_room) * sizeof(char *));
-		graph->chunk_room = room;
-	}
-	if (graph->chunks[chunk] == NULL)
-		graph->chunks[chunk] = graph->hooks->chunk(graph->hooks->context, chunk);
-	return (HnswVertex *) (graph->chunks[chunk] +
-						   (size_t) (node & ((UINT32_C(1) << graph->chunk_shift) - 1)) * graph->vertex_bytes);
-}
-
 /* The vector of a vertex as floats. */
 void
-hnsw_graph_load(const HnswGraph *graph, const HnswVertex *vertex, float *vector)
+hnsw_graph_load(HnswGraph *graph, const HnswVertex *vertex, float *vector)
 {
 	int			dim = graph->geometry->shape.dim;
+	uint32_t	node = vertex->node;
+	char	   *chunk = chunk_of(graph, node);
 
 	if (graph->geometry->shape.metric == HNSW_L1)
-		memcpy(vector, vertex_vector(vertex), dim * sizeof(float));
+		memcpy(vector, vector_in(graph, chunk, node), dim * sizeof(float));
 	else
-		simd->dequantize_i8((int8_t *) vertex_vector(vertex), vertex->scale, vector, dim);
+		simd->dequantize_i8((int8_t *) vector_in(graph, chunk, node), sketch_in(graph, chunk, node)->scale,
+							vector, dim);
 }
 
-static void
-store(HnswGraph *graph, HnswVertex *vertex, const float *vector)
+static inline void
+prefetch(const void *memory, uint32_t bytes)
 {
-	int			dim = graph->geometry->shape.dim;
-	int8_t	   *rounded = (int8_t *) vertex_vector(vertex);
-	float		largest;
+	for (uint32_t i = 0; i < bytes; i += CACHE_LINE)
+		__builtin_prefetch((const char *) memory + i);
+}
 
-	if (graph->geometry->shape.metric == HNSW_L1)
+/* Begin to get a vector into the cache, but for what comes with the sketch. */
+static inline void
+prefetch_vector(const HnswGraph *graph, const char *vector)
+{
+	prefetch(vector + graph->vector_peeked, graph->vector_bytes - graph->vector_peeked);
+}
+
+static inline void
+prefetch_vertex(HnswGraph *graph, uint32_t node)
+{
+	prefetch(hnsw_graph_vertex(graph, node), graph->vertex_bytes);
+}
+
+/* Begin to get into the cache what hnsw_graph_load will read. */
+void
+hnsw_graph_prefetch(HnswGraph *graph, uint32_t node)
+{
+	char	   *chunk = chunk_of(graph, node);
+
+	__builtin_prefetch(vertex_in(graph, chunk, node));
+	__builtin_prefetch(sketch_in(graph, chunk, node));
+	prefetch(vector_in(graph, chunk, node), graph->vector_bytes);
+}
+
+/* Make what is to be inserted of a vector: rounded, its sketch, and weights. */
+static void
+make_fresh(HnswGraph *graph, const float *vector)
+{
+	const HnswGeometry *g = graph->geometry;
+	HnswSketch *fresh = graph->fresh;
+	int			dim = g->shape.dim;
+	int8_t	   *rounded = graph->fresh_vector;
+	float		largest;
+	SimdCodeSums sums;
+
+	if (g->shape.metric == HNSW_L1)
 	{
 		memcpy(rounded, vector, dim * sizeof(float));
 		return;
@@ -131,30 +291,68 @@ store(HnswGraph *graph, HnswVertex *vertex, const float *vector)
 	largest = simd->max_abs_f32(vector, dim);
 	if (largest > 0 && isfinite(127 / largest))
 	{
-		vertex->scale = largest / 127;
+		fresh->scale = largest / 127;
 		simd->quantize_i8(vector, 127 / largest, rounded, dim);
 	}
 	else
 	{
-		vertex->scale = 0;
+		fresh->scale = 0;
 		memset(rounded, 0, dim);
 	}
-	vertex->norm = vertex->scale * vertex->scale * simd->inner_product_i8(rounded, rounded, dim);
+	fresh->norm = fresh->scale * fresh->scale * simd->inner_product_i8(rounded, rounded, dim);
+	if (!graph->sketched)
+		return;
+	sums = simd->encode_f32(graph->zeros, vector, dim, 1, 0, (uint8_t *) (fresh + 1), g->plane_bytes);
+	fresh->factor = sums.xr > 0 ? fresh->norm / sums.xr : 0;
+	/* Of a vector's length its signs have a share of sqrt(2 / pi). */
+	fresh->deviation = sqrtf(fresh->norm / dim * (float) (M_PI / 2 - 1));
+	graph->fresh_length = sqrtf(fresh->norm);
+	simd->arrange_weights(rounded, g->plane_bytes / 8, graph->weights);
+	graph->weight_sum = 0;
+	for (int i = 0; i < dim; i++)
+		graph->weight_sum += rounded[i];
 }
 
+/* The distance between two vertices; where it overflows it is infinite. */
 static inline float
-distance(const HnswGraph *graph, const HnswVertex *a, const HnswVertex *b)
+distance(const HnswGraph *graph, const HnswSketch *a, const void *a_vector, const HnswSketch *b, const void *b_vector)
 {
 	int			dim = graph->geometry->shape.dim;
 	float		product;
 
 	if (graph->geometry->shape.metric == HNSW_L1)
-		return simd->l1_f32((float *) vertex_vector(a), (float *) vertex_vector(b), dim);
-	product = a->scale * b->scale *
-		simd->inner_product_i8((int8_t *) vertex_vector(a), (int8_t *) vertex_vector(b), dim);
+		return simd->l1_f32(a_vector, b_vector, dim);
+	product = a->scale * b->scale * simd->inner_product_i8(a_vector, b_vector, dim);
 	if (graph->geometry->shape.metric == HNSW_IP)
 		return -product;
-	return a->norm + b->norm - 2 * product;
+	product = a->norm + b->norm - 2 * product;
+	return isnan(product) ? INFINITY : product;
+}
+
+static inline float
+distance_to_fresh(const HnswGraph *graph, const HnswSketch *sketch, const void *vector)
+{
+	return distance(graph, graph->fresh, graph->fresh_vector, sketch, vector);
+}
+
+/* What a vertex's distance from the fresh one is hardly below. */
+static inline float
+least_distance(const HnswGraph *graph, const HnswSketch *sketch)
+{
+	static const uint16_t first = 0;
+	const HnswSketch *fresh = graph->fresh;
+	int32_t		sum;
+	float		product;
+
+	if (!graph->sketched)
+		return -INFINITY;
+	simd->code_dots_arranged((const uint8_t *) (sketch + 1), 0, &first, 1, graph->weights,
+							 graph->geometry->plane_bytes / 8, &sum);
+	product = sketch->factor * fresh->scale * (2 * sum - graph->weight_sum) +
+		MARGIN * sketch->deviation * graph->fresh_length;
+	if (graph->geometry->shape.metric == HNSW_IP)
+		return -product;
+	return fresh->norm + sketch->norm - 2 * product;
 }
 
 /* Start a search: no node is met. */
@@ -167,8 +365,8 @@ forget(HnswGraph *graph)
 	{
 		uint32_t	room = nodes + nodes / 2 + 65536;
 
-		graph->visited = graph->hooks->resize(graph->hooks->context, graph->visited, room);
-		memset(graph->visited, 0, room);
+		graph->visited = graph->hooks->resize(graph->hooks->context, graph->visited, room + 1);
+		memset(graph->visited, 0, room + 1);
 		graph->visited_room = room;
 		graph->visited_mark = 0;
 	}
@@ -177,48 +375,51 @@ forget(HnswGraph *graph)
 		memset(graph->visited, 0, graph->visited_room);
 		graph->visited_mark = 1;
 	}
+	/* Nodes too new to have a mark of their own share this one. */
+	graph->visited[graph->visited_room] = graph->visited_mark;
 }
 
-/* Mark a node; true if it was not.  Nodes too new to have a mark pass as met. */
-static inline bool
+/* Mark a node; 1 if it was not, else 0.  Without a branch: nobody could guess it. */
+static inline int
 meet(HnswGraph *graph, uint32_t node)
 {
-	if (node >= graph->visited_room || graph->visited[node] == graph->visited_mark)
-		return false;
-	graph->visited[node] = graph->visited_mark;
-	return true;
+	uint8_t    *mark = graph->visited + (node < graph->visited_room ? node : graph->visited_room);
+	int			fresh = *mark != graph->visited_mark;
+
+	*mark = graph->visited_mark;
+	return fresh;
 }
 
 /* The top bit of a pool entry's node says that it has been read. */
 #define READ HNSW_LINK_CHOSEN
 
-/* Put into the sorted pool, if it is near enough; returns its place or count. */
+/*
+ * Put into the sorted pool, if it is near enough; returns its place, or "room".
+ */
 static inline int
 pool_insert(HnswNear *pool, int *count, int room, float d, uint32_t node)
 {
-	int			low = 0;
-	int			high = *count;
+	HnswNear   *place = pool;
 
 	if (*count == room && d >= pool[room - 1].distance)
 		return room;
-	while (low < high)
+	/* A binary search that takes the same steps wherever it ends. */
+	for (int n = *count; n > 0;)
 	{
-		int			middle = (low + high) / 2;
+		int			half = (n + 1) / 2;
 
-		if (pool[middle].distance <= d)
-			low = middle + 1;
-		else
-			high = middle;
+		place += place[half - 1].distance <= d ? half : 0;
+		n -= half;
 	}
 	if (*count == room)
 		(*count)--;
-	memmove(pool + low + 1, pool + low, (*count - low) * sizeof(HnswNear));
-	pool[low] = (HnswNear)
+	memmove(place + 1, place, (pool + *count - place) * sizeof(HnswNear));
+	*place = (HnswNear)
 	{
 		d, node
 	};
 	(*count)++;
-	return low;
+	return place - pool;
 }
 
 /*
@@ -229,9 +430,8 @@ static void
 search_level(HnswGraph *graph, int width, int *count)
 {
 	HnswNear   *pool = graph->pool;
-	const HnswVertex *fresh = graph->fresh;
-	uint32_t	nodes[HNSW_MAX_LINKS];
-	const HnswVertex *vertices[HNSW_MAX_LINKS];
+	Met			met[HNSW_MAX_LINKS + 1];	/* one more is written to, and not
+											 * kept */
 	int			i = 0;
 
 	while (i < *count)
@@ -239,6 +439,7 @@ search_level(HnswGraph *graph, int width, int *count)
 		HnswVertex *vertex;
 		HnswVertexLink *links;
 		int			n = 0;
+		int			kept = 0;
 		int			links_count;
 		int			lowest = *count;
 
@@ -251,31 +452,57 @@ search_level(HnswGraph *graph, int width, int *count)
 		pool[i].node |= READ;
 		links_count = __atomic_load_n(&vertex->count, __ATOMIC_ACQUIRE);
 		links = hnsw_graph_links(graph, vertex);
+		if (i + 1 < *count)
+			prefetch_vertex(graph, HNSW_LINK_NODE(pool[i + 1].node));
 		for (int j = 0; j < links_count; j++)
 		{
-			uint32_t	node = HNSW_LINK_NODE(__atomic_load_n(&links[j].link, __ATOMIC_RELAXED));
+			uint32_t	link = __atomic_load_n(&links[j].link, __ATOMIC_RELAXED);
 
-			if (!meet(graph, node))
+			if (j >= graph->followed && !(link & HNSW_LINK_CHOSEN))
 				continue;
-			nodes[n] = node;
-			vertices[n] = hnsw_graph_vertex(graph, node);
-			__builtin_prefetch(vertices[n]);
-			__builtin_prefetch((char *) vertices[n] + 64);
-			__builtin_prefetch((char *) vertices[n] + 128);
-			n++;
+			met[n].node = HNSW_LINK_NODE(link);
+			n += meet(graph, met[n].node);
 		}
 		for (int j = 0; j < n; j++)
 		{
+			char	   *chunk = chunk_of(graph, met[j].node);
+
+			met[j].sketch = sketch_in(graph, chunk, met[j].node);
+			met[j].vector = vector_in(graph, chunk, met[j].node);
+			prefetch(met[j].sketch, graph->peek_bytes);
+		}
+		for (int j = 0; j < n; j++)
+		{
+			if (*count == width)
+			{
+				met[j].least = least_distance(graph, met[j].sketch);
+				if (met[j].least >= pool[width - 1].distance)
+					continue;
+			}
+			else
+				met[j].least = -INFINITY;
+			if (kept < AHEAD)
+				prefetch_vector(graph, met[j].vector);
+			met[kept++] = met[j];
+		}
+		graph->estimates += n;
+		for (int j = 0; j < kept; j++)
+		{
 			int			place;
 
-			if (j + 1 < n)
-				for (uint32_t b = 192; b < graph->vector_bytes; b += 64)
-					__builtin_prefetch((char *) vertices[j + 1] + b);
-			place = pool_insert(pool, count, width, distance(graph, fresh, vertices[j]), nodes[j]);
+			if (j + AHEAD < kept)
+				prefetch_vector(graph, met[j + AHEAD].vector);
+			if (*count == width && met[j].least >= pool[width - 1].distance)
+				continue;
+			place = pool_insert(pool, count, width, distance_to_fresh(graph, met[j].sketch, met[j].vector), met[j].node);
+			graph->distances++;
 			if (place < lowest)
+			{
 				lowest = place;
+				/* It may be read next. */
+				prefetch_vertex(graph, met[j].node);
+			}
 		}
-		graph->distances += n;
 		if (lowest <= i)
 			i = lowest;
 		else
@@ -289,9 +516,55 @@ static float
 pair_distance(void *context, int a, int b)
 {
 	HnswGraph  *graph = context;
+	uint32_t	x = graph->pool[a].node;
+	uint32_t	y = graph->pool[b].node;
+	char	   *x_chunk = chunk_of(graph, x);
+	char	   *y_chunk = chunk_of(graph, y);
 
-	return distance(graph, hnsw_graph_vertex(graph, graph->pool[a].node),
-					hnsw_graph_vertex(graph, graph->pool[b].node));
+	return distance(graph, sketch_in(graph, x_chunk, x), vector_in(graph, x_chunk, x),
+					sketch_in(graph, y_chunk, y), vector_in(graph, y_chunk, y));
+}
+
+/*
+ * Distances of a vertex's links from the new one, which is "d" away; infinite for
+ * those that make no difference to hnsw_back_link.
+ */
+static void
+distances_to_fresh(HnswGraph *graph, const HnswVertexLink *links, int count, float d, float *to_new)
+{
+	Met			met[HNSW_MAX_LINKS];
+	int			which[HNSW_MAX_LINKS];
+	int			n = 0;
+	int			kept = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		uint32_t	node = HNSW_LINK_NODE(links[i].link);
+		char	   *chunk;
+
+		to_new[i] = INFINITY;
+		if (!(links[i].link & HNSW_LINK_CHOSEN))
+			continue;
+		chunk = chunk_of(graph, node);
+		met[n].sketch = sketch_in(graph, chunk, node);
+		met[n].vector = vector_in(graph, chunk, node);
+		prefetch(met[n].sketch, graph->peek_bytes);
+		which[n++] = i;
+	}
+	for (int i = 0; i < n; i++)
+	{
+		float		limit = links[which[i]].distance > d ? links[which[i]].distance : d;
+
+		if (graph->relax * least_distance(graph, met[i].sketch) >= limit)
+			continue;
+		prefetch_vector(graph, met[i].vector);
+		met[kept] = met[i];
+		which[kept++] = which[i];
+	}
+	for (int i = 0; i < kept; i++)
+		to_new[which[i]] = distance_to_fresh(graph, met[i].sketch, met[i].vector);
+	graph->estimates += n;
+	graph->distances += kept;
 }
 
 /* Link a neighbour back to a new node. */
@@ -314,13 +587,8 @@ link_back(HnswGraph *graph, uint32_t node, uint32_t fresh, float d, bool must)
 	{
 		numbers[i] = links[i].link;
 		distances[i] = links[i].distance;
-		to_new[i] = INFINITY;
-		if (numbers[i] & HNSW_LINK_CHOSEN)
-		{
-			to_new[i] = distance(graph, graph->fresh, hnsw_graph_vertex(graph, HNSW_LINK_NODE(numbers[i])));
-			graph->distances++;
-		}
 	}
+	distances_to_fresh(graph, links, vertex->count, d, to_new);
 	back = hnsw_back_link(numbers, distances, to_new, vertex->count, room, graph->relax, d, must, demoted, &demoted_count);
 	for (int i = 0; i < demoted_count; i++)
 		links[demoted[i]].link &= ~HNSW_LINK_CHOSEN;
@@ -337,9 +605,10 @@ link_back(HnswGraph *graph, uint32_t node, uint32_t fresh, float d, bool must)
 
 /* Make the vertex of a new node on one level and link it, both ways. */
 static void
-link_level(HnswGraph *graph, uint32_t node, uint32_t down, int level)
+link_level(HnswGraph *graph, uint32_t node, uint32_t down, int level, uint64_t hash)
 {
-	HnswVertex *vertex = hnsw_graph_vertex(graph, node);
+	char	   *chunk = chunk_of(graph, node);
+	HnswVertex *vertex = vertex_in(graph, chunk, node);
 	HnswVertexLink *links = hnsw_graph_links(graph, vertex);
 	int			room = graph->geometry->shape.links;
 	int			count = graph->found_count[level];
@@ -348,7 +617,12 @@ link_level(HnswGraph *graph, uint32_t node, uint32_t down, int level)
 	int			n;
 
 	memcpy(graph->pool, graph->found + level * graph->ef_construction, count * sizeof(HnswNear));
-	memcpy(vertex, graph->fresh, sizeof(HnswVertex) + graph->vector_bytes);
+	memcpy(sketch_in(graph, chunk, node), graph->fresh, sizeof(HnswSketch) + (graph->sketched ? graph->geometry->plane_bytes : 0));
+	memcpy(vector_in(graph, chunk, node), graph->fresh_vector, vector_size(graph));
+	memset(vertex, 0, sizeof(*vertex));
+	vertex->norm = graph->fresh->norm;
+	vertex->hash = hash;
+	vertex->node = node;
 	vertex->down = down;
 	vertex->level = level;
 	n = hnsw_select(graph->pool, count, room, graph->m, graph->relax, pair_distance, graph, picked, &chosen);
@@ -359,7 +633,11 @@ link_level(HnswGraph *graph, uint32_t node, uint32_t down, int level)
 	}
 	__atomic_store_n(&vertex->count, n, __ATOMIC_RELEASE);
 	for (int i = 0; i < chosen; i++)
+	{
+		if (i + 1 < chosen)
+			prefetch_vertex(graph, graph->pool[picked[i + 1]].node);
 		link_back(graph, graph->pool[picked[i]].node, node, graph->pool[picked[i]].distance, i == 0);
+	}
 }
 
 /*
@@ -379,8 +657,7 @@ hnsw_graph_insert(HnswGraph *graph, const float *vector, uint64_t hash, int leve
 	int			count = 0;
 
 	*duplicate = false;
-	graph->fresh->hash = hash;
-	store(graph, graph->fresh, vector);
+	make_fresh(graph, vector);
 
 	/* A node that will be the entry keeps others out meanwhile: they are few. */
 	if (level > __atomic_load_n(&shared->entry_level, __ATOMIC_ACQUIRE) && graph->hooks->lock_entry != NULL)
@@ -393,16 +670,18 @@ hnsw_graph_insert(HnswGraph *graph, const float *vector, uint64_t hash, int leve
 	memset(graph->found_count, 0, sizeof(graph->found_count));
 	if (entry != HNSW_NO_NODE)
 	{
+		char	   *chunk = chunk_of(graph, entry);
+
 		/*
 		 * The entry may have changed between the two reads: its own level
 		 * counts.
 		 */
-		entry_level = hnsw_graph_vertex(graph, entry)->level;
+		entry_level = vertex_in(graph, chunk, entry)->level;
 		forget(graph);
 		meet(graph, entry);
 		graph->pool[0] = (HnswNear)
 		{
-			distance(graph, graph->fresh, hnsw_graph_vertex(graph, entry)), entry
+			distance_to_fresh(graph, sketch_in(graph, chunk, entry), vector_in(graph, chunk, entry)), entry
 		};
 		count = 1;
 	}
@@ -436,7 +715,7 @@ hnsw_graph_insert(HnswGraph *graph, const float *vector, uint64_t hash, int leve
 		HnswVertex *near = hnsw_graph_vertex(graph, graph->found[i].node);
 
 		if (near->hash == hash &&
-			memcmp(vertex_vector(near), vertex_vector(graph->fresh), graph->vector_bytes) == 0)
+			memcmp(vector_in(graph, chunk_of(graph, near->node), near->node), graph->fresh_vector, vector_size(graph)) == 0)
 		{
 			if (locked)
 				graph->hooks->unlock_entry(graph->hooks->context);
@@ -448,7 +727,7 @@ hnsw_graph_insert(HnswGraph *graph, const float *vector, uint64_t hash, int leve
 	/* From below, so that whoever meets an upper node finds what is under it. */
 	first = __atomic_fetch_add(&shared->nodes, (uint32_t) level + 1, __ATOMIC_ACQ_REL);
 	for (int l = 0; l <= level; l++)
-		link_level(graph, first + l, l > 0 ? first + l - 1 : HNSW_NO_NODE, l);
+		link_level(graph, first + l, l > 0 ? first + l - 1 : HNSW_NO_NODE, l, hash);
 	if (level > __atomic_load_n(&shared->entry_level, __ATOMIC_ACQUIRE))
 	{
 		__atomic_store_n(&shared->entry, first + level, __ATOMIC_RELEASE);

@@ -17,13 +17,13 @@ typedef struct HnswVertexLink
 	float		distance;
 } HnswVertexLink;
 
-/* A node in memory; its vector and its links follow. */
+/* A node in memory; its links follow. */
 typedef struct HnswVertex
 {
 	uint64_t	hash;			/* of the vector before rounding */
-	float		scale;
-	float		norm;			/* squared length as rounded */
+	uint32_t	node;			/* its own number */
 	uint32_t	down;
+	float		norm;			/* squared length of the vector as rounded */
 	uint16_t	count;
 	uint8_t		level;
 	uint8_t		reserved;
@@ -64,20 +64,36 @@ typedef struct HnswGraph
 	int			m;
 	float		relax;			/* of the diversity rule */
 	int			ef_construction;
+	int			followed;		/* fillers beyond so many links are not: they
+								 * are for pages */
+	bool		sketched;		/* vertices have codes */
+	uint32_t	sketch_bytes;	/* from one to the next, in a chunk */
 	uint32_t	vector_bytes;
 	uint32_t	vertex_bytes;
+	size_t		vectors_offset; /* in a chunk */
+	size_t		vertices_offset;
+	uint32_t	peek_bytes;		/* of a sketch to load at once */
+	uint32_t	vector_peeked;	/* what of a vector comes with it */
 	uint32_t	chunk_shift;	/* a chunk has 2^chunk_shift vertices */
 	char	  **chunks;			/* addresses here, NULL if not yet asked for */
 	uint32_t	chunk_room;
 	uint8_t    *visited;		/* by node: the search that met it last */
 	uint32_t	visited_room;
 	uint8_t		visited_mark;
-	HnswVertex *fresh;			/* the vertex being inserted, before it has a
-								 * number */
+
+	/* What is being inserted. */
+	struct HnswSketch *fresh;
+	void	   *fresh_vector;
+	float		fresh_length;
+	int8_t	   *weights;		/* the vector, arranged for estimates */
+	int32_t		weight_sum;
+	float	   *zeros;			/* dim */
+
 	HnswNear   *pool;			/* ef_construction */
 	HnswNear   *found;			/* ef_construction for each level */
 	int			found_count[HNSW_MAX_LEVEL + 1];
-	uint64_t	distances;		/* counted */
+	uint64_t	distances;		/* vectors looked at */
+	uint64_t	estimates;
 } HnswGraph;
 
 extern size_t hnsw_graph_chunk_bytes(const HnswGraph *graph);
@@ -86,7 +102,8 @@ extern void hnsw_graph_init(HnswGraph *graph, const HnswGeometry *geometry, int 
 							HnswGraphShared *shared, const HnswGraphHooks *hooks);
 extern HnswVertex *hnsw_graph_vertex(HnswGraph *graph, uint32_t node);
 extern HnswVertexLink *hnsw_graph_links(const HnswGraph *graph, const HnswVertex *vertex);
-extern void hnsw_graph_load(const HnswGraph *graph, const HnswVertex *vertex, float *vector);
+extern void hnsw_graph_load(HnswGraph *graph, const HnswVertex *vertex, float *vector);
+extern void hnsw_graph_prefetch(HnswGraph *graph, uint32_t node);
 extern uint32_t hnsw_graph_insert(HnswGraph *graph, const float *vector, uint64_t hash, int level,
 								  bool *duplicate);
 extern int	hnsw_random_level(uint64_t hash, int branching);

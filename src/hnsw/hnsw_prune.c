@@ -7,7 +7,6 @@
  * filled with the nearest of the rest.
  */
 #include "hnsw/hnsw_prune.h"
-float		hnsw_alpha = 1;
 
 /*
  * How much nearer another must be.  Measured (README, "Links"): 1.2 of a squared

@@ -44,7 +44,8 @@ typedef struct HnswScan
 	int			next_tid;
 	double		bound;			/* its distance, at least */
 	float		last;			/* the largest returned */
-	int64		returned;		/* nodes whose rows were returned */
+	int64		taken;			/* nodes taken from the walk */
+	int64		returned;		/* of these, nodes whose rows were returned */
 	int64		dropped;		/* nodes found too late */
 	const char *stopped_by;		/* the setting that ended the walk */
 	bool		exhausted;		/* the client asked for more than there was */
@@ -159,11 +160,19 @@ start(IndexScanDesc scan)
 		state->phase = SCAN_WALK;
 }
 
-/* How many nodes the walk must have read before the next is returned. */
+/*
+ * How many nodes the walk must have read before the next is returned.  Those that
+ * turned out to have no rows, or were too late, must not end the scan: they count
+ * on top.
+ */
 static uint32
 wanted_width(const HnswScan *state)
 {
-	return (uint32) Min(Max(state->settings.ef_search, 2 * (state->returned + 1)), PG_INT32_MAX);
+	int64		width = state->settings.ef_search + state->taken - state->returned;
+
+	if (state->settings.iterative_scan != HNSW_ITERATIVE_OFF)
+		width = Max(width, 2 * (state->taken + 1));
+	return (uint32) Min(width, PG_INT32_MAX);
 }
 
 /* Walk until the nearest node is likely known.  Sets the phase where it ends. */
@@ -174,8 +183,7 @@ walk_on(HnswScan *state)
 
 	if (state->phase != SCAN_WALK)
 		return;
-	if (state->settings.iterative_scan != HNSW_ITERATIVE_OFF || state->returned == 0)
-		hnsw_walk_widen(walk, wanted_width(state));
+	hnsw_walk_widen(walk, wanted_width(state));
 	while (hnsw_walk_step(walk))
 	{
 		/*
@@ -279,6 +287,7 @@ next_node(HnswScan *state)
 			near.node = state->index->meta.odd;
 			near.distance = get_float4_nan();
 		}
+		state->taken++;
 		state->tids.count = state->next_tid = 0;
 		if (hnsw_node_tids(state->index, near.node, &state->tids) != HNSW_ENTRY_LIVE)
 			continue;
