@@ -215,6 +215,11 @@ DECLARE
 	enough boolean;
 	use_text boolean;
 	use_vector boolean;
+	few bigint;
+	complete boolean;
+	was_strict boolean;
+	near_ids uuid[];
+	near_distances double precision[];
 	wanted_tags text[];
 	any_tags text[];
 	sites text[];
@@ -247,6 +252,7 @@ BEGIN
 		RAISE EXCEPTION 'filter must be a JSON object, not %', jsonb_typeof(filter) USING ERRCODE = 'invalid_parameter_value';
 	END IF;
 	candidates := greatest(coalesce(candidates, greatest(50, 4 * match_count)), match_count);
+	exact := coalesce(exact, false);
 
 	parsed := vecmark.parse_query(coalesce(query_text, ''));
 
@@ -254,7 +260,7 @@ BEGIN
 	-- this order: $1 text_query, $2 query_embedding, $3 candidates, $4 tags,
 	-- $5 any_tags, $6 tag_trees, $7 not_tags, $8 not_tag_trees, $9 sites,
 	-- $10 not_sites, $11 after, $12 before, $13 metadata, $14 match_count,
-	-- $15 phrases, $16 unwanted.
+	-- $15 phrases, $16 unwanted, $17 few.
 	wanted_tags := parsed.tags || vecmark.json_texts(filter, 'tags');
 	any_tags := vecmark.json_texts(filter, 'any_tags');
 	sites := vecmark.site_hosts(parsed.sites || vecmark.json_texts(filter, 'site'));
@@ -309,7 +315,8 @@ BEGIN
 		query_embedding := vecmark.bookmark_embed(settings, parsed.plain);
 	END IF;
 	use_text := coalesce(numnode(text_query) > 0, false);
-	use_vector := semantic_weight > 0 AND query_embedding IS NOT NULL;
+	-- nothing is near to a vector without direction
+	use_vector := coalesce(semantic_weight > 0 AND @extschema@.vector_norm(query_embedding) > 0::double precision, false);
 
 	-- Rows that have all words come first.  Where they are too few, rows with
 	-- any of the words follow.
@@ -326,8 +333,8 @@ BEGIN
 	END IF;
 
 	IF NOT use_text AND NOT use_vector THEN
-		IF parsed.plain <> '' THEN
-			RETURN;				-- words that no half can look for
+		IF parsed.plain <> '' OR (semantic_weight > 0 AND query_embedding IS NOT NULL) THEN
+			RETURN;				-- nothing that a half can look for
 		END IF;
 		-- conditions alone: the newest first
 		RETURN QUERY EXECUTE format($sql$
@@ -341,43 +348,84 @@ BEGIN
 		RETURN;
 	END IF;
 
-	-- The inner query of each half has the shape that an index serves; an
-	-- operand that is not the bare operator keeps the index out of "exact".
+	-- The nearest rows.  Where the conditions leave few, a walk through the index
+	-- would pass over many others to find them, or give up, so all of the few are
+	-- compared.  They are looked for first, since how many there are is more than
+	-- the planner can tell of most conditions.
+	complete := NOT use_vector;
+	IF use_vector AND NOT exact AND conditions <> '' THEN
+		SELECT 2 * sqrt(candidates * greatest(c.reltuples, 10000::double precision)) INTO few FROM pg_class AS c WHERE c.oid = source;
+		EXECUTE format($sql$
+			WITH few AS MATERIALIZED (
+				SELECT b.id, b.embedding FROM %1$s AS b WHERE b.embedding IS NOT NULL%2$s LIMIT $17
+			),
+			near AS (
+				SELECT b.id, %3$s AS distance FROM few AS b WHERE (SELECT count(*) < $17 FROM few) ORDER BY 2 LIMIT $3
+			)
+			SELECT (SELECT count(*) < $17 FROM few), array_agg(near.id), array_agg(near.distance) FROM near$sql$, source, conditions, distance)
+			INTO complete, near_ids, near_distances
+			USING text_query, query_embedding, candidates, wanted_tags, any_tags, parsed.tag_trees, parsed.not_tags, parsed.not_tag_trees,
+				sites, not_sites, after, before, metadata, match_count, phrases, unwanted, few;
+	END IF;
+
+	-- Otherwise the index walks, and where it brings too few after all, every row
+	-- is compared.  An operand that is not the bare operator keeps the index out.
+	-- The order is made later: strictness would only leave out what is found late.
+	was_strict := coalesce(NOT complete AND current_setting('hnsw.iterative_scan', true) = 'strict_order', false);
+	IF was_strict THEN
+		PERFORM set_config('hnsw.iterative_scan', 'relaxed_order', true);
+	END IF;
+	WHILE NOT complete LOOP
+		EXECUTE format($sql$
+			SELECT array_agg(m.id), array_agg(m.distance)
+			FROM (
+				SELECT b.id, %3$s AS distance
+				FROM %1$s AS b
+				WHERE b.embedding IS NOT NULL%2$s
+				ORDER BY %4$s
+				LIMIT $3
+			) AS m$sql$,
+			source, conditions, distance, CASE WHEN exact THEN '(' || distance || ') + 0' ELSE distance END)
+			INTO near_ids, near_distances
+			USING text_query, query_embedding, candidates, wanted_tags, any_tags, parsed.tag_trees, parsed.not_tags, parsed.not_tag_trees,
+				sites, not_sites, after, before, metadata, match_count, phrases, unwanted;
+		complete := exact OR coalesce(cardinality(near_ids), 0) >= match_count;
+		exact := true;
+	END LOOP;
+	IF was_strict THEN
+		PERFORM set_config('hnsw.iterative_scan', 'strict_order', true);
+	END IF;
+
 	RETURN QUERY EXECUTE format($sql$
 		WITH text_half AS (
 			SELECT m.id, row_number() OVER (ORDER BY m.complete DESC, m.relevance DESC, m.id)::integer AS place
 			FROM (
 				SELECT b.id, b.fts @@ $21 AS complete, ts_rank(b.fts, $1, 1) AS relevance
 				FROM %1$s AS b
-				WHERE %2$L AND b.fts @@ $1%4$s
+				WHERE %2$L AND b.fts @@ $1%3$s
 				ORDER BY 2 DESC, 3 DESC, 1
 				LIMIT $3
 			) AS m
 		),
 		vector_half AS (
 			SELECT m.id, row_number() OVER (ORDER BY m.distance, m.id)::integer AS place
-			FROM (
-				SELECT b.id, %5$s AS distance
-				FROM %1$s AS b
-				WHERE %3$L AND b.embedding IS NOT NULL%4$s
-				ORDER BY %6$s
-				LIMIT $3
-			) AS m
+			FROM unnest($22, $23) AS m (id, distance)
 			WHERE m.distance <> 'NaN' AND 1 - m.distance >= coalesce($20, '-Infinity')
+		),
+		fused AS (
+			SELECT id, t.place AS text_place, v.place AS vector_place,
+				coalesce($17 / ($19::double precision + t.place), 0) + coalesce($18 / ($19::double precision + v.place), 0) AS score
+			FROM text_half AS t FULL JOIN vector_half AS v USING (id)
+			ORDER BY score DESC, id
+			LIMIT $14
 		)
-		SELECT b.id, b.url, b.title, b.tags,
-			coalesce($17 / ($19::double precision + t.place), 0) + coalesce($18 / ($19::double precision + v.place), 0),
-			1 - nullif(%5$s, 'NaN'),
-			t.place, v.place
-		FROM text_half AS t
-			FULL JOIN vector_half AS v USING (id)
-			JOIN %1$s AS b USING (id)
-		ORDER BY 5 DESC, 1
-		LIMIT $14$sql$,
-		source, use_text, use_vector, conditions, distance, CASE WHEN exact THEN '(' || distance || ') + 0' ELSE distance END)
+		SELECT b.id, b.url, b.title, b.tags, f.score, 1 - nullif(%4$s, 'NaN'), f.text_place, f.vector_place
+		FROM fused AS f JOIN %1$s AS b USING (id)
+		ORDER BY f.score DESC, b.id$sql$,
+		source, use_text, conditions, distance)
 		USING text_query, query_embedding, candidates, wanted_tags, any_tags, parsed.tag_trees, parsed.not_tags, parsed.not_tag_trees,
 			sites, not_sites, after, before, metadata, match_count, phrases, unwanted,
-			full_text_weight, semantic_weight, rrf_k, match_threshold, all_words;
+			full_text_weight, semantic_weight, rrf_k, match_threshold, all_words, near_ids, near_distances;
 END;
 $$;
 

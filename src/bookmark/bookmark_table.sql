@@ -248,6 +248,7 @@ BEGIN
 	EXECUTE format('CREATE INDEX ON %s USING gin (tags)', place);
 	EXECUTE format('CREATE INDEX ON %s USING gin (fts)', place);
 	EXECUTE format('CREATE INDEX ON %s (created_at)', place);
+	EXECUTE format('CREATE INDEX ON %s USING hnsw (embedding %s)', place, '@extschema@.vector_cosine_ops');
 
 	EXECUTE format('CREATE TRIGGER vecmark_derive_insert BEFORE INSERT ON %s FOR EACH ROW EXECUTE FUNCTION vecmark.bookmark_derive(%L)', place, settings);
 	EXECUTE format($ddl$

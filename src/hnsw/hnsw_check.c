@@ -375,6 +375,8 @@ read_entry(Check *check, uint32 node)
 static void
 add_further(DirectoryCopy *copy, const HnswExtraTid *further, int count)
 {
+	if (count == 0)
+		return;
 	if (copy->further_count + count > copy->further_room)
 	{
 		copy->further_room = 2 * (copy->further_count + count);

@@ -1,29 +1,52 @@
--- bookmarks.sql: importing the package index, looking up and searching.
-SELECT vecmark.create_bookmarks('bookmarks', config => 'english');
+-- bookmarks.sql: importing the package index, updating, looking up and searching.
 CREATE TEMPORARY TABLE packages (url text, title text, tags text);
 \copy packages FROM 'packages.csv' WITH (FORMAT csv)
 CREATE TABLE timings (what text, seconds float8);
+CREATE FUNCTION timed(what text, command text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+	t constant timestamptz := clock_timestamp();
+BEGIN
+	EXECUTE command;
+	INSERT INTO timings VALUES (what, extract(epoch FROM clock_timestamp() - t));
+END $$;
+SELECT vecmark.create_bookmarks('bookmarks', config => 'english'), vecmark.create_bookmarks('row_by_row', config => 'english') \gset
+DROP INDEX bookmarks_embedding_idx;
+
 \echo import
 DO $$
-DECLARE
-	t timestamptz := clock_timestamp();
-	seconds float8;
 BEGIN
-	PERFORM FROM vecmark.import_table('bookmarks', 'packages');
-	seconds := extract(epoch FROM clock_timestamp() - t);
-	RAISE NOTICE '% entries into % bookmarks in % s: % entries/s', (SELECT count(*) FROM packages), (SELECT count(*) FROM bookmarks),
-		round(seconds::numeric, 1), round((SELECT count(*) FROM packages) / seconds);
-	t := clock_timestamp();
-	PERFORM FROM vecmark.import_table('bookmarks', 'packages');
-	RAISE NOTICE 'the same again, nothing new: % s', round(extract(epoch FROM clock_timestamp() - t)::numeric, 1);
+	PERFORM timed('import, no vector index', 'SELECT FROM vecmark.import_table(''bookmarks'', ''packages'')');
+	PERFORM timed('vector index, at once', 'CREATE INDEX bookmarks_embedding_idx ON bookmarks USING hnsw (embedding vector_cosine_ops)');
+	PERFORM timed('import, with vector index', 'SELECT FROM vecmark.import_table(''row_by_row'', ''packages'')');
+	PERFORM timed('the same again, nothing new', 'SELECT FROM vecmark.import_table(''bookmarks'', ''packages'')');
 END $$;
+SELECT what, round(seconds::numeric, 1) AS s, round((SELECT count(*) FROM packages) / seconds) AS entries_per_s FROM timings;
+TRUNCATE timings;
 VACUUM ANALYZE bookmarks;
+VACUUM ANALYZE row_by_row;
+SELECT (SELECT count(*) FROM packages) AS entries, count(*) AS bookmarks, pg_size_pretty(pg_total_relation_size('bookmarks')) AS size,
+	pg_size_pretty(pg_relation_size('bookmarks_embedding_idx')) AS vector_index FROM bookmarks;
+
+\echo 10,000 rows updated: with the vector index, then others without it
+CREATE FUNCTION update_rows(which text, skipped integer) RETURNS void LANGUAGE sql AS $$
+	SELECT timed(sets || which, format('UPDATE row_by_row SET %s WHERE id IN (SELECT id FROM row_by_row ORDER BY id OFFSET %s LIMIT 10000)', sets, skipped))
+	FROM unnest(ARRAY['metadata = ''{"seen": true}''', 'tags = tags || ''{seen}''', 'title = upper(title)', 'title = title || '' seen''']) AS sets
+$$;
+SELECT update_rows(', with', 0) \gset
+DROP INDEX row_by_row_embedding_idx;
+VACUUM ANALYZE row_by_row;
+SELECT update_rows(', without', 10000) \gset
+SELECT regexp_replace(what, ', with(out)?$', '') AS sets, round((1000 * max(seconds) FILTER (WHERE what LIKE '%, without'))::numeric) AS ms_without,
+	round((1000 * max(seconds) FILTER (WHERE what LIKE '%, with'))::numeric) AS ms_with FROM timings GROUP BY 1 ORDER BY 2;
+TRUNCATE timings;
+DROP TABLE row_by_row, row_by_row_visits;
+
 -- a word that a tenth of the rows have
 UPDATE bookmarks SET description = 'commonplace' WHERE abs(url_hash) % 10 = 0;
 VACUUM ANALYZE bookmarks;
 
 CREATE TEMPORARY TABLE questions AS
-	SELECT row_number() OVER () AS n, url, split_part(title, ': ', 2) AS words FROM (SELECT * FROM bookmarks ORDER BY md5(url) LIMIT 500) AS b;
+	SELECT row_number() OVER () AS n, url, split_part(title, ': ', 2) AS words, embedding FROM (SELECT * FROM bookmarks ORDER BY md5(url) LIMIT 500) AS b;
 DO $$
 DECLARE
 	q record;
@@ -43,12 +66,27 @@ BEGIN
 		t := clock_timestamp();
 		PERFORM FROM vecmark.search('bookmarks', q.words, semantic_weight => 0);
 		INSERT INTO timings VALUES ('search, text, words of a title', extract(epoch FROM clock_timestamp() - t));
-		CONTINUE WHEN q.n > 100;
 		t := clock_timestamp();
 		PERFORM FROM vecmark.search('bookmarks', q.words, full_text_weight => 0);
-		INSERT INTO timings VALUES ('search, semantic, exact', extract(epoch FROM clock_timestamp() - t));
+		INSERT INTO timings VALUES ('search, semantic', extract(epoch FROM clock_timestamp() - t));
 		t := clock_timestamp();
 		PERFORM FROM vecmark.search('bookmarks', q.words);
+		INSERT INTO timings VALUES ('search, hybrid', extract(epoch FROM clock_timestamp() - t));
+		t := clock_timestamp();
+		PERFORM FROM vecmark.search('bookmarks', q.words || ' #devel/library', full_text_weight => 0);
+		INSERT INTO timings VALUES ('search, semantic, a tag that a quarter of the rows have', extract(epoch FROM clock_timestamp() - t));
+		t := clock_timestamp();
+		PERFORM FROM vecmark.search('bookmarks', q.words || ' #use/text-formatting', full_text_weight => 0);
+		INSERT INTO timings VALUES ('search, semantic, a tag that few rows have', extract(epoch FROM clock_timestamp() - t));
+		t := clock_timestamp();
+		PERFORM FROM vecmark.search('bookmarks', q.words || ' site:gnu.org', full_text_weight => 0);
+		INSERT INTO timings VALUES ('search, semantic, a site that few rows are of', extract(epoch FROM clock_timestamp() - t));
+		CONTINUE WHEN q.n > 100;
+		t := clock_timestamp();
+		PERFORM FROM vecmark.search('bookmarks', q.words, full_text_weight => 0, exact => true);
+		INSERT INTO timings VALUES ('search, semantic, exact', extract(epoch FROM clock_timestamp() - t));
+		t := clock_timestamp();
+		PERFORM FROM vecmark.search('bookmarks', q.words, exact => true);
 		INSERT INTO timings VALUES ('search, hybrid, exact', extract(epoch FROM clock_timestamp() - t));
 		t := clock_timestamp();
 		PERFORM vecmark.visit('bookmarks', q.url);
@@ -61,4 +99,11 @@ END $$;
 SELECT what, count(*), round((percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) * 1000)::numeric, 3) AS p50_ms,
 	round((percentile_cont(0.99) WITHIN GROUP (ORDER BY seconds) * 1000)::numeric, 3) AS p99_ms
 FROM timings GROUP BY what ORDER BY 3;
+SELECT round(avg(found), 3) AS recall_at_10, min(found) AS worst
+FROM questions AS q CROSS JOIN LATERAL (
+	SELECT count(*) / 10.0 AS found
+	FROM vecmark.search('bookmarks', query_embedding => q.embedding) AS a
+		JOIN vecmark.search('bookmarks', query_embedding => q.embedding, exact => true) AS b USING (id)) AS r
+WHERE q.n <= 100;
 DROP TABLE timings;
+DROP FUNCTION timed, update_rows;

@@ -234,10 +234,12 @@ check('line', "'[0,0]'", 'many dead, and back again');
 
 # The same in 16 dimensions, and a repair that has to lead links around a whole cluster.
 $node->safe_psql('postgres', q{
+	SELECT setseed(0.5);
 	SET max_parallel_maintenance_workers = 0;
 	CREATE TABLE clusters (id int, v vector(16));
 	INSERT INTO clusters SELECT i, (SELECT array_agg(random() + i / 500 * 10 + 0 * g) FROM generate_series(1, 16) AS g)::vector FROM generate_series(0, 3999) AS i;
 	CREATE INDEX clusters_v ON clusters USING hnsw (v vector_l2_ops);
+	CREATE TABLE one_each AS SELECT id, v FROM clusters WHERE id % 500 = 10;
 	CREATE TABLE away AS SELECT * FROM clusters WHERE id / 500 = 3;
 	DELETE FROM clusters WHERE id / 500 = 3});
 $node->safe_psql('postgres', 'VACUUM (INDEX_CLEANUP ON) clusters');
@@ -247,6 +249,8 @@ is($node->safe_psql('postgres', "LOAD 'vecmark'; SET enable_seqscan = off; SELEC
 $node->safe_psql('postgres', 'DELETE FROM clusters WHERE id / 500 IN (2, 4, 5)');
 $node->safe_psql('postgres', 'VACUUM (INDEX_CLEANUP ON) clusters');
 is($node->safe_psql('postgres', "SELECT dead_nodes, unreachable_nodes FROM vecmark.hnsw_info('clusters_v')"), '0|0', 'where whole clusters are gone, the others can be reached');
+is($node->safe_psql('postgres', "LOAD 'vecmark'; SET enable_seqscan = off; SELECT string_agg(DISTINCT (id / 500 || ':' || (SELECT string_agg(DISTINCT (t.id / 500)::text, ' ') FROM (SELECT id FROM clusters ORDER BY v <-> o.v LIMIT 10) AS t)), ', ')
+	FROM one_each AS o WHERE id / 500 NOT IN (2, 4, 5)"), '0:0, 1:1, 3:3, 6:6, 7:7', 'and are found');
 check('clusters', '(SELECT v FROM away LIMIT 1)', 'whole clusters gone');
 
 # ---- equal vectors
