@@ -123,6 +123,7 @@ hnsw_graph_vertex(HnswGraph *graph, uint32_t node)
 HnswVertexLink *
 hnsw_graph_links(const HnswGraph *graph, const HnswVertex *vertex)
 {
+	(void) graph;				/* the room for links is the same in all */
 	return (HnswVertexLink *) (vertex + 1);
 }
 

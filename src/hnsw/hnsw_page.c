@@ -360,10 +360,10 @@ hnsw_form_vector(const HnswIndex *index, Datum value, float *vector)
 			norm += (double) vector[i] * vector[i];
 
 		/*
-		 * Where the operator's own float sum vanishes or overflows it gives
-		 * NaN.
+		 * The operator sums squares in floats: it gives NaN where they
+		 * vanish or overflow, and noise where they are subnormal.
 		 */
-		if (!(norm > 0) || norm > FLT_MAX || (float) norm == 0)
+		if (!(norm >= 16.0 * FLT_MIN) || norm > FLT_MAX)
 		{
 			memset(vector, 0, dim * sizeof(float));
 			return false;

@@ -91,7 +91,7 @@ form(const Room *room, const float *in, float *out)
 	{
 		for (int i = 0; i < dim; i++)
 			norm += (double) out[i] * out[i];
-		if (!(norm > 0) || norm > FLT_MAX || (float) norm == 0)
+		if (!(norm >= 16.0 * FLT_MIN) || norm > FLT_MAX)
 			return false;
 		norm = sqrt(norm);
 		for (int i = 0; i < dim; i++)
