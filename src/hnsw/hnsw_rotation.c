@@ -2,10 +2,11 @@
  * hnsw_rotation.c: rounds of random signs and fast Hadamard transforms.
  *
  * A transform takes a power of two of coordinates, so where the dimension is
- * none, each round transforms the first and then the last 2^k of them, which
- * overlap by at least one.  After three rounds every coordinate of the output
- * depends on every one of the input.  (The FHT of RaBitQ's library, without its
- * Kac walk.)
+ * none, each round transforms the first and then, with other signs, the last 2^k
+ * of them, and ends by turning each coordinate of the first half against one of
+ * the second (as the FHT with Kac's walk in RaBitQ's library).  With the same signs
+ * the second transform would undo the first where they overlap, and without the
+ * turn a coordinate just above or below a power of two stays badly spread.
  *
  * Nothing but additions, subtractions and one multiplication at the end, none
  * of which a compiler can fuse: the result has the same bits everywhere.
@@ -80,6 +81,44 @@ transform(float *v, int n)
 	}
 }
 
+static void
+flip(float *v, int n, const uint64_t *signs)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (signs[i / 64] >> (i % 64) & 1)
+			v[i] = -v[i];
+	}
+}
+
+/* Scaled at once, so that large values do not overflow on the way. */
+static void
+transform_scaled(float *v, int n)
+{
+	float		scale = 1.0f / sqrtf((float) n);
+
+	transform(v, n);
+	for (int i = 0; i < n; i++)
+		v[i] *= scale;
+}
+
+/* Turn each of the first n / 2 against one of the last by an eighth of a circle. */
+static void
+turn_halves(float *v, int n)
+{
+	float		scale = sqrtf(0.5f);
+	int			half = n / 2;
+
+	for (int i = 0; i < half; i++)
+	{
+		float		x = v[i];
+		float		y = v[n - half + i];
+
+		v[i] = (x + y) * scale;
+		v[n - half + i] = (x - y) * scale;
+	}
+}
+
 /*
  * Rotate in[0 .. dim - 1] to out, which may be the same array.  Lengths and
  * angles are kept up to rounding: about 1e-6 of the length.
@@ -87,32 +126,23 @@ transform(float *v, int n)
 void
 hnsw_rotate(const uint64_t *signs, int dim, const float *in, float *out)
 {
+	int			words = (dim + 63) / 64;
 	int			block = 1;
-	float		scale;
-	float		round_scale;
 
 	while (block <= dim / 2)
 		block *= 2;
-	/* Scaled in each round, so that large values do not overflow on the way. */
-	round_scale = 1.0f / sqrtf((float) block);
 	if (out != in)
 		memcpy(out, in, sizeof(float) * dim);
 	for (int round = 0; round < HNSW_ROTATION_ROUNDS; round++)
 	{
-		for (int i = 0; i < dim; i++)
+		flip(out, dim, signs);
+		transform_scaled(out, block);
+		if (block < dim)
 		{
-			if (signs[i / 64] >> (i % 64) & 1)
-				out[i] = -out[i];
+			flip(out, dim, signs + words);
+			transform_scaled(out + dim - block, block);
+			turn_halves(out, dim);
 		}
-		signs += (dim + 63) / 64;
-		transform(out, block);
-		scale = round_scale;
-		for (int i = 0; i < block; i++)
-			out[i] *= scale;
-		if (block == dim)
-			continue;
-		transform(out + dim - block, block);
-		for (int i = dim - block; i < dim; i++)
-			out[i] *= scale;
+		signs += 2 * words;
 	}
 }

@@ -11,8 +11,8 @@
 
 #define HNSW_ROTATION_ROUNDS 3
 
-/* Words of signs that a rotation of dim dimensions needs. */
-#define HNSW_ROTATION_WORDS(dim) (HNSW_ROTATION_ROUNDS * (((dim) + 63) / 64))
+/* Words of signs that a rotation of dim dimensions needs: two sets a round. */
+#define HNSW_ROTATION_WORDS(dim) (2 * HNSW_ROTATION_ROUNDS * (((dim) + 63) / 64))
 
 extern void hnsw_rotation_signs(uint64_t seed, int dim, uint64_t *signs);
 extern void hnsw_rotate(const uint64_t *signs, int dim, const float *in, float *out);

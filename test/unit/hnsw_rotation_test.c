@@ -21,13 +21,13 @@ static const int dims[] = {
  * on disk depends on them: if they differ, HNSW_VERSION has to.
  */
 static const uint64_t golden[N_DIMS] = {
-	UINT64_C(0xf8fa587d2a4b5318), UINT64_C(0x20edf99e032479a5), UINT64_C(0xb5c0d5eca03b6463),
-	UINT64_C(0xe5cd412213d37d45), UINT64_C(0x7d5968d9eaec47f1), UINT64_C(0x7b920bf79aa90159),
-	UINT64_C(0xacf37be76e3071f2), UINT64_C(0xf84340bf7c50334d), UINT64_C(0x0daa4470fd46dcd0),
-	UINT64_C(0xd59e348391ac4c2e), UINT64_C(0x9067bdcd42103258), UINT64_C(0x496585fbf9d4eb80),
-	UINT64_C(0xf450adc461629e74), UINT64_C(0xad7672fe2cf2f442), UINT64_C(0xb8dc2993a9653de1),
-	UINT64_C(0xcd63c47e0c53b085), UINT64_C(0x2005edd822589032), UINT64_C(0xbc0cf547a0efe6f8),
-	UINT64_C(0x3f1521db3cb8e4cf)
+	UINT64_C(0xf8fa587d2a4b5318), UINT64_C(0x78608edcaadb5e25), UINT64_C(0xe5c344647372719a),
+	UINT64_C(0xd085f4971846e00a), UINT64_C(0xb6159dc94347e585), UINT64_C(0x4995038378452ea6),
+	UINT64_C(0xc10637df7071ba59), UINT64_C(0x43e2a3f93032b08f), UINT64_C(0x59dee835bfbd825e),
+	UINT64_C(0x019c96cfd84f785d), UINT64_C(0x62faf872d856ce77), UINT64_C(0x762ea21b6db7ab72),
+	UINT64_C(0xb6349a5c413df424), UINT64_C(0x2ebad9c0acccbc22), UINT64_C(0xd572ad379110df3f),
+	UINT64_C(0xe832411312beefbd), UINT64_C(0xac3f1f1f9577beba), UINT64_C(0x6ca175ac3d92ac41),
+	UINT64_C(0x9b21240db7f89db8)
 };
 
 static uint64_t signs[HNSW_ROTATION_WORDS(HNSW_MAX_DIM)];
@@ -113,8 +113,7 @@ test_orthogonal(void)
 
 /*
  * Every input is spread, as codes of one bit need it: the mean of a Gaussian's
- * absolute values is 0.8 of its deviation.  A single element that is not 0 is
- * spread least well (0.5), in dimensions a little above or below a power of two.
+ * absolute values is 0.8 of its deviation.
  */
 static bool
 test_mixed(void)
@@ -138,7 +137,7 @@ test_mixed(void)
 			hnsw_rotate(signs, dim, in, out);
 			for (int i = 0; i < dim; i++)
 				sum += fabsf(out[i]);
-			if (sum < 0.4 * norm * sqrt(dim))
+			if (sum < 0.7 * norm * sqrt(dim))
 			{
 				printf("# %d dimensions, %s: mean %.3g\n", dim, round % 2 ? "constant" : "one-hot", sum / norm / sqrt(dim));
 				good = false;
