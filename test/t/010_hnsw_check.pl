@@ -260,6 +260,50 @@ for my $bad ([ "'items'", 'is not an index' ], [ "'items_pkey'", 'is not one of 
 	like($err, qr/$bad->[1]/, "hnsw_check of $bad->[0]");
 }
 
+# ---- figures of indexes of all kinds
+
+$node->safe_psql('postgres', q{CREATE INDEX part ON items USING hnsw (v vector_cosine_ops) WHERE id % 2 = 0;
+	CREATE INDEX expression ON items USING hnsw (((v + v)::vector(40)) vector_l2_ops) WITH (storage = int8);
+	CREATE TABLE none (v vector(3)); CREATE INDEX none_v ON none USING hnsw (v vector_ip_ops)});
+is($node->safe_psql('postgres', "SELECT k, samples, recall >= 0.95, rows FROM vecmark.recall('whole', 5, 40)"), '5|40|t|2700', 'recall: zero vectors are no samples');
+is($node->safe_psql('postgres', "SELECT recall >= 0.95, rows FROM vecmark.recall('part', 5, 40)"), 't|1350', 'recall of a partial index');
+is($node->safe_psql('postgres', "SELECT recall >= 0.95, rows FROM vecmark.recall('expression', 5, 40, 3)"), 't|2703', 'recall of an index of an expression, rounded');
+is($node->safe_psql('postgres', "SELECT recall, worst, samples FROM vecmark.recall('none_v')"), '||0', 'recall of an empty index');
+is($node->safe_psql('postgres', "SET hnsw.ef_search = 1; SET hnsw.iterative_scan = off; SELECT recall <= 0.5 FROM vecmark.recall('whole', 10, 40)"), 't', 'recall under the present settings');
+is($node->safe_psql('postgres', "SELECT vecmark.recall('whole', 5, 40) = vecmark.recall('whole', 5, 40)"), 't', 'recall: the same seed gives the same');
+is($node->safe_psql('postgres', "SELECT hops > upper_hops AND estimates > hops AND pages_read > hops AND nodes <= rows AND walk_us > 0, rows FROM vecmark.explain_search('expression', spread(9), 7)"),
+	't|7', 'explain_search');
+is($node->safe_psql('postgres', "SELECT hops, rows FROM vecmark.explain_search('none_v', '[1,2,3]')"), '0|0', 'explain_search of an empty index');
+for my $bad ([ "recall('whole', 0)", 'k must be between' ], [ "recall('whole', 1, 0)", 'samples must be between' ], [ "explain_search('whole', '[1]')", 'expected 40 dimensions' ],
+	[ "explain_search('whole', array_fill(0, ARRAY[40])::vector)", 'no direction' ])
+{
+	my ($status, $out, $err) = $node->psql('postgres', "SELECT * FROM vecmark.$bad->[0]");
+	like($err, qr/$bad->[1]/, $bad->[0]);
+}
+
+# ---- vacuum takes out what is gone, from entries, pages and chains
+
+$node->safe_psql('postgres', q{
+	CREATE TABLE equal (id serial PRIMARY KEY, v vector(2));
+	INSERT INTO equal (v) SELECT ARRAY[(i * i) % 61, i % 7]::vector FROM generate_series(1, 6000) AS i;
+	CREATE INDEX equal_v ON equal USING hnsw (v vector_l2_ops)});
+for my $round (1 .. 12)
+{
+	my $which = $round % 4 == 0 ? 'v[1] < 30' : $round % 4 == 1 ? 'id % 2 = 0' : $round % 4 == 2 ? 'random() < 0.9' : 'id < (SELECT percentile_disc(0.3) WITHIN GROUP (ORDER BY id) FROM equal)';
+	$which =~ s/v\[1\]/(v::real[])[1]/;
+	$node->safe_psql('postgres', "SELECT setseed(0.$round); DELETE FROM equal WHERE $which; VACUUM equal");
+	is($node->safe_psql('postgres', "SELECT * FROM vecmark.hnsw_check('equal_v')"), '', "round $round: whole after vacuum");
+	is($node->safe_psql('postgres', "SELECT tids - (SELECT count(*) FROM equal), live_nodes - (SELECT count(DISTINCT v) FROM equal), stale_links FROM vecmark.hnsw_info('equal_v')"),
+		'0|0|0', "round $round: as many TIDs as rows, as many nodes as vectors");
+	is($node->safe_psql('postgres', "$by_index SELECT count(*), sum(id) FROM (SELECT id FROM equal ORDER BY v <-> '[3,3]') AS t"),
+		$node->safe_psql('postgres', 'SELECT count(*), sum(id) FROM equal'), "round $round: every row is found");
+	$node->safe_psql('postgres', "INSERT INTO equal (v) SELECT ARRAY[(i * i) % 61, i % 7]::vector FROM generate_series(1, 3000) AS i WHERE i % 13 <> $round");
+	is($node->safe_psql('postgres', "SELECT * FROM vecmark.hnsw_check('equal_v')"), '', "round $round: whole after inserts");
+}
+is($node->safe_psql('postgres', "DELETE FROM equal; VACUUM equal; SELECT tids, live_nodes, dead_nodes, upper_nodes, tid_slots, entry_node FROM vecmark.hnsw_info('equal_v')"),
+	'0|0|0|0|0|', 'nothing is left of nothing');
+is($node->safe_psql('postgres', "SELECT * FROM vecmark.hnsw_check('equal_v')"), '', 'and that is whole');
+
 # ---- bits flipped at random
 
 srand(7);
