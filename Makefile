@@ -29,6 +29,7 @@ OBJS = \
 	src/hnsw/hnsw_inspect.o \
 	src/hnsw/hnsw_page.o \
 	src/hnsw/hnsw_prune.o \
+	src/hnsw/hnsw_repair.o \
 	src/hnsw/hnsw_rotation.o \
 	src/hnsw/hnsw_scan.o \
 	src/hnsw/hnsw_vacuum.o \

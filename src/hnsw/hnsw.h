@@ -132,7 +132,8 @@ StaticAssertDecl(HNSW_PAGE_ROOM == BLCKSZ - MAXALIGN(SizeOfPageHeaderData) - MAX
 /* What a directory says of a node. */
 typedef struct HnswEntry
 {
-	ItemPointerData tid;		/* of LIVE; invalid if all TIDs are gone */
+	ItemPointerData tid;		/* of LIVE; of others see hnsw_entry_set_free,
+								 * hnsw_node_add */
 	uint16		state;			/* HNSW_ENTRY_..., perhaps with
 								 * HNSW_ENTRY_MORE */
 } HnswEntry;
@@ -180,6 +181,7 @@ typedef struct HnswDirectory
 typedef struct HnswIndex
 {
 	Relation	rel;
+	Relation	heap;			/* its table, if an insert gave it; or NULL */
 	const HnswOpclass *opclass;
 	HnswMeta	meta;			/* as it was when opened, or last read again */
 	HnswGeometry geometry;
@@ -250,6 +252,7 @@ extern void hnsw_corrupt(HnswIndex *index, BlockNumber block, const char *what) 
 /* hnsw_directory.c */
 extern BlockNumber hnsw_directory_of(const HnswIndex *index, uint32 node);
 extern uint32 hnsw_node_add(HnswIndex *index, HnswSlot *image, uint16 state, ItemPointer tid, uint32 base);
+extern void hnsw_entry_set_free(HnswEntry *entry, FullTransactionId last);
 extern void hnsw_node_free(HnswIndex *index, uint32 node);
 extern void hnsw_directory_set_lower(const HnswIndex *index, HnswDirectory *directory);
 extern bool hnsw_node_add_tid(HnswIndex *index, uint32 node, ItemPointer tid, const HnswSlot *image);

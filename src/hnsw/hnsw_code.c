@@ -259,6 +259,18 @@ hnsw_slot_load(const HnswGeometry *g, const HnswSlot *slot, float *vector)
 }
 
 /*
+ * Move a link to another place of its slot.
+ */
+void
+hnsw_slot_move_link(const HnswGeometry *g, HnswSlot *slot, int to, int from)
+{
+	hnsw_slot_links(g, slot)[to] = hnsw_slot_links(g, slot)[from];
+	hnsw_slot_factors(g, slot)[to] = hnsw_slot_factors(g, slot)[from];
+	if (to != from)
+		memcpy(hnsw_slot_code(g, slot, to), hnsw_slot_code(g, slot, from), g->code_bytes);
+}
+
+/*
  * Write link "index" of a slot: number, factors and code of a neighbour.  "own"
  * is the slot's own vector as it is stored, both are rotated.  The caller counts.
  */

@@ -90,6 +90,7 @@ extern void hnsw_estimate(HnswQuery *query, const HnswSlot *slot, float exact,
 
 extern void hnsw_slot_store(const HnswGeometry *geometry, HnswSlot *slot, const float *vector);
 extern void hnsw_slot_load(const HnswGeometry *geometry, const HnswSlot *slot, float *vector);
+extern void hnsw_slot_move_link(const HnswGeometry *geometry, HnswSlot *slot, int to, int from);
 extern void hnsw_slot_set_link(const HnswGeometry *geometry, HnswSlot *slot, int index, uint32_t link,
 							   const float *own, const float *neighbour);
 extern float hnsw_distance(HnswMetric metric, const float *a, const float *b, int dim);

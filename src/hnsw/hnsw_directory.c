@@ -9,10 +9,12 @@
 #include "compat.h"
 
 #include "access/generic_xlog.h"
+#include "access/transam.h"
 #include "hnsw/hnsw.h"
 #include "storage/bufmgr.h"
 #include "storage/freespace.h"
 #include "storage/lmgr.h"
+#include "utils/snapmgr.h"
 
 /* A directory page that is locked exclusively, and its record. */
 typedef struct Change
@@ -157,6 +159,35 @@ open_last_directory(Change *change, HnswIndex *index)
 }
 
 /*
+ * Set an entry to FREE.  Its number may be taken once all transactions up to
+ * "last" have ended: until then an insert may be about to link to the node that it
+ * was.  As in nbtree's deleted pages.
+ */
+void
+hnsw_entry_set_free(HnswEntry *entry, FullTransactionId last)
+{
+	uint64		value = U64FromFullTransactionId(last);
+	uint16		parts[3] = {(uint16) (value >> 32), (uint16) (value >> 16), (uint16) value};
+
+	StaticAssertStmt(sizeof(parts) == sizeof(entry->tid), "a TID has room for 48 bits");
+	memcpy(&entry->tid, parts, sizeof(parts));
+	entry->state = HNSW_ENTRY_FREE;
+}
+
+/* Whether the number of a FREE entry may be taken. */
+static bool
+may_be_taken(HnswIndex *index, const HnswEntry *entry)
+{
+	uint16		parts[3];
+	uint64		last;
+
+	memcpy(parts, &entry->tid, sizeof(parts));
+	last = (uint64) parts[0] << 32 | (uint64) parts[1] << 16 | parts[2];
+	return last < FirstNormalTransactionId ||
+		GlobalVisCheckRemovableFullXid(index->heap, FullTransactionIdFromU64(last));
+}
+
+/*
  * Lock a directory page that has a free entry, and return the entry's index.
  */
 static int
@@ -167,6 +198,7 @@ open_free_entry(Change *change, HnswIndex *index)
 	for (;;)
 	{
 		BlockNumber block = GetPageWithFreeSpace(index->rel, HNSW_FREE_SPACE / 2);
+		bool		any = false;
 
 		if (block == InvalidBlockNumber)
 			break;
@@ -176,11 +208,17 @@ open_free_entry(Change *change, HnswIndex *index)
 			change_open(change, index, block);
 			for (int i = 0; i < change->directory->used; i++)
 			{
-				if (HNSW_ENTRY_STATE(&change->directory->entries[i]) == HNSW_ENTRY_FREE)
+				if (HNSW_ENTRY_STATE(&change->directory->entries[i]) != HNSW_ENTRY_FREE)
+					continue;
+				if (may_be_taken(index, &change->directory->entries[i]))
 					return i;
+				any = true;
 			}
 			UnlockReleaseBuffer(change->buffer);
 		}
+		/* Those can be taken soon: they stay in the map. */
+		if (any)
+			break;
 		RecordPageWithFreeSpace(index->rel, block, 0);
 	}
 	open_last_directory(change, index);
@@ -443,6 +481,7 @@ hnsw_node_tids(HnswIndex *index, uint32 node, HnswTids *tids)
 		{
 			const HnswExtraTid *extra = HNSW_EXTRA_TIDS(g, directory);
 			uint32		next = directory->overflow;
+			uint32		steps = 0;
 
 			for (int j = 0; j < directory->extra; j++)
 			{
@@ -454,6 +493,9 @@ hnsw_node_tids(HnswIndex *index, uint32 node, HnswTids *tids)
 				Buffer		chained;
 				const HnswSlot *slot = hnsw_tids_open(index, next, BUFFER_LOCK_SHARE, &chained);
 
+				/* A chain cannot be longer than there are slots. */
+				if (steps++ > index->node_limit)
+					hnsw_corrupt(index, BufferGetBlockNumber(buffer), "a chain of TIDs has no end");
 				extra = HNSW_SLOT_EXTRA_TIDS(slot);
 				for (int j = 0; j < slot->count; j++)
 				{

@@ -45,6 +45,9 @@ static struct
 /* How far ahead of the last equal node to look: upper nodes lie between. */
 #define LOOK_AHEAD 3
 
+/* How much wider than ef_construction to search where few nodes have rows. */
+#define MAX_WIDENING 64
+
 /*
  * Add the row to a node that has just its vector, if the search can be spared:
  * to one that follows the node found equal last, as when all rows are updated.
@@ -153,17 +156,59 @@ static void
 sift_candidates(Insertion *insertion, int level)
 {
 	HnswIndex  *index = insertion->index;
+	uint16		wanted = level > 0 ? HNSW_ENTRY_UPPER : HNSW_ENTRY_LIVE;
 	int			kept = 0;
 
 	qsort(insertion->candidates, insertion->count, sizeof(Candidate), compare_candidates);
-	for (int i = 0; i < insertion->count && kept < index->meta.ef_construction; i++)
+	for (int i = 0; i < insertion->count; i++)
 	{
-		uint16		state = hnsw_node_state(index, insertion->candidates[i].near.node);
+		Candidate  *candidate = &insertion->candidates[i];
 
-		if (state == (level > 0 ? HNSW_ENTRY_UPPER : HNSW_ENTRY_LIVE))
-			insertion->candidates[kept++] = insertion->candidates[i];
+		if (kept < index->meta.ef_construction && hnsw_node_state(index, candidate->near.node) == wanted)
+			insertion->candidates[kept++] = *candidate;
+		else
+			pfree(candidate->vector);
 	}
 	insertion->count = kept;
+}
+
+/*
+ * Walk a level for candidates.  If the walk meets a node with the same vector that
+ * is alive, the row is added to it, and the result is true.
+ */
+static bool
+search_level(Insertion *insertion, HnswWalk *walk, int level, ItemPointer tid)
+{
+	HnswIndex  *index = insertion->index;
+	int			width = index->meta.ef_construction;
+
+	insertion->room = width * 2;
+	insertion->candidates = palloc(insertion->room * sizeof(Candidate));
+	insertion->count = 0;
+	for (;; width *= 2)
+	{
+		hnsw_walk_widen(walk, width);
+		while (hnsw_walk_step(walk))
+		{
+			uint32		equal = insertion->equal;
+
+			if (equal == HNSW_NO_NODE)
+				continue;
+			if (hnsw_node_add_tid(index, equal, tid, insertion->image))
+			{
+				last_equal.file = VM_REL_LOCATOR(index->rel);
+				last_equal.node = equal;
+				return true;
+			}
+			/* It is dead.  There may be another, made since. */
+			insertion->equal = HNSW_NO_NODE;
+		}
+		sift_candidates(insertion, level);
+		/* Where many are dead, look farther, or the new node would be alone. */
+		if (insertion->count >= index->meta.m || walk->frontier.count == 0 ||
+			width >= MAX_WIDENING * index->meta.ef_construction)
+			return false;
+	}
 }
 
 /*
@@ -228,6 +273,42 @@ hnsw_link_back(HnswIndex *index, HnswQuery *query, uint32 node, uint32 fresh, in
 }
 
 /*
+ * Take links out of a new node that lead to nodes no longer in the graph: a repair
+ * may have begun, and seen the links of all nodes but this, before it was there.
+ * What goes from now on is led around by a repair that sees this node.
+ */
+static void
+drop_gone_links(Insertion *insertion, uint32 node)
+{
+	HnswIndex  *index = insertion->index;
+	const HnswGeometry *g = &index->geometry;
+	const HnswSlot *image = insertion->image;
+	const uint32 *links = hnsw_slot_links(g, image);
+	uint16		wanted = image->level > 0 ? HNSW_ENTRY_UPPER : HNSW_ENTRY_LIVE;
+	uint32		gone[HNSW_MAX_LINKS];
+	int			count = 0;
+	HnswEdit	edit;
+
+	for (int i = 0; i < image->count; i++)
+	{
+		if (hnsw_node_state(index, HNSW_LINK_NODE(links[i])) != wanted)
+			gone[count++] = HNSW_LINK_NODE(links[i]);
+	}
+	if (count == 0 || !hnsw_edit_open(&edit, index, node))
+		return;
+	hnsw_edit_start(&edit);
+	for (int i = 0; i < count; i++)
+	{
+		for (int j = edit.slot->count - 1; j >= 0; j--)
+		{
+			if (HNSW_LINK_NODE(hnsw_slot_links(g, edit.slot)[j]) == gone[i])
+				hnsw_slot_move_link(g, edit.slot, j, --edit.slot->count);
+		}
+	}
+	hnsw_edit_finish(&edit);
+}
+
+/*
  * Make the new node of one level: choose its links among the candidates, write it
  * and let the chosen link back.  Returns its number.
  */
@@ -243,7 +324,6 @@ make_node(Insertion *insertion, int level, uint32 down, ItemPointer tid)
 	int			chosen;
 	uint32		node;
 
-	sift_candidates(insertion, level);
 	for (int i = 0; i < insertion->count; i++)
 		sorted[i] = insertion->candidates[i].near;
 	image->kind = HNSW_SLOT_NODE;
@@ -256,6 +336,7 @@ make_node(Insertion *insertion, int level, uint32 down, ItemPointer tid)
 		hnsw_slot_set_link(g, image, i, sorted[picked[i]].node | (i < chosen ? HNSW_LINK_CHOSEN : 0),
 						   own, insertion->candidates[picked[i]].vector);
 	node = hnsw_node_add(index, image, level > 0 ? HNSW_ENTRY_UPPER : HNSW_ENTRY_LIVE, tid, down);
+	drop_gone_links(insertion, node);
 	VM_POINT("hnsw_insert_node");
 	for (int i = 0; i < chosen && i < HNSW_BACK_LINKS(index->meta.m); i++)
 	{
@@ -334,27 +415,8 @@ insert_by_search(Insertion *insertion, ItemPointer tid, int level)
 	insertion->collect = true;
 	for (int l = start; l >= 0; l--)
 	{
-		insertion->room = index->meta.ef_construction * 2;
-		insertion->candidates = palloc(insertion->room * sizeof(Candidate));
-		insertion->count = 0;
-		hnsw_walk_widen(&walk, index->meta.ef_construction);
-		while (insertion->equal == HNSW_NO_NODE && hnsw_walk_step(&walk))
-			;
-		if (insertion->equal != HNSW_NO_NODE)
-		{
-			uint32		equal = insertion->equal;
-
-			insertion->equal = HNSW_NO_NODE;
-			if (hnsw_node_add_tid(index, equal, tid, insertion->image))
-			{
-				last_equal.file = VM_REL_LOCATOR(index->rel);
-				last_equal.node = equal;
-				return;
-			}
-			/* It is dead, and this a new node like it. */
-			while (hnsw_walk_step(&walk))
-				;
-		}
+		if (search_level(insertion, &walk, l, tid))
+			return;
 		found[l] = insertion->candidates;
 		found_count[l] = insertion->count;
 		if (l > 0 && !hnsw_walk_down(&walk, 0))
@@ -442,6 +504,7 @@ hnsw_insert(Relation rel, Datum *values, bool *isnull, ItemPointer tid, Relation
 		MemoryContextSwitchTo(old);
 	}
 	state->index->rel = rel;
+	state->index->heap = heap;
 	old = MemoryContextSwitchTo(state->context);
 	hnsw_insert_vector(state->index,
 					   hnsw_form_vector(state->index, values[0], state->vector) ? state->vector : NULL, tid);

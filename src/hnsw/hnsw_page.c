@@ -360,8 +360,8 @@ hnsw_form_vector(const HnswIndex *index, Datum value, float *vector)
 			norm += (double) vector[i] * vector[i];
 
 		/*
-		 * The operator sums squares in floats: it gives NaN where they
-		 * vanish or overflow, and noise where they are subnormal.
+		 * The operator sums squares in floats: it gives NaN where they vanish
+		 * or overflow, and noise where they are subnormal.
 		 */
 		if (!(norm >= 16.0 * FLT_MIN) || norm > FLT_MAX)
 		{

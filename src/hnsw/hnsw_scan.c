@@ -318,7 +318,10 @@ hnsw_get_tuple(IndexScanDesc scan, ScanDirection direction)
 		scan->xs_recheckorderby = state->query != NULL && state->index->geometry.shape.storage != HNSW_FLOAT32;
 		if (scan->xs_recheckorderby)
 		{
-			/* What has no direction for us may have a distance for the operator. */
+			/*
+			 * What has no direction for us may have a distance for the
+			 * operator.
+			 */
 			scan->xs_orderbyvals[0] = Float8GetDatum(isnan(state->bound) ? -get_float8_infinity() : state->bound);
 			scan->xs_orderbynulls[0] = false;
 		}

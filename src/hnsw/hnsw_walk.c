@@ -288,7 +288,7 @@ hnsw_walk_step(HnswWalk *walk)
 {
 	if (walk->frontier.count == 0)
 		return false;
-	if (walk->best.count >= walk->width &&
+	if (walk->best.count >= walk->width && walk->best.count > 0 &&
 		walk->frontier.items[0].distance > walk->best.items[0].distance)
 		return false;
 	read_node(walk, heap_pop(&walk->frontier, 1).node);

@@ -1,7 +1,7 @@
 # 013_hnsw_concurrent.pl: many clients insert, update, delete, search and vacuum at once; builds of all kinds; all dimensions;
 # regions where all are dead; thousands of equal vectors.
 #
-# VECMARK_SECONDS is how long each mix of clients runs, 3 by default.
+# VECMARK_SECONDS is how long each mix of clients runs, 2 by default.
 use strict;
 use warnings;
 use PostgreSQL::Test::Cluster;
@@ -9,7 +9,7 @@ use PostgreSQL::Test::Utils;
 use IPC::Run qw(start finish);
 use Test::More;
 
-my $seconds = $ENV{VECMARK_SECONDS} || 3;
+my $seconds = $ENV{VECMARK_SECONDS} || 2;
 
 my $node = PostgreSQL::Test::Cluster->new('main');
 $node->init;
@@ -277,7 +277,7 @@ for my $built (0, 1)
 	check('equal', "'[1,1,2]'", "$what, one vector gone");
 	# from several clients
 	my $run = bench(4, 2, insert => [ 3, "\\set id random(100000, 200000)\nINSERT INTO equal SELECT :id, ARRAY[:id % 3, 1, 2]::vector FROM generate_series(1, 20);\n" ],
-		delete => [ 1, "\\set id random(1, 3)\nDELETE FROM equal WHERE ctid IN (SELECT ctid FROM equal WHERE id % 7 = :id LIMIT 30);\n" ],
+		delete => [ 1, "\\set id random(1, 3)\nDELETE FROM equal WHERE ctid IN (SELECT ctid FROM equal WHERE id % 7 = :id LIMIT 30 FOR UPDATE SKIP LOCKED);\n" ],
 		search => [ 1, "SET enable_seqscan = off;\nSELECT count(*) FROM (SELECT id FROM equal ORDER BY v <-> '[0,1,2]' LIMIT 50) AS t;\n" ]);
 	my $vacuums = bench(1, 2, vacuum => [ 1, "VACUUM (INDEX_CLEANUP ON) equal;\n\\sleep 100 ms\n" ]);
 	finish_bench($run, $what);
