@@ -257,39 +257,17 @@ parse_options(Datum reloptions, bool validate)
 
 /* ---- operator classes of type vector */
 
-/*
- * Detoasts no more than the head.
- *
- * Errors: XX001 when no vector has so many dimensions.
- */
 static int
-vector_value_dim(Datum value)
-{
-	struct varlena *given = (struct varlena *) DatumGetPointer(value);
-	struct varlena *head = given;
-	int			dim = 0;
-
-	if (VARATT_IS_EXTENDED(given))
-		head = PG_DETOAST_DATUM_SLICE(value, 0, offsetof(Vector, x) - VARHDRSZ);
-	if (VARSIZE(head) >= offsetof(Vector, x))
-		dim = ((const Vector *) head)->dim;
-	if (head != given)
-		pfree(head);
-	if (dim < 1 || dim > VECTOR_MAX_DIM)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("vector value of %d dimensions is corrupted", dim)));
-	return dim;
-}
-
-static void
-vector_value_load(Datum value, float *out)
+vector_value_load(Datum value, int dim, float *out)
 {
 	Vector	   *vector = vector_from_datum(value);
+	int			given = vector->dim;
 
-	memcpy(out, vector->x, vector->dim * sizeof(float));
+	if (given == dim)
+		memcpy(out, vector->x, dim * sizeof(float));
 	if ((Pointer) vector != DatumGetPointer(value))
 		pfree(vector);
+	return given;
 }
 
 /*
@@ -301,7 +279,7 @@ vector_value_load(Datum value, float *out)
 	name(PG_FUNCTION_ARGS) \
 	{ \
 		static const HnswOpclass opclass = { \
-			metric, HNSW_MAX_DIM, vector_value_dim, vector_value_load \
+			metric, HNSW_MAX_DIM, vector_value_load \
 		}; \
 		\
 		PG_RETURN_POINTER(&opclass); \

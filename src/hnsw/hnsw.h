@@ -54,11 +54,12 @@ typedef struct HnswOpclass
 	HnswMetric	metric;
 	int			max_dim;
 
-	/* The dimensions of a value; it may be toasted. */
-	int			(*dim) (Datum value);
-
-	/* The value as floats, neither scaled nor rotated. */
-	void		(*load) (Datum value, float *out);
+	/*
+	 * Store a value, which may be toasted, as floats, neither scaled nor
+	 * rotated.  Returns its dimensions, and stores nothing if they are not
+	 * dim.  Errors: XX001 for a corrupted value.
+	 */
+	int			(*load) (Datum value, int dim, float *out);
 } HnswOpclass;
 
 typedef enum HnswIterativeScan
@@ -109,7 +110,7 @@ typedef struct HnswMeta
 								 * HNSW_NO_NODE */
 	int32		entry_level;
 	uint32		odd;			/* node of the vectors that have no direction */
-	uint32		reserved2;
+	uint32		repairs;		/* begun by vacuums */
 } HnswMeta;
 
 /* The special space of every page. */
@@ -229,6 +230,7 @@ extern void hnsw_read_meta(HnswIndex *index);
 extern void hnsw_init_page(Page page, uint16 kind);
 extern void hnsw_set_entry(HnswIndex *index, uint32 node, int level, bool force);
 extern bool hnsw_make_first(HnswIndex *index, bool odd, uint32 (*make) (void *context), void *context);
+extern void hnsw_count_repair(HnswIndex *index);
 extern void hnsw_forget_odd(HnswIndex *index, uint32 node);
 extern bool hnsw_form_vector(const HnswIndex *index, Datum value, float *vector);
 extern Buffer hnsw_read_buffer(HnswIndex *index, BlockNumber block);

@@ -32,7 +32,10 @@ typedef struct Insertion
 	int			count;
 	int			room;
 	bool		collect;		/* copy the nodes that are read */
-	uint32		equal;			/* a node of level 0 with the same vector */
+	uint32		repairs;		/* that had begun before the search */
+	uint32		equal;			/* a node with the same vector */
+	float	   *pool;			/* room for vectors of candidates */
+	int			pool_left;
 } Insertion;
 
 /* A node that a backend found equal last: the next row may equal the next node. */
@@ -77,6 +80,23 @@ add_to_next(Insertion *insertion, ItemPointer tid)
 	return false;
 }
 
+/*
+ * Room for one more vector.  Taken in large pieces, as the C library keeps those
+ * for the next statement.
+ */
+static float *
+take_room(Insertion *insertion)
+{
+	Size		dim = insertion->index->geometry.shape.dim;
+
+	if (insertion->pool_left == 0)
+	{
+		insertion->pool_left = 2 * insertion->index->meta.ef_construction;
+		insertion->pool = MemoryContextAllocHuge(CurrentMemoryContext, insertion->pool_left * dim * sizeof(float));
+	}
+	return insertion->pool + dim * --insertion->pool_left;
+}
+
 /* Called for each node that the search reads, while its page is locked. */
 static void
 visit(void *context, const HnswSlot *slot, float distance)
@@ -97,7 +117,7 @@ visit(void *context, const HnswSlot *slot, float distance)
 	candidate = &insertion->candidates[insertion->count++];
 	candidate->near.distance = distance;
 	candidate->near.node = slot->node;
-	candidate->vector = palloc(sizeof(float) * g->shape.dim);
+	candidate->vector = take_room(insertion);
 	hnsw_slot_load(g, slot, candidate->vector);
 }
 
@@ -160,14 +180,10 @@ sift_candidates(Insertion *insertion, int level)
 	int			kept = 0;
 
 	qsort(insertion->candidates, insertion->count, sizeof(Candidate), compare_candidates);
-	for (int i = 0; i < insertion->count; i++)
+	for (int i = 0; i < insertion->count && kept < index->meta.ef_construction; i++)
 	{
-		Candidate  *candidate = &insertion->candidates[i];
-
-		if (kept < index->meta.ef_construction && hnsw_node_state(index, candidate->near.node) == wanted)
-			insertion->candidates[kept++] = *candidate;
-		else
-			pfree(candidate->vector);
+		if (hnsw_node_state(index, insertion->candidates[i].near.node) == wanted)
+			insertion->candidates[kept++] = insertion->candidates[i];
 	}
 	insertion->count = kept;
 }
@@ -273,9 +289,10 @@ hnsw_link_back(HnswIndex *index, HnswQuery *query, uint32 node, uint32 fresh, in
 }
 
 /*
- * Take links out of a new node that lead to nodes no longer in the graph: a repair
- * may have begun, and seen the links of all nodes but this, before it was there.
- * What goes from now on is led around by a repair that sees this node.
+ * Take links out of a new node that lead to nodes no longer in the graph, if a
+ * repair has begun since the search did: it may have seen the links of all nodes
+ * but this before it was there.  A repair that was under way already leads around
+ * nodes that the search left out; one that begins from now on sees this node.
  */
 static void
 drop_gone_links(Insertion *insertion, uint32 node)
@@ -289,6 +306,9 @@ drop_gone_links(Insertion *insertion, uint32 node)
 	int			count = 0;
 	HnswEdit	edit;
 
+	hnsw_read_meta(index);
+	if (index->meta.repairs == insertion->repairs)
+		return;
 	for (int i = 0; i < image->count; i++)
 	{
 		if (hnsw_node_state(index, HNSW_LINK_NODE(links[i])) != wanted)
@@ -409,6 +429,7 @@ insert_by_search(Insertion *insertion, ItemPointer tid, int level)
 	uint32		node = HNSW_NO_NODE;
 
 	hnsw_walk_init(&walk, &source, insertion->query);
+	insertion->repairs = index->meta.repairs;
 	insertion->collect = false;
 	if (!hnsw_walk_descend(&walk, index->meta.entry, top, start))
 		hnsw_corrupt(index, HNSW_META_BLOCK, "the way down from the entry point is lost");

@@ -221,7 +221,7 @@ hnsw_open(Relation rel)
 	return hnsw_open_with(rel, &meta);
 }
 
-/* Read the metapage again, for the entry point and the odd node. */
+/* Read again what of the metapage may have changed. */
 void
 hnsw_read_meta(HnswIndex *index)
 {
@@ -231,6 +231,7 @@ hnsw_read_meta(HnswIndex *index)
 	index->meta.entry = meta.entry;
 	index->meta.entry_level = meta.entry_level;
 	index->meta.odd = meta.odd;
+	index->meta.repairs = meta.repairs;
 }
 
 /* Lock the metapage exclusively and read what may have changed. */
@@ -245,6 +246,7 @@ lock_meta(HnswIndex *index)
 	index->meta.entry = meta->entry;
 	index->meta.entry_level = meta->entry_level;
 	index->meta.odd = meta->odd;
+	index->meta.repairs = meta->repairs;
 	return buffer;
 }
 
@@ -265,6 +267,7 @@ write_meta(HnswIndex *index, Buffer buffer)
 	meta->entry = index->meta.entry;
 	meta->entry_level = index->meta.entry_level;
 	meta->odd = index->meta.odd;
+	meta->repairs = index->meta.repairs;
 	if (index->log)
 		GenericXLogFinish(state);
 	else
@@ -318,6 +321,18 @@ hnsw_make_first(HnswIndex *index, bool odd, uint32 (*make) (void *context), void
 }
 
 /*
+ * Say that a repair begins.  Takes the lock of the metapage: hold no other.
+ */
+void
+hnsw_count_repair(HnswIndex *index)
+{
+	Buffer		buffer = lock_meta(index);
+
+	index->meta.repairs++;
+	write_meta(index, buffer);
+}
+
+/*
  * Forget the odd node, if it is still "node": its rows are gone.
  */
 void
@@ -334,6 +349,23 @@ hnsw_forget_odd(HnswIndex *index, uint32 node)
 	write_meta(index, buffer);
 }
 
+/* In four sums, which a processor can form at once. */
+static double
+squared_norm(const float *vector, int dim)
+{
+	double		sums[4] = {0};
+	int			i = 0;
+
+	for (; i + 4 <= dim; i += 4)
+	{
+		for (int j = 0; j < 4; j++)
+			sums[j] += (double) vector[i + j] * vector[i + j];
+	}
+	for (; i < dim; i++)
+		sums[0] += (double) vector[i] * vector[i];
+	return sums[0] + sums[1] + (sums[2] + sums[3]);
+}
+
 /*
  * Turn a value of the indexed type into the vector that the index holds: of unit
  * length for cosine, rotated unless for L1.  Equal values give equal bits, and
@@ -345,19 +377,16 @@ hnsw_form_vector(const HnswIndex *index, Datum value, float *vector)
 {
 	int			dim = index->geometry.shape.dim;
 	HnswMetric	metric = index->geometry.shape.metric;
-	int			given = index->opclass->dim(value);
+	int			given = index->opclass->load(value, dim, vector);
 
 	if (given != dim)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_EXCEPTION),
 				 errmsg("expected %d dimensions, not %d", dim, given)));
-	index->opclass->load(value, vector);
 	if (metric == HNSW_COSINE)
 	{
-		double		norm = 0;
-
-		for (int i = 0; i < dim; i++)
-			norm += (double) vector[i] * vector[i];
+		double		norm = squared_norm(vector, dim);
+		double		scale;
 
 		/*
 		 * The operator sums squares in floats: it gives NaN where they vanish
@@ -368,9 +397,9 @@ hnsw_form_vector(const HnswIndex *index, Datum value, float *vector)
 			memset(vector, 0, dim * sizeof(float));
 			return false;
 		}
-		norm = sqrt(norm);
+		scale = 1 / sqrt(norm);
 		for (int i = 0; i < dim; i++)
-			vector[i] = (float) (vector[i] / norm);
+			vector[i] = (float) (vector[i] * scale);
 	}
 	if (metric != HNSW_L1)
 		hnsw_rotate(index->signs, dim, vector, vector);

@@ -764,6 +764,8 @@ hnsw_repair(HnswIndex *index, BufferAccessStrategy strategy)
 	repair->query = hnsw_query_init(palloc(hnsw_query_size(g)), g);
 	repair->aside = hnsw_query_init(palloc(hnsw_query_size(g)), g);
 	repair->vectors = palloc(sizeof(float) * g->shape.links * g->shape.dim);
+	/* Inserts that began before are to look at their links again. */
+	hnsw_count_repair(index);
 	find_doomed(repair);
 
 	/* Nobody is to begin at a node that goes, or add to it. */
