@@ -40,6 +40,13 @@ typedef struct SimdCosine
 	float		norm_b;			/* sum of b[i]^2, no square root taken */
 } SimdCosine;
 
+/* What Jaccard similarity is made of; the caller divides. */
+typedef struct SimdJaccard
+{
+	uint64_t	both;			/* bits set in a and in b */
+	uint64_t	either;			/* bits set in a, in b or in both */
+} SimdJaccard;
+
 /* What encode_f32 sums up, x[i] the level that the code gives dimension i. */
 typedef struct SimdCodeSums
 {
@@ -134,6 +141,16 @@ typedef struct SimdKernels
 	 */
 	SimdCodeSums (*encode_f32) (const float *c, const float *o, size_t n, int bits,
 								float inverse_step, uint8_t *planes, size_t plane_bytes);
+
+	/*
+	 * Strings of bits, any number of bytes.
+	 *
+	 * hamming_bytes: the number of bits in which a and b differ.
+	 *
+	 * jaccard_bytes: both counts of SimdJaccard in one pass.
+	 */
+	uint64_t	(*hamming_bytes) (const uint8_t *a, const uint8_t *b, size_t bytes);
+	SimdJaccard (*jaccard_bytes) (const uint8_t *a, const uint8_t *b, size_t bytes);
 } SimdKernels;
 
 /* The rung in use.  Never NULL; scalar until simd_init or simd_use is called. */

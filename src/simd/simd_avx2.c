@@ -946,6 +946,132 @@ encode_f32_avx2(const float *c, const float *o, size_t n, int bits,
 	}
 }
 
+/*
+ * The number of bits set in each byte, looked up for each half of it.
+ */
+TARGET_AVX2
+static inline __m256i
+count_bits(__m256i bytes)
+{
+	const __m256i counts = _mm256_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4,
+											0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4);
+	const __m256i low = _mm256_set1_epi8(0x0f);
+	__m256i		high = _mm256_and_si256(_mm256_srli_epi16(bytes, 4), low);
+
+	return _mm256_add_epi8(_mm256_shuffle_epi8(counts, _mm256_and_si256(bytes, low)),
+						   _mm256_shuffle_epi8(counts, high));
+}
+
+/*
+ * So many counts of a byte, each up to 8, may be added up in a byte.
+ */
+#define COUNTS_IN_BYTE	31
+
+/*
+ * Add counts in 32 bytes to four sums.
+ */
+TARGET_AVX2
+static inline __m256i
+add_counts(__m256i sums, __m256i counts)
+{
+	return _mm256_add_epi64(sums, _mm256_sad_epu8(counts, _mm256_setzero_si256()));
+}
+
+TARGET_AVX2
+static inline uint64_t
+sum_counts(__m256i sums)
+{
+	__m128i		sum = _mm_add_epi64(_mm256_castsi256_si128(sums),
+									_mm256_extracti128_si256(sums, 1));
+
+	return (uint64_t) _mm_cvtsi128_si64(_mm_add_epi64(sum, _mm_unpackhi_epi64(sum, sum)));
+}
+
+/*
+ * The 32 bytes that end at end, all but the last n of them zero, n in 1..31.
+ */
+TARGET_AVX2
+static inline __m256i
+load_last_bytes(const uint8_t *end, size_t n)
+{
+	const __m256i place = _mm256_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15,
+										   16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31);
+	__m256i		mask = _mm256_cmpgt_epi8(place, _mm256_set1_epi8((char) (31 - n)));
+
+	return _mm256_and_si256(load_bytes(end - 32), mask);
+}
+
+TARGET_AVX2
+static uint64_t
+hamming_bytes_avx2(const uint8_t *a, const uint8_t *b, size_t bytes)
+{
+	__m256i		sums = _mm256_setzero_si256();
+
+	if (bytes < 32)
+		return simd_scalar.hamming_bytes(a, b, bytes);
+
+	while (bytes >= 32)
+	{
+		__m256i		counts = _mm256_setzero_si256();
+
+		for (int i = 0; i < COUNTS_IN_BYTE && bytes >= 32; i++, bytes -= 32, a += 32, b += 32)
+			counts = _mm256_add_epi8(counts, count_bits(_mm256_xor_si256(load_bytes(a), load_bytes(b))));
+		sums = add_counts(sums, counts);
+	}
+
+	if (bytes > 0)
+	{
+		__m256i		x = load_last_bytes(a + bytes, bytes);
+		__m256i		y = load_last_bytes(b + bytes, bytes);
+
+		sums = add_counts(sums, count_bits(_mm256_xor_si256(x, y)));
+	}
+
+	return sum_counts(sums);
+}
+
+TARGET_AVX2
+static SimdJaccard
+jaccard_bytes_avx2(const uint8_t *a, const uint8_t *b, size_t bytes)
+{
+	__m256i		both = _mm256_setzero_si256();
+	__m256i		either = both;
+
+	if (bytes < 32)
+		return simd_scalar.jaccard_bytes(a, b, bytes);
+
+	while (bytes >= 32)
+	{
+		__m256i		in_both = _mm256_setzero_si256();
+		__m256i		in_either = in_both;
+
+		for (int i = 0; i < COUNTS_IN_BYTE && bytes >= 32; i++, bytes -= 32, a += 32, b += 32)
+		{
+			__m256i		x = load_bytes(a);
+			__m256i		y = load_bytes(b);
+
+			in_both = _mm256_add_epi8(in_both, count_bits(_mm256_and_si256(x, y)));
+			in_either = _mm256_add_epi8(in_either, count_bits(_mm256_or_si256(x, y)));
+		}
+		both = add_counts(both, in_both);
+		either = add_counts(either, in_either);
+	}
+
+	if (bytes > 0)
+	{
+		__m256i		x = load_last_bytes(a + bytes, bytes);
+		__m256i		y = load_last_bytes(b + bytes, bytes);
+
+		both = add_counts(both, count_bits(_mm256_and_si256(x, y)));
+		either = add_counts(either, count_bits(_mm256_or_si256(x, y)));
+	}
+
+	return (SimdJaccard)
+	{
+		sum_counts(both), sum_counts(either)
+	};
+}
+
 const SimdKernels simd_avx2 = {
 	.name = "avx2",
 	.usable = simd_avx2_usable,
@@ -964,6 +1090,8 @@ const SimdKernels simd_avx2 = {
 	.arrange_weights = arrange_weights_avx2,
 	.code_dots_arranged = code_dots_arranged_avx2,
 	.encode_f32 = encode_f32_avx2,
+	.hamming_bytes = hamming_bytes_avx2,
+	.jaccard_bytes = jaccard_bytes_avx2,
 };
 
 #endif							/* __x86_64__ */

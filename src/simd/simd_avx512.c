@@ -672,6 +672,73 @@ encode_f32_avx512(const float *c, const float *o, size_t n, int bits,
 	}
 }
 
+/*
+ * The number of bits set in each eight bytes, looked up as in avx2: the
+ * instruction that counts bits came later than F and BW.
+ */
+TARGET_AVX512
+static inline __m512i
+count_bits(__m512i bytes)
+{
+	const __m512i counts = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4));
+	const __m512i low = _mm512_set1_epi8(0x0f);
+	__m512i		high = _mm512_and_si512(_mm512_srli_epi16(bytes, 4), low);
+
+	return _mm512_sad_epu8(_mm512_add_epi8(_mm512_shuffle_epi8(counts, _mm512_and_si512(bytes, low)),
+										   _mm512_shuffle_epi8(counts, high)),
+						   _mm512_setzero_si512());
+}
+
+/*
+ * The mask of the first n bytes, or of all 64 if there are more.
+ */
+static inline __mmask64
+byte_mask(size_t n)
+{
+	return n >= 64 ? ~UINT64_C(0) : (UINT64_C(1) << n) - 1;
+}
+
+TARGET_AVX512
+static uint64_t
+hamming_bytes_avx512(const uint8_t *a, const uint8_t *b, size_t bytes)
+{
+	__m512i		sums = _mm512_setzero_si512();
+
+	for (size_t i = 0; i < bytes; i += 64)
+	{
+		__mmask64	mask = byte_mask(bytes - i);
+		__m512i		x = _mm512_maskz_loadu_epi8(mask, a + i);
+		__m512i		y = _mm512_maskz_loadu_epi8(mask, b + i);
+
+		sums = _mm512_add_epi64(sums, count_bits(_mm512_xor_si512(x, y)));
+	}
+
+	return (uint64_t) _mm512_reduce_add_epi64(sums);
+}
+
+TARGET_AVX512
+static SimdJaccard
+jaccard_bytes_avx512(const uint8_t *a, const uint8_t *b, size_t bytes)
+{
+	__m512i		both = _mm512_setzero_si512();
+	__m512i		either = both;
+
+	for (size_t i = 0; i < bytes; i += 64)
+	{
+		__mmask64	mask = byte_mask(bytes - i);
+		__m512i		x = _mm512_maskz_loadu_epi8(mask, a + i);
+		__m512i		y = _mm512_maskz_loadu_epi8(mask, b + i);
+
+		both = _mm512_add_epi64(both, count_bits(_mm512_and_si512(x, y)));
+		either = _mm512_add_epi64(either, count_bits(_mm512_or_si512(x, y)));
+	}
+
+	return (SimdJaccard)
+	{
+		(uint64_t) _mm512_reduce_add_epi64(both), (uint64_t) _mm512_reduce_add_epi64(either)
+	};
+}
+
 const SimdKernels simd_avx512 = {
 	.name = "avx512",
 	.usable = simd_avx512_usable,
@@ -690,6 +757,8 @@ const SimdKernels simd_avx512 = {
 	.arrange_weights = arrange_weights_avx512,
 	.code_dots_arranged = code_dots_arranged_avx512,
 	.encode_f32 = encode_f32_avx512,
+	.hamming_bytes = hamming_bytes_avx512,
+	.jaccard_bytes = jaccard_bytes_avx512,
 };
 
 #endif							/* __x86_64__ */

@@ -605,6 +605,64 @@ encode_f32_neon(const float *c, const float *o, size_t n, int bits,
 	return result;
 }
 
+/*
+ * Add the bits set in 16 bytes to eight sums, at most COUNTS_IN_SUM times.
+ */
+static inline uint16x8_t
+count_bits(uint16x8_t sums, uint8x16_t bytes)
+{
+	return vpadalq_u8(sums, vcntq_u8(bytes));
+}
+
+#define COUNTS_IN_SUM	4095	/* of 16 each, in 16 bits */
+
+static uint64_t
+hamming_bytes_neon(const uint8_t *a, const uint8_t *b, size_t bytes)
+{
+	uint64_t	differ = 0;
+
+	while (bytes >= 16)
+	{
+		uint16x8_t	sums = vdupq_n_u16(0);
+
+		for (int i = 0; i < COUNTS_IN_SUM && bytes >= 16; i++, bytes -= 16, a += 16, b += 16)
+			sums = count_bits(sums, veorq_u8(vld1q_u8(a), vld1q_u8(b)));
+		differ += vaddlvq_u16(sums);
+	}
+
+	return differ + simd_scalar.hamming_bytes(a, b, bytes);
+}
+
+static SimdJaccard
+jaccard_bytes_neon(const uint8_t *a, const uint8_t *b, size_t bytes)
+{
+	SimdJaccard result = {0, 0};
+	SimdJaccard last;
+
+	while (bytes >= 16)
+	{
+		uint16x8_t	both = vdupq_n_u16(0);
+		uint16x8_t	either = both;
+
+		for (int i = 0; i < COUNTS_IN_SUM && bytes >= 16; i++, bytes -= 16, a += 16, b += 16)
+		{
+			uint8x16_t	x = vld1q_u8(a);
+			uint8x16_t	y = vld1q_u8(b);
+
+			both = count_bits(both, vandq_u8(x, y));
+			either = count_bits(either, vorrq_u8(x, y));
+		}
+		result.both += vaddlvq_u16(both);
+		result.either += vaddlvq_u16(either);
+	}
+
+	last = simd_scalar.jaccard_bytes(a, b, bytes);
+	result.both += last.both;
+	result.either += last.either;
+
+	return result;
+}
+
 static bool
 neon_usable(void)
 {
@@ -629,6 +687,8 @@ const SimdKernels simd_neon = {
 	.arrange_weights = arrange_weights_neon,
 	.code_dots_arranged = code_dots_arranged_neon,
 	.encode_f32 = encode_f32_neon,
+	.hamming_bytes = hamming_bytes_neon,
+	.jaccard_bytes = jaccard_bytes_neon,
 };
 
 #endif							/* __aarch64__ */

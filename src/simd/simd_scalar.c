@@ -500,6 +500,63 @@ encode_f32_scalar(const float *c, const float *o, size_t n, int bits,
 	return result;
 }
 
+/*
+ * The number of bits set: in each two, each four, each byte, then in all.
+ */
+static inline uint64_t
+count_bits(uint64_t word)
+{
+	word -= word >> 1 & EIGHT(0x55);
+	word = (word & EIGHT(0x33)) + (word >> 2 & EIGHT(0x33));
+	word = (word + (word >> 4)) & EIGHT(0x0f);
+	return word * EIGHT(1) >> 56;
+}
+
+/*
+ * Fewer than eight bytes, and zeros.
+ */
+static inline uint64_t
+load_last(const uint8_t *p, size_t bytes)
+{
+	uint64_t	word = 0;
+
+	memcpy(&word, p, bytes);
+	return word;
+}
+
+static uint64_t
+hamming_bytes_scalar(const uint8_t *a, const uint8_t *b, size_t bytes)
+{
+	uint64_t	differ = 0;
+
+	for (; bytes >= 8; bytes -= 8, a += 8, b += 8)
+		differ += count_bits(load_word(a) ^ load_word(b));
+	if (bytes > 0)
+		differ += count_bits(load_last(a, bytes) ^ load_last(b, bytes));
+
+	return differ;
+}
+
+static SimdJaccard
+jaccard_bytes_scalar(const uint8_t *a, const uint8_t *b, size_t bytes)
+{
+	SimdJaccard result = {0, 0};
+
+	for (; bytes > 0; a += 8, b += 8)
+	{
+		uint64_t	x = bytes >= 8 ? load_word(a) : load_last(a, bytes);
+		uint64_t	y = bytes >= 8 ? load_word(b) : load_last(b, bytes);
+
+		result.both += count_bits(x & y);
+		result.either += count_bits(x | y);
+		if (bytes < 8)
+			break;
+		bytes -= 8;
+	}
+
+	return result;
+}
+
 static bool
 scalar_usable(void)
 {
@@ -524,4 +581,6 @@ const SimdKernels simd_scalar = {
 	.arrange_weights = arrange_weights_scalar,
 	.code_dots_arranged = code_dots_arranged_scalar,
 	.encode_f32 = encode_f32_scalar,
+	.hamming_bytes = hamming_bytes_scalar,
+	.jaccard_bytes = jaccard_bytes_scalar,
 };

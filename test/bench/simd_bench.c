@@ -40,7 +40,7 @@ enum
 {
 	L2, INNER_PRODUCT, COSINE, L1,
 	L2_I8, L1_I8, INNER_PRODUCT_I8, I8_I8, MAX_ABS, QUANTIZE, DEQUANTIZE,
-	ENCODE_1, ENCODE_4, ARRANGE, DOTS, DOTS_ARRANGED, DOTS_COLD,
+	ENCODE_1, ENCODE_4, ARRANGE, HAMMING, JACCARD, DOTS, DOTS_ARRANGED, DOTS_COLD,
 	N_KERNELS
 };
 
@@ -48,7 +48,7 @@ static const char *const kernel_names[N_KERNELS] = {
 	"l2_squared_f32", "inner_product_f32", "cosine_f32", "l1_f32",
 	"l2_squared_f32_i8", "l1_f32_i8", "inner_product_f32_i8", "inner_product_i8",
 	"max_abs_f32", "quantize_i8", "dequantize_i8",
-	"encode_f32, 1 bit", "encode_f32, 4 bits", "arrange_weights",
+	"encode_f32, 1 bit", "encode_f32, 4 bits", "arrange_weights", "hamming_bytes", "jaccard_bytes",
 	"code_dots", "code_dots_arranged", "the same, cold"
 };
 
@@ -235,6 +235,44 @@ encode_f32_plain(const float *c, const float *o, size_t n, int bits,
 	return s;
 }
 
+/* Lengths here are multiples of eight bytes. */
+static uint64_t
+hamming_bytes_plain(const uint8_t *a, const uint8_t *b, size_t bytes)
+{
+	uint64_t	differ = 0;
+
+	for (size_t i = 0; i < bytes; i += 8)
+	{
+		uint64_t	x,
+					y;
+
+		memcpy(&x, a + i, 8);
+		memcpy(&y, b + i, 8);
+		differ += (uint64_t) __builtin_popcountll(x ^ y);
+	}
+
+	return differ;
+}
+
+static SimdJaccard
+jaccard_bytes_plain(const uint8_t *a, const uint8_t *b, size_t bytes)
+{
+	SimdJaccard result = {0, 0};
+
+	for (size_t i = 0; i < bytes; i += 8)
+	{
+		uint64_t	x,
+					y;
+
+		memcpy(&x, a + i, 8);
+		memcpy(&y, b + i, 8);
+		result.both += (uint64_t) __builtin_popcountll(x & y);
+		result.either += (uint64_t) __builtin_popcountll(x | y);
+	}
+
+	return result;
+}
+
 static const SimdKernels plain = {
 	.name = "plain C",
 	.l2_squared_f32 = l2_squared_f32_plain,
@@ -252,6 +290,8 @@ static const SimdKernels plain = {
 	.arrange_weights = arrange_weights_plain,
 	.code_dots_arranged = code_dots_plain,
 	.encode_f32 = encode_f32_plain,
+	.hamming_bytes = hamming_bytes_plain,
+	.jaccard_bytes = jaccard_bytes_plain,
 };
 
 /* Keeps the compiler from dropping calls whose result nobody reads. */
@@ -280,6 +320,7 @@ run_once(const SimdKernels *rung, int kernel, int n, int i)
 	const int8_t *b8 = bytes + i * n;
 	SimdCosine	cosine;
 	SimdCodeSums sums;
+	SimdJaccard jaccard;
 
 	switch (kernel)
 	{
@@ -311,6 +352,11 @@ run_once(const SimdKernels *rung, int kernel, int n, int i)
 		case ARRANGE:
 			rung->arrange_weights(b8, n / 64, bytes_out);
 			return bytes_out[0];
+		case HAMMING:
+			return (float) rung->hamming_bytes(rows, rows + i * n / 8, n / 8);
+		case JACCARD:
+			jaccard = rung->jaccard_bytes(rows, rows + i * n / 8, n / 8);
+			return (float) (jaccard.both + jaccard.either);
 		default:
 			sums = rung->encode_f32(data, b, n, kernel == ENCODE_1 ? 1 : 4, 6, planes, n / 8);
 			return sums.xr + sums.xc;
