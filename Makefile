@@ -27,11 +27,13 @@ OBJS = \
 	src/hnsw/hnsw_graph.o \
 	src/hnsw/hnsw_insert.o \
 	src/hnsw/hnsw_inspect.o \
+	src/hnsw/hnsw_opclass.o \
 	src/hnsw/hnsw_page.o \
 	src/hnsw/hnsw_prune.o \
 	src/hnsw/hnsw_repair.o \
 	src/hnsw/hnsw_rotation.o \
 	src/hnsw/hnsw_scan.o \
+	src/hnsw/hnsw_sparse.o \
 	src/hnsw/hnsw_vacuum.o \
 	src/hnsw/hnsw_walk.o \
 	src/simd/simd.o \

@@ -23,15 +23,9 @@
 #include "utils/lsyscache.h"
 #include "utils/regproc.h"
 #include "utils/syscache.h"
-#include "vector/vector.h"
 
 VM_FUNCTION_INFO(hnswhandler);
-VM_FUNCTION_INFO(hnsw_vector_l2_support);
-VM_FUNCTION_INFO(hnsw_vector_ip_support);
-VM_FUNCTION_INFO(hnsw_vector_cosine_support);
-VM_FUNCTION_INFO(hnsw_vector_l1_support);
 
-StaticAssertDecl(HNSW_MAX_DIM == VECTOR_MAX_DIM, "every vector can be indexed");
 StaticAssertDecl(sizeof(HnswStorage) == sizeof(int), "an option of this type is stored as an int");
 
 /* ---- settings and options */
@@ -254,41 +248,6 @@ parse_options(Datum reloptions, bool validate)
 	return (bytea *) build_reloptions(reloptions, validate, option_kind, sizeof(HnswOptions),
 									  options, lengthof(options));
 }
-
-/* ---- operator classes of type vector */
-
-static int
-vector_value_load(Datum value, int dim, float *out)
-{
-	Vector	   *vector = vector_from_datum(value);
-	int			given = vector->dim;
-
-	if (given == dim)
-		memcpy(out, vector->x, dim * sizeof(float));
-	if ((Pointer) vector != DatumGetPointer(value))
-		pfree(vector);
-	return given;
-}
-
-/*
- * SQL: hnsw_vector_..._support(internal) -> internal, the HnswOpclass of an
- * operator class.
- */
-#define VECTOR_SUPPORT(name, metric) \
-	Datum \
-	name(PG_FUNCTION_ARGS) \
-	{ \
-		static const HnswOpclass opclass = { \
-			metric, HNSW_MAX_DIM, vector_value_load \
-		}; \
-		\
-		PG_RETURN_POINTER(&opclass); \
-	}
-
-VECTOR_SUPPORT(hnsw_vector_l2_support, HNSW_L2)
-VECTOR_SUPPORT(hnsw_vector_ip_support, HNSW_IP)
-VECTOR_SUPPORT(hnsw_vector_cosine_support, HNSW_COSINE)
-VECTOR_SUPPORT(hnsw_vector_l1_support, HNSW_L1)
 
 /* ---- amvalidate */
 

@@ -53,6 +53,8 @@ typedef struct HnswOpclass
 {
 	HnswMetric	metric;
 	int			max_dim;
+	bool		sparse;			/* vectors are HnswSparse */
+	const char *mismatch;		/* message: dimensions of the index, and given */
 
 	/*
 	 * Store a value, which may be toasted, as floats, neither scaled nor

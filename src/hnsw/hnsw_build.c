@@ -43,6 +43,7 @@ make_meta(Relation rel)
 	const HnswOptions *options = (const HnswOptions *) rel->rd_options;
 	int			dim = TupleDescAttr(RelationGetDescr(rel), 0)->atttypmod;
 	HnswMeta	meta;
+	HnswShape	shape;
 
 	memset(&meta, 0, sizeof(meta));
 	meta.m = options == NULL ? HNSW_DEFAULT_M : options->m;
@@ -57,6 +58,12 @@ make_meta(Relation rel)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("column cannot have more than %d dimensions for hnsw index", opclass->max_dim)));
+	if (meta.storage == HNSW_INT8 &&
+		(opclass->sparse || hnsw_is_bits(opclass->metric) || opclass->metric == HNSW_POINCARE))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("storage \"int8\" does not support the operator class of index \"%s\"",
+						RelationGetRelationName(rel))));
 	if (meta.ef_construction < 2 * meta.m)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -65,8 +72,14 @@ make_meta(Relation rel)
 	meta.version = HNSW_VERSION;
 	meta.dim = dim;
 	meta.metric = opclass->metric;
-	meta.bits = hnsw_default_bits(meta.metric, dim);
-	meta.links = hnsw_default_links(dim, meta.storage, meta.bits, meta.m);
+	if (opclass->sparse)
+		meta.storage = HNSW_SPARSE;
+	shape = (HnswShape)
+	{
+		dim, meta.metric, meta.storage
+	};
+	meta.bits = shape.bits = hnsw_default_bits(&shape);
+	meta.links = hnsw_default_links(&shape, meta.m);
 	meta.branching = HNSW_BRANCHING;
 	meta.entry = HNSW_NO_NODE;
 	meta.entry_level = -1;

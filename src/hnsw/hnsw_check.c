@@ -18,6 +18,7 @@
 #include "funcapi.h"
 #include "hnsw/hnsw.h"
 #include "hnsw/hnsw_inspect.h"
+#include "hnsw/hnsw_sparse.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -77,6 +78,7 @@ typedef struct Check
 	DirectoryCopy directory;
 	char	   *image;			/* a slot */
 	char	   *other;			/* one that it leads to */
+	HnswSlot   *made;			/* one whose first link is made for comparison */
 	char	   *piece;			/* of a multi-page slot */
 	float	   *own;			/* vectors of the two */
 	float	   *neighbour;
@@ -717,6 +719,27 @@ is_state_of_level(uint16 state, int level)
 	return state == HNSW_ENTRY_LIVE || state == HNSW_ENTRY_DEAD;
 }
 
+/* Invariant 5, for a sparse vector, which is in check->own. */
+static void
+check_sparse(Check *check, const HnswSlot *slot, BlockNumber block)
+{
+	const HnswSparse *sparse = (const HnswSparse *) check->own;
+	double		norm = 0;
+
+	if (slot->scale != 1 || slot->error != sparse->error || !(slot->error >= 0) || !isfinite(slot->error))
+		note(check, 5, block, slot->node, "scale is %g and error %g, not 1 and %g", slot->scale, slot->error, sparse->error);
+	for (int i = 0; i < HNSW_SPARSE_KEPT; i++)
+	{
+		bool		none = sparse->indices[i] == HNSW_SPARSE_NONE;
+
+		norm += (double) sparse->values[i] * sparse->values[i];
+		if (none ? sparse->values[i] != 0 : i > 0 && sparse->indices[i - 1] >= sparse->indices[i])
+			note(check, 5, block, slot->node, "element %d of the vector is out of place", i);
+	}
+	if (!(fabs(slot->norm - norm) <= 1e-3 * norm + FLT_MIN))
+		note(check, 5, block, slot->node, "norm is %g, that of the vector %g", slot->norm, norm);
+}
+
 /* Invariant 5: what a slot says of its vector; its floats are in check->own. */
 static void
 check_vector(Check *check, const HnswSlot *slot, BlockNumber block)
@@ -726,8 +749,19 @@ check_vector(Check *check, const HnswSlot *slot, BlockNumber block)
 	double		norm = 0;
 	double		error;
 
-	for (int i = 0; i < dim; i++)
+	if (g->shape.storage == HNSW_SPARSE)
+	{
+		check_sparse(check, slot, block);
+		return;
+	}
+	for (int i = 0; i < dim && !hnsw_is_bits(g->shape.metric); i++)
 		norm += (double) check->own[i] * check->own[i];
+	if (g->shape.metric == HNSW_POINCARE)
+	{
+		if (!(norm < 1))
+			note(check, 5, block, slot->node, "vector of squared length %g is not in the ball", norm);
+		norm = 1 - norm;
+	}
 	if (g->shape.storage == HNSW_FLOAT32)
 	{
 		if (slot->scale != 1 || slot->error != 0)
@@ -778,6 +812,18 @@ typedef enum Fit
 	FIT_WRONG					/* this vector's code, with wrong factors */
 } Fit;
 
+/* Whether a link, but for its number, is what hnsw_slot_set_link makes of the two. */
+static bool
+is_made_so(Check *check, const HnswSlot *slot, int link)
+{
+	const HnswGeometry *g = GEOMETRY(check);
+
+	hnsw_slot_set_link(g, check->made, 0, 0, check->own, check->neighbour);
+	return memcmp(hnsw_slot_code(g, slot, link), hnsw_slot_code(g, check->made, 0), g->code_bytes) == 0 &&
+		(hnsw_is_bits(g->shape.metric) ||
+		 memcmp(hnsw_slot_factors(g, slot) + link, hnsw_slot_factors(g, check->made), sizeof(HnswFactors)) == 0);
+}
+
 /*
  * Whether the code of a link is that of the neighbour whose vector is in
  * check->neighbour; the node's own is in check->own.
@@ -810,6 +856,9 @@ fit_code(Check *check, const HnswSlot *slot, int link)
 	double		k;
 	bool		good;
 
+	/* Those are made of vectors that nothing has been lost of, at build too. */
+	if (hnsw_is_bits(g->shape.metric) || g->shape.storage == HNSW_SPARSE)
+		return is_made_so(check, slot, link) ? FIT_GOOD : FIT_STALE;
 	for (int i = 0; i < dim; i++)
 	{
 		double		c = check->own[i];
@@ -854,6 +903,16 @@ fit_code(Check *check, const HnswSlot *slot, int link)
 			k = -factors->multiply / 2.0;
 			good = fabs(factors->add + factors->multiply * xc - r2) <= 2 * length * off + off * off + slack;
 			break;
+	}
+
+	if (g->shape.metric == HNSW_POINCARE)
+	{
+		double		scale = hnsw_slot_scales(g, slot)[link];
+		double		neighbour2 = 0;
+
+		for (int i = 0; i < dim; i++)
+			neighbour2 += (double) check->neighbour[i] * check->neighbour[i];
+		good = good && fabs(scale * (1 - neighbour2) - 1) <= 1e-6;
 	}
 
 	/*
@@ -961,7 +1020,13 @@ check_odd(Check *check, const HnswSlot *slot, uint16 state, BlockNumber block)
 		note(check, 11, block, slot->node, "node of the vectors without direction is of an upper level");
 	if (slot->count != 0)
 		note(check, 11, block, slot->node, "node of the vectors without direction has links");
-	for (int i = 0; i < GEOMETRY(check)->shape.dim; i++)
+	if (GEOMETRY(check)->shape.storage == HNSW_SPARSE)
+	{
+		if (((HnswSparse *) check->own)->indices[0] != HNSW_SPARSE_NONE)
+			note(check, 11, block, slot->node, "node of the vectors without direction has one");
+		return;
+	}
+	for (int i = 0; i < GEOMETRY(check)->words; i++)
 	{
 		if (check->own[i] != 0)
 		{
@@ -1123,8 +1188,9 @@ check_index(Check *check)
 	image_size = Max((Size) g->pages_per_slot * HNSW_PAGE_ROOM, g->slot_size);
 	check->image = palloc0(image_size);
 	check->other = palloc0(image_size);
-	check->own = palloc(sizeof(float) * g->shape.dim);
-	check->neighbour = palloc(sizeof(float) * g->shape.dim);
+	check->made = palloc0(image_size);
+	check->own = palloc(sizeof(float) * g->words);
+	check->neighbour = palloc(sizeof(float) * g->words);
 	check->tids = tuplesort_begin_datum(INT8OID, Int8LessOperator, InvalidOid, false, maintenance_work_mem,
 										NULL, TUPLESORT_NONE);
 	for (uint32 group = 0; group < groups && !is_full(check); group++)

@@ -19,12 +19,17 @@
  *	sum |t[i] - x[i] a| = sum max(|t[i]|, a) - sum x[i] clamp(t[i], -a, a)
  *
  * with t = q - c.  The clamp is taken at the mean a of the node's neighbours.
+ *
+ * In the Poincare ball |q - o|^2 is estimated as above and then divided by
+ * 1 - |q|^2 and 1 - |o|^2, of which the second is kept with the code.  A bit string
+ * is coded by its own first bits, all of them up to 2,048, and needs no factors.
  */
 #include "hnsw/hnsw_code.h"
 
 #include <math.h>
 #include <string.h>
 
+#include "hnsw/hnsw_sparse.h"
 #include "simd/simd.h"
 
 #define WEIGHT_MAX 127
@@ -33,7 +38,7 @@
 size_t
 hnsw_query_size(const HnswGeometry *g)
 {
-	return sizeof(HnswQuery) + sizeof(float) * 2 * g->shape.dim +
+	return sizeof(HnswQuery) + sizeof(float) * (2 * g->words + g->code_dim) +
 		sizeof(int32_t) * HNSW_MAX_LINKS + (size_t) g->plane_bytes * 8 * 2;
 }
 
@@ -48,8 +53,9 @@ hnsw_query_init(void *memory, const HnswGeometry *g)
 
 	query->geometry = g;
 	query->vector = (float *) (query + 1);
-	query->scratch = query->vector + g->shape.dim;
-	query->sums = (int32_t *) (query->scratch + g->shape.dim);
+	query->scratch = query->vector + g->words;
+	query->coded = g->shape.storage == HNSW_SPARSE ? query->scratch + g->words : query->vector;
+	query->sums = (int32_t *) (query->scratch + g->words + g->code_dim);
 	query->weights = (int8_t *) (query->sums + HNSW_MAX_LINKS);
 	query->arranged = query->weights + (size_t) g->plane_bytes * 8;
 	memset(query->weights, 0, (size_t) g->plane_bytes * 8);
@@ -62,7 +68,7 @@ hnsw_query_init(void *memory, const HnswGeometry *g)
 static void
 set_weights(HnswQuery *query, const float *values)
 {
-	int			dim = query->geometry->shape.dim;
+	int			dim = query->geometry->code_dim;
 	float		largest = simd->max_abs_f32(values, dim);
 	int32_t		sum = 0;
 
@@ -82,17 +88,44 @@ set_weights(HnswQuery *query, const float *values)
 	query->weight_sum = sum;
 }
 
+/* 1 - |u|^2, in double precision as it may be next to nothing. */
+static double
+from_boundary(const float *u, int dim)
+{
+	double		squared = 0;
+
+	for (int i = 0; i < dim; i++)
+		squared += (double) u[i] * u[i];
+	return 1 - squared;
+}
+
+/* What a slot and a query say of the length of their vector. */
+static float
+norm_of(const HnswGeometry *g, const float *vector)
+{
+	if (hnsw_is_bits(g->shape.metric))
+		return 0;
+	if (g->shape.metric == HNSW_POINCARE)
+		return (float) from_boundary(vector, g->shape.dim);
+	if (g->shape.storage == HNSW_SPARSE)
+		return hnsw_sparse_norm((const HnswSparse *) vector);
+	return simd->inner_product_f32(vector, vector, g->shape.dim);
+}
+
 /*
  * Make a query whose vector is filled in ready.
  */
 void
 hnsw_query_prepare(HnswQuery *query)
 {
-	int			dim = query->geometry->shape.dim;
+	const HnswGeometry *g = query->geometry;
 
-	query->norm = simd->inner_product_f32(query->vector, query->vector, dim);
-	if (query->geometry->shape.metric != HNSW_L1)
-		set_weights(query, query->vector);
+	query->norm = norm_of(g, query->vector);
+	if (g->shape.storage == HNSW_SPARSE)
+		hnsw_sparse_sketch((const HnswSparse *) query->vector, query->coded);
+	else if (g->shape.metric == HNSW_L1 || hnsw_is_bits(g->shape.metric))
+		return;
+	set_weights(query, query->coded);
 }
 
 /*
@@ -105,8 +138,8 @@ hnsw_exact(const HnswQuery *query, const HnswSlot *slot)
 	const void *vector = hnsw_slot_vector(g, slot);
 	size_t		dim = g->shape.dim;
 
-	if (g->shape.storage == HNSW_FLOAT32)
-		return hnsw_distance(g->shape.metric, query->vector, vector, g->shape.dim);
+	if (g->shape.storage != HNSW_INT8)
+		return hnsw_distance(g, query->vector, vector);
 	switch (g->shape.metric)
 	{
 		case HNSW_IP:
@@ -177,6 +210,84 @@ estimate_l1(HnswQuery *query, const HnswSlot *slot,
 		estimates[i] = base + factors[which[i]].multiply * (inside - estimates[i]);
 }
 
+static float
+hamming(const float *a, const float *b, int words)
+{
+	return (float) simd->hamming_bytes((const uint8_t *) a, (const uint8_t *) b, (size_t) words * 4);
+}
+
+/* 1 where they share nothing, as the operator has it. */
+static float
+jaccard(const float *a, const float *b, int words)
+{
+	SimdJaccard counts = simd->jaccard_bytes((const uint8_t *) a, (const uint8_t *) b, (size_t) words * 4);
+
+	return counts.both == 0 ? 1 : (float) (1 - (double) counts.both / counts.either);
+}
+
+static float
+bits_distance(HnswMetric metric, const float *a, const float *b, int words)
+{
+	return metric == HNSW_HAMMING ? hamming(a, b, words) : jaccard(a, b, words);
+}
+
+static void
+estimate_bits(const HnswQuery *query, const HnswSlot *slot,
+			  const uint16_t *which, int count, float *estimates)
+{
+	const HnswGeometry *g = query->geometry;
+	int			words = g->code_bytes / 4 < g->words ? g->code_bytes / 4 : g->words;
+	float		scale = g->shape.metric == HNSW_HAMMING ? (float) g->words / words : 1;
+
+	for (int i = 0; i < count; i++)
+		estimates[i] = scale * bits_distance(g->shape.metric, query->vector,
+											 (const float *) hnsw_slot_code(g, slot, which[i]), words);
+}
+
+/*
+ * Of a sketch only Euclidean distances can be told.  Taxicab distances are taken
+ * to be as much longer as that of the node itself is.
+ */
+static void
+estimate_sparse_l1(const HnswQuery *query, const HnswSlot *slot, float exact,
+				   const uint16_t *which, int count, float *estimates)
+{
+	const HnswFactors *factors = hnsw_slot_factors(query->geometry, slot);
+	float		squared = hnsw_sparse_l2_squared((const HnswSparse *) query->vector,
+												 hnsw_slot_vector(query->geometry, slot));
+	float		longer = squared > 0 ? exact / sqrtf(squared) : 1;
+
+	for (int i = 0; i < count; i++)
+	{
+		const HnswFactors *f = &factors[which[i]];
+
+		estimates[i] = longer * sqrtf(fmaxf(0, squared + f->add + f->multiply * estimates[i]));
+	}
+}
+
+/* From estimates that add to the squared Euclidean distance of the node. */
+static void
+estimate_poincare(const HnswQuery *query, const HnswSlot *slot, float exact,
+				  const uint16_t *which, int count, float *estimates)
+{
+	const HnswGeometry *g = query->geometry;
+	const HnswFactors *factors = hnsw_slot_factors(g, slot);
+	const float *scales = hnsw_slot_scales(g, slot);
+	float		euclidean = exact * query->norm * slot->norm;
+	float		length = sqrtf(fmaxf(0, 1 - query->norm));
+
+	for (int i = 0; i < count; i++)
+	{
+		const HnswFactors *f = &factors[which[i]];
+		float		scale = scales[which[i]];
+
+		/* Two points are as far apart at least as their lengths differ. */
+		float		radial = length - sqrtf(fmaxf(0, 1 - 1 / scale));
+
+		estimates[i] = fmaxf(euclidean + f->add + f->multiply * estimates[i], radial * radial) * scale / query->norm;
+	}
+}
+
 /*
  * Estimate the distances from the query to the neighbours of a node that
  * which[0 .. count - 1] names by the indexes of their links; count is at most
@@ -192,17 +303,46 @@ hnsw_estimate(HnswQuery *query, const HnswSlot *slot, float exact,
 
 	if (count == 0)
 		return;
-	if (g->shape.metric == HNSW_L1)
+	if (g->shape.metric == HNSW_L1 && g->shape.storage != HNSW_SPARSE)
 	{
 		estimate_l1(query, slot, which, count, estimates);
 		return;
 	}
+	if (hnsw_is_bits(g->shape.metric))
+	{
+		estimate_bits(query, slot, which, count, estimates);
+		return;
+	}
 	code_sums(query, slot, g->shape.bits, which, count, estimates);
+	if (g->shape.metric == HNSW_L1)
+	{
+		estimate_sparse_l1(query, slot, exact, which, count, estimates);
+		return;
+	}
+	if (g->shape.metric == HNSW_POINCARE)
+	{
+		estimate_poincare(query, slot, exact, which, count, estimates);
+		return;
+	}
 	for (int i = 0; i < count; i++)
 	{
 		const HnswFactors *f = &factors[which[i]];
 
 		estimates[i] = exact + f->add + f->multiply * estimates[i];
+	}
+}
+
+/*
+ * Make a formed vector that is zero everywhere.
+ */
+void
+hnsw_zero_vector(const HnswGeometry *g, float *vector)
+{
+	memset(vector, 0, g->words * sizeof(float));
+	if (g->shape.storage == HNSW_SPARSE)
+	{
+		for (int i = 0; i < HNSW_SPARSE_KEPT; i++)
+			((HnswSparse *) vector)->indices[i] = HNSW_SPARSE_NONE;
 	}
 }
 
@@ -217,12 +357,12 @@ hnsw_slot_store(const HnswGeometry *g, HnswSlot *slot, const float *vector)
 	int8_t	   *rounded;
 	float		squared;
 
-	if (g->shape.storage == HNSW_FLOAT32)
+	if (g->shape.storage != HNSW_INT8)
 	{
-		memcpy(hnsw_slot_vector(g, slot), vector, dim * sizeof(float));
+		memcpy(hnsw_slot_vector(g, slot), vector, g->words * sizeof(float));
 		slot->scale = 1;
-		slot->error = 0;
-		slot->norm = simd->inner_product_f32(vector, vector, dim);
+		slot->error = g->shape.storage == HNSW_SPARSE ? ((const HnswSparse *) vector)->error : 0;
+		slot->norm = norm_of(g, vector);
 		return;
 	}
 	rounded = hnsw_slot_vector(g, slot);
@@ -252,8 +392,8 @@ hnsw_slot_store(const HnswGeometry *g, HnswSlot *slot, const float *vector)
 void
 hnsw_slot_load(const HnswGeometry *g, const HnswSlot *slot, float *vector)
 {
-	if (g->shape.storage == HNSW_FLOAT32)
-		memcpy(vector, hnsw_slot_vector(g, slot), g->shape.dim * sizeof(float));
+	if (g->shape.storage != HNSW_INT8)
+		memcpy(vector, hnsw_slot_vector(g, slot), g->words * sizeof(float));
 	else
 		simd->dequantize_i8(hnsw_slot_vector(g, slot), slot->scale, vector, g->shape.dim);
 }
@@ -265,7 +405,10 @@ void
 hnsw_slot_move_link(const HnswGeometry *g, HnswSlot *slot, int to, int from)
 {
 	hnsw_slot_links(g, slot)[to] = hnsw_slot_links(g, slot)[from];
-	hnsw_slot_factors(g, slot)[to] = hnsw_slot_factors(g, slot)[from];
+	if (!hnsw_is_bits(g->shape.metric))
+		hnsw_slot_factors(g, slot)[to] = hnsw_slot_factors(g, slot)[from];
+	if (g->shape.metric == HNSW_POINCARE)
+		hnsw_slot_scales(g, slot)[to] = hnsw_slot_scales(g, slot)[from];
 	if (to != from)
 		memcpy(hnsw_slot_code(g, slot, to), hnsw_slot_code(g, slot, from), g->code_bytes);
 }
@@ -278,14 +421,40 @@ void
 hnsw_slot_set_link(const HnswGeometry *g, HnswSlot *slot, int index, uint32_t link,
 				   const float *own, const float *neighbour)
 {
-	size_t		dim = g->shape.dim;
+	size_t		dim = g->code_dim;
 	HnswFactors *factors = hnsw_slot_factors(g, slot) + index;
 	uint8_t    *code = hnsw_slot_code(g, slot, index);
 	int			bits = g->shape.bits;
-	float		squared = simd->l2_squared_f32(own, neighbour, dim);
-	float		step = sqrtf(squared / dim);
+	float		sketches[2][HNSW_SKETCH_DIM];
+	const float *coded[2] = {own, neighbour};
+	float		squared;
+	float		coded_squared;
+	float		step;
 	SimdCodeSums sums;
 	float		k;
+
+	hnsw_slot_links(g, slot)[index] = link;
+	if (hnsw_is_bits(g->shape.metric))
+	{
+		size_t		bytes = g->words * sizeof(float);
+
+		memset(code, 0, g->code_bytes);
+		memcpy(code, neighbour, bytes < g->code_bytes ? bytes : g->code_bytes);
+		return;
+	}
+	if (g->shape.storage == HNSW_SPARSE)
+	{
+		squared = hnsw_sparse_l2_squared((const HnswSparse *) own, (const HnswSparse *) neighbour);
+		for (int i = 0; i < 2; i++)
+		{
+			hnsw_sparse_sketch((const HnswSparse *) coded[i], sketches[i]);
+			coded[i] = sketches[i];
+		}
+		coded_squared = simd->l2_squared_f32(coded[0], coded[1], dim);
+	}
+	else
+		squared = coded_squared = simd->l2_squared_f32(own, neighbour, dim);
+	step = sqrtf(coded_squared / dim);
 
 	/*
 	 * Components of a rotated residual are nearly Gaussian.  Uniform steps
@@ -296,42 +465,78 @@ hnsw_slot_set_link(const HnswGeometry *g, HnswSlot *slot, int index, uint32_t li
 		step *= 0.586f;
 	else if (bits == 4)
 		step *= 0.335f;
-	sums = simd->encode_f32(own, neighbour, dim, bits,
+	sums = simd->encode_f32(coded[0], coded[1], dim, bits,
 							step > 0 && isfinite(1 / step) ? 1 / step : 0, code, g->plane_bytes);
-	hnsw_slot_links(g, slot)[index] = link;
-	k = sums.xr > 0 ? squared / sums.xr : 0;
+	k = sums.xr > 0 ? coded_squared / sums.xr : 0;
 	switch (g->shape.metric)
 	{
 		case HNSW_IP:
-			factors->add = k * sums.xc -
-				(simd->inner_product_f32(own, neighbour, dim) - simd->inner_product_f32(own, own, dim));
+			factors->add = k * sums.xc + hnsw_distance(g, own, neighbour) - hnsw_distance(g, own, own);
 			factors->multiply = -k;
 			break;
 		case HNSW_L1:
-			factors->add = 0;
-			factors->multiply = simd->l1_f32(own, neighbour, dim) / dim;
-			break;
+			if (g->shape.storage != HNSW_SPARSE)
+			{
+				factors->add = 0;
+				factors->multiply = simd->l1_f32(own, neighbour, dim) / dim;
+				break;
+			}
+			/* FALLTHROUGH */
 		default:
 			factors->add = squared + 2 * k * sums.xc;
 			factors->multiply = -2 * k;
 			break;
 	}
+	if (g->shape.metric == HNSW_POINCARE)
+		hnsw_slot_scales(g, slot)[index] = (float) (1 / from_boundary(neighbour, dim));
 }
 
-/*
- * The distance of two rotated vectors.
- */
-float
-hnsw_distance(HnswMetric metric, const float *a, const float *b, int dim)
+/* Half of the argument of arsinh, squared; of points in the ball. */
+static float
+poincare(const float *u, const float *v, int dim)
+{
+	double		squared = 0;
+
+	for (int i = 0; i < dim; i++)
+		squared += ((double) u[i] - v[i]) * ((double) u[i] - v[i]);
+	return (float) (squared / (from_boundary(u, dim) * from_boundary(v, dim)));
+}
+
+static float
+sparse_distance(HnswMetric metric, const HnswSparse *a, const HnswSparse *b)
 {
 	switch (metric)
 	{
 		case HNSW_IP:
-			return -simd->inner_product_f32(a, b, dim);
+			return -hnsw_sparse_inner_product(a, b);
 		case HNSW_L1:
-			return simd->l1_f32(a, b, dim);
+			return hnsw_sparse_l1(a, b);
 		default:
-			return simd->l2_squared_f32(a, b, dim);
+			return hnsw_sparse_l2_squared(a, b);
+	}
+}
+
+/*
+ * The distance of two formed vectors.
+ */
+float
+hnsw_distance(const HnswGeometry *g, const float *a, const float *b)
+{
+	if (g->shape.storage == HNSW_SPARSE)
+		return sparse_distance(g->shape.metric, (const HnswSparse *) a, (const HnswSparse *) b);
+	switch (g->shape.metric)
+	{
+		case HNSW_IP:
+			return -simd->inner_product_f32(a, b, g->words);
+		case HNSW_L1:
+			return simd->l1_f32(a, b, g->words);
+		case HNSW_HAMMING:
+		case HNSW_JACCARD:
+			return bits_distance(g->shape.metric, a, b, g->words);
+		case HNSW_POINCARE:
+			return poincare(a, b, g->words);
+		default:
+			return simd->l2_squared_f32(a, b, g->words);
 	}
 }
 
@@ -347,6 +552,8 @@ hnsw_output_distance(HnswMetric metric, float distance)
 			return sqrt(distance);
 		case HNSW_COSINE:
 			return distance / 2.0;
+		case HNSW_POINCARE:
+			return 2 * asinh(sqrt(distance));
 		default:
 			return distance;
 	}
@@ -366,7 +573,7 @@ length(float squared)
  * at a distance of "exact".
  *
  * By the triangle inequality the true distance is at least that of the rounded
- * vector less the error.  What the rotation and the sums of floats add to that,
+ * vector less the error, and less that of a sparse query, which is rounded too.  What the rotation and the sums of floats add to that,
  * here and in the operator, is at most slack times the lengths: four times the
  * bound of one sum (src/simd/README, "Precision"), and more for short ones.
  */
@@ -374,22 +581,25 @@ static double
 output_bound(const HnswQuery *query, const HnswSlot *slot, double exact)
 {
 	HnswMetric	metric = query->geometry->shape.metric;
-	double		slack = (query->geometry->shape.dim / 8.0 + 64) / (1 << 22);
-	double		norm = length(query->norm);
+	bool		sparse = query->geometry->shape.storage == HNSW_SPARSE;
+	int			terms = sparse ? HNSW_MAX_DIM : query->geometry->shape.dim;
+	double		slack = (terms / 8.0 + 64) / (1 << 22);
+	double		query_error = sparse ? ((const HnswSparse *) query->vector)->error : 0;
+	double		norm = length(query->norm) + query_error;
 	double		error = slot->error * (1 + slack);
 	double		least;
 
 	switch (metric)
 	{
 		case HNSW_IP:
-			least = exact - norm * error - slack * norm * (length(slot->norm) + error);
+			least = exact - norm * error - query_error * length(slot->norm) - slack * norm * (length(slot->norm) + error);
 			/* Sums that overflow here need not overflow there. */
 			return isfinite(least) ? least : -INFINITY;
 		case HNSW_L1:
-			least = exact * (1 - slack) - error;
+			least = exact * (1 - slack) - error - query_error * (1 + slack);
 			break;
 		default:
-			least = exact < 1e-30 ? 0 : sqrt(exact) * (1 - slack) - error - slack * norm;
+			least = exact < 1e-30 ? 0 : sqrt(exact) * (1 - slack) - error - query_error - slack * norm;
 			break;
 	}
 	if (!(least > 0 && isfinite(least)))

@@ -3,7 +3,8 @@
  *
  * Pure C.  README, "Codes", has the formulas.  Distances are internal ones, of
  * which only the order matters: squared for Euclidean and cosine, and negated
- * for inner product.
+ * for inner product.  Where it says floats, bit strings are words of 32 bits,
+ * and sparse vectors an HnswSparse.
  */
 #ifndef HNSW_CODE_H
 #define HNSW_CODE_H
@@ -21,9 +22,10 @@ typedef struct HnswSlot
 	uint8_t		level;			/* 0 to HNSW_MAX_LEVEL */
 	uint16_t	count;			/* links in use */
 	uint32_t	down;			/* the same vector one level below; or none */
-	float		scale;			/* of an int8 vector; 1 for float32 */
-	float		error;			/* length of what rounding to int8 took away */
-	float		norm;			/* squared length of the vector as stored */
+	float		scale;			/* of an int8 vector, else 1 */
+	float		error;			/* length of what rounding took away */
+	float		norm;			/* squared length of the vector as stored; of
+								 * HNSW_POINCARE 1 less that; of bit strings 0 */
 	uint32_t	reserved[2];	/* 0 */
 } HnswSlot;
 
@@ -60,6 +62,13 @@ hnsw_slot_factors(const HnswGeometry *g, const HnswSlot *slot)
 	return (HnswFactors *) ((char *) slot + g->factors_offset);
 }
 
+/* What the estimates of HNSW_POINCARE are multiplied by. */
+static inline float *
+hnsw_slot_scales(const HnswGeometry *g, const HnswSlot *slot)
+{
+	return (float *) ((char *) slot + g->scales_offset);
+}
+
 static inline uint8_t *
 hnsw_slot_code(const HnswGeometry *g, const HnswSlot *slot, int link)
 {
@@ -70,13 +79,15 @@ hnsw_slot_code(const HnswGeometry *g, const HnswSlot *slot, int link)
 typedef struct HnswQuery
 {
 	const HnswGeometry *geometry;
-	float	   *vector;			/* rotated, dim floats */
-	float		norm;			/* its squared length */
+	float	   *vector;			/* rotated, "words" floats */
+	float	   *coded;			/* what codes are multiplied with: vector, or
+								 * its sketch */
+	float		norm;			/* as of a slot */
 	int8_t	   *weights;		/* rounded, 64 a code word; for L1, see README */
 	int8_t	   *arranged;		/* the same in the order of the kernels */
 	float		weight_step;
 	int32_t		weight_sum;
-	float	   *scratch;		/* dim floats */
+	float	   *scratch;		/* as many */
 	int32_t    *sums;			/* HNSW_MAX_LINKS */
 } HnswQuery;
 
@@ -88,12 +99,13 @@ extern float hnsw_key(const HnswQuery *query, const HnswSlot *slot, float exact)
 extern void hnsw_estimate(HnswQuery *query, const HnswSlot *slot, float exact,
 						  const uint16_t *which, int count, float *estimates);
 
+extern void hnsw_zero_vector(const HnswGeometry *geometry, float *vector);
 extern void hnsw_slot_store(const HnswGeometry *geometry, HnswSlot *slot, const float *vector);
 extern void hnsw_slot_load(const HnswGeometry *geometry, const HnswSlot *slot, float *vector);
 extern void hnsw_slot_move_link(const HnswGeometry *geometry, HnswSlot *slot, int to, int from);
 extern void hnsw_slot_set_link(const HnswGeometry *geometry, HnswSlot *slot, int index, uint32_t link,
 							   const float *own, const float *neighbour);
-extern float hnsw_distance(HnswMetric metric, const float *a, const float *b, int dim);
+extern float hnsw_distance(const HnswGeometry *geometry, const float *a, const float *b);
 extern double hnsw_output_distance(HnswMetric metric, float distance);
 
 #endif							/* HNSW_CODE_H */

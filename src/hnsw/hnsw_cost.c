@@ -88,11 +88,10 @@ guess_geometry(HnswGeometry *geometry, Relation index, int dim)
 	HnswShape	shape;
 
 	shape.metric = index == NULL ? HNSW_L2 : hnsw_opclass(index)->metric;
-	shape.dim = dim < 1 ? 1 : Min(dim, HNSW_MAX_DIM);
-	shape.storage = options == NULL ? HNSW_FLOAT32 : options->storage;
-	shape.bits = hnsw_default_bits(shape.metric, shape.dim);
-	shape.links = hnsw_default_links(shape.dim, shape.storage, shape.bits,
-									 options == NULL ? HNSW_DEFAULT_M : options->m);
+	shape.storage = index != NULL && hnsw_opclass(index)->sparse ? HNSW_SPARSE : options == NULL ? HNSW_FLOAT32 : options->storage;
+	shape.dim = Max(1, Min(dim, hnsw_max_dim(&shape)));
+	shape.bits = hnsw_default_bits(&shape);
+	shape.links = hnsw_default_links(&shape, options == NULL ? HNSW_DEFAULT_M : options->m);
 	if (!hnsw_geometry(&shape, geometry))
 		elog(ERROR, "options of an hnsw index are out of range");
 }
@@ -115,8 +114,8 @@ is_toasted(const ScanPlan *plan, double size)
 static Cost
 distance_cost(const ScanPlan *plan)
 {
-	double		size = 8 + 4.0 * plan->geometry.shape.dim;
-	double		operators = 1 + plan->geometry.shape.dim / DISTANCE_ELEMENTS;
+	double		size = 8 + 4.0 * plan->geometry.words;
+	double		operators = 1 + plan->geometry.words / DISTANCE_ELEMENTS;
 
 	if (!is_toasted(plan, size))
 		return operators * cpu_operator_cost;

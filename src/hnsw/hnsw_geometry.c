@@ -4,22 +4,33 @@
 #include "hnsw/hnsw_geometry.h"
 
 #include "hnsw/hnsw_code.h"
+#include "hnsw/hnsw_sparse.h"
 
 /* Entries of a directory page; the rest of the page is for further TIDs. */
 #define GROUP_NODES 504
 
+/* A bit string is coded by its first bits, so many bytes of them. */
+#define MAX_BITS_CODE 256
+
 #define ALIGN8(n) (((n) + 7) & ~(uint32_t) 7)
 
 /*
- * The bits a dimension that a neighbour's code has by default.  Measured:
- * README, "Bits".  Codes of L1 are signs.
+ * The bits a dimension that a neighbour's code has by default, by the rest of a
+ * shape.  Measured:
+ * README, "Bits".  Codes of L1 are signs, those of bit strings the strings.  Points
+ * of hyperbolic space have few dimensions and, near the boundary, need all of them.
  */
 int
-hnsw_default_bits(HnswMetric metric, int dim)
+hnsw_default_bits(const HnswShape *shape)
 {
-	if (metric == HNSW_L1)
+	HnswMetric	metric = shape->metric;
+	int			dim = shape->dim;
+
+	if (shape->storage == HNSW_SPARSE)
+		return 2;
+	if (metric == HNSW_L1 || hnsw_is_bits(metric))
 		return 1;
-	if (dim <= 64)
+	if (dim <= 64 || metric == HNSW_POINCARE)
 		return 4;
 	return dim < 256 ? 2 : 1;
 }
@@ -32,17 +43,18 @@ more_fit(const HnswGeometry *a, const HnswGeometry *b)
 }
 
 /*
- * The links of a node by default: 2m, or up to an eighth fewer where that lets
+ * The links of a node of a shape, but for its links, by default: 2m, or up to an eighth fewer where that lets
  * more nodes share a page, and then as many more, up to 3m, as the page has room
  * for anyway (README, "Links").
  */
 int
-hnsw_default_links(int dim, HnswStorage storage, int bits, int m)
+hnsw_default_links(const HnswShape *given, int m)
 {
-	HnswShape	shape = {dim, HNSW_L2, storage, bits, 2 * m};
+	HnswShape	shape = *given;
 	HnswGeometry best;
 	HnswGeometry other;
 
+	shape.links = 2 * m;
 	if (!hnsw_geometry(&shape, &best))
 		return shape.links;
 	for (shape.links = 2 * m - 1; shape.links >= 2 * m - m / 4; shape.links--)
@@ -71,21 +83,47 @@ hnsw_geometry(const HnswShape *shape, HnswGeometry *geometry)
 	uint32_t	dim = shape->dim;
 	uint32_t	links = shape->links;
 
-	if (shape->dim < 1 || shape->dim > HNSW_MAX_DIM ||
+	if ((unsigned) shape->metric > HNSW_LAST_METRIC || (unsigned) shape->storage > HNSW_SPARSE ||
+		shape->dim < 1 || shape->dim > hnsw_max_dim(shape) ||
 		shape->bits < 1 || shape->bits > 4 ||
-		shape->links < 2 || shape->links > HNSW_MAX_LINKS ||
-		(unsigned) shape->metric > HNSW_L1 || (unsigned) shape->storage > HNSW_INT8)
+		shape->links < 2 || shape->links > HNSW_MAX_LINKS)
+		return false;
+	if (shape->storage != HNSW_FLOAT32 && (hnsw_is_bits(shape->metric) || shape->metric == HNSW_POINCARE))
+		return false;
+	if (hnsw_is_bits(shape->metric) && shape->bits != 1)
 		return false;
 
-	/* At most 254 * 8,012 + 64,032 bytes: nothing here can overflow. */
+	/* At most 254 * 8,016 + 64,032 bytes: nothing here can overflow. */
 	geometry->shape = *shape;
-	geometry->plane_bytes = (dim + 63) / 64 * 8;
+	if (shape->storage == HNSW_SPARSE)
+	{
+		geometry->words = HNSW_SPARSE_WORDS;
+		geometry->code_dim = HNSW_SKETCH_DIM;
+		geometry->plane_bytes = HNSW_SKETCH_DIM / 8;
+	}
+	else if (hnsw_is_bits(shape->metric))
+	{
+		geometry->words = (dim + 31) / 32;
+		geometry->code_dim = 0;
+		geometry->plane_bytes = ALIGN8(geometry->words * 4);
+		if (geometry->plane_bytes > MAX_BITS_CODE)
+			geometry->plane_bytes = MAX_BITS_CODE;
+	}
+	else
+	{
+		geometry->words = dim;
+		geometry->code_dim = dim;
+		geometry->plane_bytes = (dim + 63) / 64 * 8;
+	}
 	geometry->code_bytes = geometry->plane_bytes * shape->bits;
 	geometry->vector_offset = sizeof(HnswSlot);
 	geometry->ids_offset = geometry->vector_offset +
-		(shape->storage == HNSW_INT8 ? (dim + 3) / 4 * 4 : dim * 4);
+		(shape->storage == HNSW_INT8 ? (dim + 3) / 4 * 4 : geometry->words * 4);
 	geometry->factors_offset = geometry->ids_offset + links * sizeof(uint32_t);
-	geometry->codes_offset = geometry->factors_offset + links * sizeof(HnswFactors);
+	geometry->scales_offset = geometry->factors_offset +
+		(hnsw_is_bits(shape->metric) ? 0 : links * sizeof(HnswFactors));
+	geometry->codes_offset = geometry->scales_offset +
+		(shape->metric == HNSW_POINCARE ? links * sizeof(float) : 0);
 	geometry->slot_size = ALIGN8(geometry->codes_offset + links * geometry->code_bytes);
 	if (geometry->slot_size <= HNSW_PAGE_ROOM)
 	{

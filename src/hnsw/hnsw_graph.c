@@ -149,7 +149,7 @@ hnsw_graph_shared_init(HnswGraphShared *shared)
 static inline size_t
 vector_size(const HnswGraph *graph)
 {
-	return graph->geometry->shape.dim * (graph->geometry->shape.metric == HNSW_L1 ? sizeof(float) : 1);
+	return hnsw_is_whole(&graph->geometry->shape) ? graph->geometry->words * sizeof(float) : graph->geometry->shape.dim;
 }
 
 /*
@@ -192,7 +192,7 @@ void
 hnsw_graph_init(HnswGraph *graph, const HnswGeometry *geometry, int m, int ef_construction,
 				HnswGraphShared *shared, const HnswGraphHooks *hooks)
 {
-	size_t		dim = geometry->shape.dim;
+	size_t		dim = geometry->words;
 	size_t		padded = (size_t) geometry->plane_bytes * 8;
 	size_t		sketch_bytes = sizeof(HnswSketch) + geometry->plane_bytes;
 
@@ -211,7 +211,7 @@ hnsw_graph_init(HnswGraph *graph, const HnswGeometry *geometry, int m, int ef_co
 		ef_construction = DESCENT_WIDTH;
 	graph->ef_construction = ef_construction;
 	graph->followed = 2 * m;
-	graph->sketched = geometry->shape.metric != HNSW_L1 && dim >= MIN_SKETCHED_DIM;
+	graph->sketched = !hnsw_is_whole(&geometry->shape) && dim >= MIN_SKETCHED_DIM;
 	lay_out_chunk(graph, hooks->chunk_bytes > 0 ? hooks->chunk_bytes : CHUNK_BYTES);
 
 	/* Beyond the vector are zeros, up to a whole word of its code. */
@@ -235,8 +235,8 @@ hnsw_graph_load(HnswGraph *graph, const HnswVertex *vertex, float *vector)
 	uint32_t	node = vertex->node;
 	char	   *chunk = chunk_of(graph, node);
 
-	if (graph->geometry->shape.metric == HNSW_L1)
-		memcpy(vector, vector_in(graph, chunk, node), dim * sizeof(float));
+	if (hnsw_is_whole(&graph->geometry->shape))
+		memcpy(vector, vector_in(graph, chunk, node), graph->geometry->words * sizeof(float));
 	else
 		simd->dequantize_i8((int8_t *) vector_in(graph, chunk, node), sketch_in(graph, chunk, node)->scale,
 							vector, dim);
@@ -284,9 +284,9 @@ make_fresh(HnswGraph *graph, const float *vector)
 	float		largest;
 	SimdCodeSums sums;
 
-	if (g->shape.metric == HNSW_L1)
+	if (hnsw_is_whole(&g->shape))
 	{
-		memcpy(rounded, vector, dim * sizeof(float));
+		memcpy(rounded, vector, g->words * sizeof(float));
 		return;
 	}
 	largest = simd->max_abs_f32(vector, dim);
@@ -321,8 +321,8 @@ distance(const HnswGraph *graph, const HnswSketch *a, const void *a_vector, cons
 	int			dim = graph->geometry->shape.dim;
 	float		product;
 
-	if (graph->geometry->shape.metric == HNSW_L1)
-		return simd->l1_f32(a_vector, b_vector, dim);
+	if (hnsw_is_whole(&graph->geometry->shape))
+		return hnsw_distance(graph->geometry, a_vector, b_vector);
 	product = a->scale * b->scale * simd->inner_product_i8(a_vector, b_vector, dim);
 	if (graph->geometry->shape.metric == HNSW_IP)
 		return -product;

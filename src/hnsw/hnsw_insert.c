@@ -87,7 +87,7 @@ add_to_next(Insertion *insertion, ItemPointer tid)
 static float *
 take_room(Insertion *insertion)
 {
-	Size		dim = insertion->index->geometry.shape.dim;
+	Size		dim = insertion->index->geometry.words;
 
 	if (insertion->pool_left == 0)
 	{
@@ -167,8 +167,8 @@ pair_distance(void *context, int a, int b)
 {
 	Insertion  *insertion = context;
 
-	return hnsw_distance(insertion->index->geometry.shape.metric, insertion->candidates[a].vector,
-						 insertion->candidates[b].vector, insertion->index->geometry.shape.dim);
+	return hnsw_distance(&insertion->index->geometry, insertion->candidates[a].vector,
+						 insertion->candidates[b].vector);
 }
 
 /* Sort the candidates, keep the nearest and, of level 0, those that have rows. */
@@ -339,7 +339,7 @@ make_node(Insertion *insertion, int level, uint32 down, ItemPointer tid)
 	const HnswGeometry *g = &index->geometry;
 	HnswSlot   *image = insertion->image;
 	HnswNear   *sorted = palloc(sizeof(HnswNear) * (insertion->count + 1));
-	float	   *own = palloc(sizeof(float) * g->shape.dim);
+	float	   *own = palloc(sizeof(float) * g->words);
 	int			picked[HNSW_MAX_LINKS];
 	int			chosen;
 	uint32		node;
@@ -397,7 +397,7 @@ insert_odd(Insertion *insertion, ItemPointer tid)
 	HnswIndex  *index = insertion->index;
 	First		first = {insertion, tid};
 
-	memset(insertion->query->vector, 0, sizeof(float) * index->geometry.shape.dim);
+	hnsw_zero_vector(&index->geometry, insertion->query->vector);
 	hnsw_slot_store(&index->geometry, insertion->image, insertion->query->vector);
 	for (;;)
 	{
@@ -482,7 +482,7 @@ hnsw_insert_vector(HnswIndex *index, const float *vector, ItemPointer tid)
 	hnsw_slot_store(g, insertion.image, vector);
 	if (add_to_next(&insertion, tid))
 		return;
-	memcpy(insertion.query->vector, vector, sizeof(float) * g->shape.dim);
+	memcpy(insertion.query->vector, vector, sizeof(float) * g->words);
 	hnsw_query_prepare(insertion.query);
 	for (;;)
 	{
@@ -519,7 +519,7 @@ hnsw_insert(Relation rel, Datum *values, bool *isnull, ItemPointer tid, Relation
 		old = MemoryContextSwitchTo(info->ii_Context);
 		state = palloc(sizeof(InsertState));
 		state->index = hnsw_open(rel);
-		state->vector = palloc(sizeof(float) * state->index->geometry.shape.dim);
+		state->vector = palloc(sizeof(float) * state->index->geometry.words);
 		state->context = AllocSetContextCreate(info->ii_Context, "hnsw insert", ALLOCSET_DEFAULT_SIZES);
 		info->ii_AmCache = state;
 		MemoryContextSwitchTo(old);

@@ -245,8 +245,8 @@ count_reached(Survey *survey)
 Datum
 vecmark_hnsw_info(PG_FUNCTION_ARGS)
 {
-	static const char *const metrics[] = {"l2", "ip", "cosine", "l1"};
-	static const char *const storages[] = {"float32", "int8"};
+	static const char *const metrics[] = {"l2", "ip", "cosine", "l1", "hamming", "jaccard", "poincare"};
+	static const char *const storages[] = {"float32", "int8", "sparse"};
 	HnswInspected inspected = hnsw_inspect_open(PG_GETARG_OID(0), HNSW_INSPECT_PAGES);
 	HnswIndex  *index = hnsw_open(inspected.index);
 	const HnswGeometry *g = &index->geometry;

@@ -10,6 +10,7 @@
 #include "access/generic_xlog.h"
 #include "common/hashfn.h"
 #include "hnsw/hnsw.h"
+#include "hnsw/hnsw_sparse.h"
 #include "hnsw/hnsw_rotation.h"
 #include "miscadmin.h"
 #include "storage/buf_internals.h"
@@ -176,8 +177,11 @@ hnsw_open_with(Relation rel, const HnswMeta *meta)
 	index->log = RelationNeedsWAL(rel);
 	if (!hnsw_geometry(&shape, &index->geometry) || meta->metric != index->opclass->metric)
 		hnsw_corrupt(index, HNSW_META_BLOCK, "shape is impossible");
-	index->signs = palloc(sizeof(uint64) * HNSW_ROTATION_WORDS(meta->dim));
-	hnsw_rotation_signs(meta->seed, meta->dim, index->signs);
+	if (!hnsw_is_whole(&shape))
+	{
+		index->signs = palloc(sizeof(uint64) * HNSW_ROTATION_WORDS(meta->dim));
+		hnsw_rotation_signs(meta->seed, meta->dim, index->signs);
+	}
 	if (index->geometry.pages_per_slot > 1)
 		index->image = palloc0((Size) index->geometry.pages_per_slot * HNSW_PAGE_ROOM);
 	hnsw_refresh_limit(index);
@@ -366,9 +370,24 @@ squared_norm(const float *vector, int dim)
 	return sums[0] + sums[1] + (sums[2] + sums[3]);
 }
 
+/* Give a sparse vector unit length; false if it has no direction. */
+static bool
+form_unit_sparse(HnswSparse *vector)
+{
+	double		norm = hnsw_sparse_norm(vector) + (double) vector->error * vector->error;
+	double		scale = 1 / sqrt(norm);
+
+	if (!(norm >= 16.0 * FLT_MIN) || norm > FLT_MAX)
+		return false;
+	for (int i = 0; i < HNSW_SPARSE_KEPT; i++)
+		vector->values[i] = (float) (vector->values[i] * scale);
+	vector->error = (float) (vector->error * scale * (1 + FLT_EPSILON));
+	return true;
+}
+
 /*
  * Turn a value of the indexed type into the vector that the index holds: of unit
- * length for cosine, rotated unless for L1.  Equal values give equal bits, and
+ * length for cosine, rotated if the metric allows it.  Equal values give equal bits, and
  * -0 is 0.  Returns false, leaving zeros, if the value has no direction and the
  * distance needs one.  Errors if the dimensions are not the index's.
  */
@@ -382,7 +401,14 @@ hnsw_form_vector(const HnswIndex *index, Datum value, float *vector)
 	if (given != dim)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_EXCEPTION),
-				 errmsg("expected %d dimensions, not %d", dim, given)));
+				 errmsg(index->opclass->mismatch, dim, given)));
+	if (index->geometry.shape.storage == HNSW_SPARSE)
+	{
+		if (metric != HNSW_COSINE || form_unit_sparse((HnswSparse *) vector))
+			return true;
+		hnsw_zero_vector(&index->geometry, vector);
+		return false;
+	}
 	if (metric == HNSW_COSINE)
 	{
 		double		norm = squared_norm(vector, dim);
@@ -394,14 +420,16 @@ hnsw_form_vector(const HnswIndex *index, Datum value, float *vector)
 		 */
 		if (!(norm >= 16.0 * FLT_MIN) || norm > FLT_MAX)
 		{
-			memset(vector, 0, dim * sizeof(float));
+			hnsw_zero_vector(&index->geometry, vector);
 			return false;
 		}
 		scale = 1 / sqrt(norm);
 		for (int i = 0; i < dim; i++)
 			vector[i] = (float) (vector[i] * scale);
 	}
-	if (metric != HNSW_L1)
+	if (hnsw_is_bits(metric))
+		return true;
+	if (!hnsw_is_whole(&index->geometry.shape))
 		hnsw_rotate(index->signs, dim, vector, vector);
 	for (int i = 0; i < dim; i++)
 		vector[i] += 0.0f;
@@ -412,7 +440,7 @@ hnsw_form_vector(const HnswIndex *index, Datum value, float *vector)
 uint64
 hnsw_hash_vector(const HnswIndex *index, const float *vector)
 {
-	return hash_bytes_extended((const unsigned char *) vector, index->geometry.shape.dim * sizeof(float),
+	return hash_bytes_extended((const unsigned char *) vector, index->geometry.words * sizeof(float),
 							   index->meta.seed);
 }
 

@@ -20,6 +20,7 @@ hnsw_relax(HnswMetric metric)
 		case HNSW_IP:
 			return 1;
 		case HNSW_L1:
+		case HNSW_JACCARD:
 			return 1.1f;
 		default:
 			return 1.2f;

@@ -411,7 +411,7 @@ write_links(Repair *repair, uint32 node)
 		if (broken->instead != HNSW_NO_NODE)
 			hnsw_slot_set_link(g, edit.slot, broken->place,
 							   broken->instead | (links[broken->place] & HNSW_LINK_CHOSEN),
-							   repair->query->vector, repair->vectors + (Size) i * g->shape.dim);
+							   repair->query->vector, repair->vectors + (Size) i * g->words);
 		else
 			hnsw_slot_move_link(g, edit.slot, broken->place, --edit.slot->count);
 	}
@@ -453,7 +453,7 @@ repair_node(Repair *repair, uint32 node)
 	hnsw_query_prepare(repair->query);
 	for (int i = 0; i < repair->broken_count; i++)
 		repair->broken[i].instead = find_instead(repair, node, &repair->broken[i],
-												 repair->vectors + (Size) i * g->shape.dim);
+												 repair->vectors + (Size) i * g->words);
 	write_links(repair, node);
 
 	/* As after an insert: those it has chosen lead back, if they choose it. */
@@ -463,8 +463,7 @@ repair_node(Repair *repair, uint32 node)
 
 		if (broken->chosen && broken->instead != HNSW_NO_NODE)
 			hnsw_link_back(index, repair->query, broken->instead, node, repair->level,
-						   hnsw_distance(g->shape.metric, repair->query->vector,
-										 repair->vectors + (Size) i * g->shape.dim, g->shape.dim), false);
+						   hnsw_distance(g, repair->query->vector, repair->vectors + (Size) i * g->words), false);
 	}
 }
 
@@ -763,7 +762,7 @@ hnsw_repair(HnswIndex *index, BufferAccessStrategy strategy)
 	repair->live = HNSW_NO_NODE;
 	repair->query = hnsw_query_init(palloc(hnsw_query_size(g)), g);
 	repair->aside = hnsw_query_init(palloc(hnsw_query_size(g)), g);
-	repair->vectors = palloc(sizeof(float) * g->shape.links * g->shape.dim);
+	repair->vectors = palloc(sizeof(float) * g->shape.links * g->words);
 	/* Inserts that began before are to look at their links again. */
 	hnsw_count_repair(index);
 	find_doomed(repair);

@@ -165,9 +165,12 @@ flip(float *v, int n, const uint64_t *signs)
 	}
 }
 
-/* Scaled at once, so that large values do not overflow on the way. */
-static void
-transform_scaled(float *v, int n)
+/*
+ * Hadamard transform of n floats in place, n a power of two, that keeps lengths.
+ * Scaled at once, so that large values do not overflow on the way.
+ */
+void
+hnsw_hadamard(float *v, int n)
 {
 	float		scale = 1.0f / sqrtf((float) n);
 
@@ -225,11 +228,11 @@ hnsw_rotate(const uint64_t *signs, int dim, const float *in, float *out)
 	for (int round = 0; round < HNSW_ROTATION_ROUNDS; round++)
 	{
 		flip(out, dim, signs);
-		transform_scaled(out, block);
+		hnsw_hadamard(out, block);
 		if (block < dim)
 		{
 			flip(out, dim, signs + words);
-			transform_scaled(out + dim - block, block);
+			hnsw_hadamard(out + dim - block, block);
 			turn_halves(out, dim);
 		}
 		signs += 2 * words;

@@ -15,6 +15,7 @@
 #define HNSW_ROTATION_WORDS(dim) (2 * HNSW_ROTATION_ROUNDS * (((dim) + 63) / 64))
 
 extern void hnsw_rotation_signs(uint64_t seed, int dim, uint64_t *signs);
+extern void hnsw_hadamard(float *v, int n);
 extern void hnsw_rotate(const uint64_t *signs, int dim, const float *in, float *out);
 
 #endif							/* HNSW_ROTATION_H */

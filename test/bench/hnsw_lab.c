@@ -152,8 +152,8 @@ main(int argc, char **argv)
 	shape.dim = dim;
 	shape.metric = option(argc, argv, "metric", HNSW_COSINE);
 	shape.storage = option(argc, argv, "storage", HNSW_FLOAT32);
-	shape.bits = option(argc, argv, "bits", hnsw_default_bits(shape.metric, dim));
-	shape.links = option(argc, argv, "links", hnsw_default_links(dim, shape.storage, shape.bits, m));
+	shape.bits = option(argc, argv, "bits", hnsw_default_bits(&shape));
+	shape.links = option(argc, argv, "links", hnsw_default_links(&shape, m));
 	fill = option(argc, argv, "fill", shape.links);
 	n = option(argc, argv, "n", n);
 	hnsw_geometry(&shape, &lab.geometry);

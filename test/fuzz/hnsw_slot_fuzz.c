@@ -6,7 +6,7 @@
  * The first eight bytes are shape and level, then come the query and the slot, both
  * repeated if the input is too short for them.
  */
-/* sources: src/hnsw/hnsw_code.c src/hnsw/hnsw_geometry.c src/simd/simd.c src/simd/simd_scalar.c src/simd/simd_avx2.c src/simd/simd_avx512.c src/simd/simd_neon.c */
+/* sources: src/hnsw/hnsw_code.c src/hnsw/hnsw_sparse.c src/hnsw/hnsw_geometry.c src/hnsw/hnsw_rotation.c src/simd/simd.c src/simd/simd_scalar.c src/simd/simd_avx2.c src/simd/simd_avx512.c src/simd/simd_neon.c */
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -30,7 +30,7 @@ try_slot(const HnswGeometry *g, HnswSlot *slot, HnswQuery *query)
 {
 	uint16_t	which[HNSW_MAX_LINKS];
 	float		estimates[HNSW_MAX_LINKS];
-	float	   *vector = malloc(sizeof(float) * g->shape.dim);
+	float	   *vector = malloc(sizeof(float) * g->words);
 	float		exact = hnsw_exact(query, slot);
 	int			count = 0;
 
@@ -55,7 +55,7 @@ try_slot(const HnswGeometry *g, HnswSlot *slot, HnswQuery *query)
 		hnsw_slot_set_link(g, slot, slot->count - 1, 1, vector, query->vector);
 	hnsw_slot_store(g, slot, query->vector);
 	hnsw_slot_load(g, slot, vector);
-	for (int i = 0; i < g->shape.dim; i++)
+	for (uint32_t i = 0; i < g->words && g->shape.storage == HNSW_INT8; i++)
 	{
 		float		off = fabsf(vector[i] - query->vector[i]);
 
@@ -82,8 +82,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 8)
 		return 0;
 	shape.dim = dims[data[0] % (sizeof(dims) / sizeof(dims[0]))];
-	shape.metric = data[1] % 4;
-	shape.storage = data[2] % 2;
+	shape.metric = data[1] % (HNSW_LAST_METRIC + 1);
+	shape.storage = data[2] % 3;
 	shape.bits = data[3] % 4 + 1;
 	shape.links = data[4] % 253 + 2;
 	rung = simd_rungs[data[5] % simd_rung_count];
@@ -97,7 +97,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	 */
 	slot = malloc(g.slot_size);
 	query = hnsw_query_init(malloc(hnsw_query_size(&g)), &g);
-	fill(query->vector, sizeof(float) * shape.dim, data + 8, size - 8);
+	fill(query->vector, sizeof(float) * g.words, data + 8, size - 8);
 	fill(slot, g.slot_size, data + 8 + (size - 8) / 4, size - 8 - (size - 8) / 4);
 	/* what first_page_slot of hnsw_page.c checks */
 	slot->node = 0;

@@ -1,5 +1,5 @@
 /* hnsw_code_test.c: a slot's own vector, and that hnsw_key is never above what the operator returns. */
-/* sources: src/hnsw/hnsw_code.c src/hnsw/hnsw_geometry.c src/hnsw/hnsw_rotation.c src/simd/simd.c src/simd/simd_scalar.c src/simd/simd_avx2.c src/simd/simd_avx512.c src/simd/simd_neon.c */
+/* sources: src/hnsw/hnsw_code.c src/hnsw/hnsw_sparse.c src/hnsw/hnsw_geometry.c src/hnsw/hnsw_rotation.c src/simd/simd.c src/simd/simd_scalar.c src/simd/simd_avx2.c src/simd/simd_avx512.c src/simd/simd_neon.c */
 
 /*
  * A scan that returns an int8 vector promises a distance that the server compares
@@ -607,7 +607,7 @@ test_exact(void)
 								 metric == HNSW_COSINE ? fabsf(got) / 2 : fabsf(got));
 				if (storage == HNSW_FLOAT32)
 					good &= hnsw_key(room->query, room->slot, got) == got &&
-						hnsw_distance(metric, room->query->vector, o, dim) == got;
+						hnsw_distance(&room->geometry, room->query->vector, o) == got;
 				room_close(room);
 			}
 		}

@@ -48,7 +48,7 @@ all_shapes(bool (*test) (const HnswShape *shape, int m))
 				{
 					HnswShape	shape = {dims[d], HNSW_L2, storage, bits, 0};
 
-					shape.links = hnsw_default_links(dims[d], storage, bits, ms[i]);
+					shape.links = hnsw_default_links(&shape, ms[i]);
 					good &= test(&shape, ms[i]);
 				}
 			}
@@ -205,9 +205,18 @@ test_shapes(void)
 		{{INT32_MIN, HNSW_L2, HNSW_FLOAT32, 1, 2}, false},
 		{{16001, HNSW_L2, HNSW_FLOAT32, 1, 2}, false},
 		{{INT32_MAX, HNSW_L2, HNSW_FLOAT32, 1, 2}, false},
-		{{10, (HnswMetric) 4, HNSW_FLOAT32, 1, 2}, false},
+		{{64000, HNSW_HAMMING, HNSW_FLOAT32, 1, 254}, true},
+		{{64001, HNSW_JACCARD, HNSW_FLOAT32, 1, 254}, false},
+		{{64, HNSW_JACCARD, HNSW_FLOAT32, 2, 2}, false},
+		{{64, HNSW_HAMMING, HNSW_INT8, 1, 2}, false},
+		{{64, HNSW_HAMMING, HNSW_SPARSE, 1, 2}, false},
+		{{16000, HNSW_POINCARE, HNSW_FLOAT32, 4, 254}, true},
+		{{10, HNSW_POINCARE, HNSW_INT8, 4, 2}, false},
+		{{1000000000, HNSW_L1, HNSW_SPARSE, 2, 254}, true},
+		{{1000000001, HNSW_L2, HNSW_SPARSE, 2, 2}, false},
+		{{10, (HnswMetric) 7, HNSW_FLOAT32, 1, 2}, false},
 		{{10, (HnswMetric) -1, HNSW_FLOAT32, 1, 2}, false},
-		{{10, HNSW_L2, (HnswStorage) 2, 1, 2}, false},
+		{{10, HNSW_L2, (HnswStorage) 3, 1, 2}, false},
 		{{10, HNSW_L2, (HnswStorage) 255, 1, 2}, false},
 		{{10, HNSW_L2, HNSW_FLOAT32, 0, 2}, false},
 		{{10, HNSW_L2, HNSW_FLOAT32, 5, 2}, false},
@@ -237,9 +246,11 @@ test_bits(void)
 
 	for (int dim = 1; dim <= HNSW_MAX_DIM; dim++)
 	{
-		int			bits = hnsw_default_bits(HNSW_L2, dim);
+		HnswShape	shape = {dim, HNSW_L2, HNSW_FLOAT32};
+		HnswShape	before = {dim - 1, HNSW_L2, HNSW_FLOAT32};
+		int			bits = hnsw_default_bits(&shape);
 
-		good &= bits >= 1 && bits <= 4 && (dim == 1 || bits <= hnsw_default_bits(HNSW_L2, dim - 1));
+		good &= bits >= 1 && bits <= 4 && (dim == 1 || bits <= hnsw_default_bits(&before));
 	}
 	return good;
 }

@@ -1,5 +1,5 @@
 /* hnsw_graph_test.c: the graph that CREATE INDEX builds in memory, and what is found in it. */
-/* sources: src/hnsw/hnsw_graph.c src/hnsw/hnsw_prune.c src/hnsw/hnsw_walk.c src/hnsw/hnsw_code.c src/hnsw/hnsw_geometry.c src/hnsw/hnsw_rotation.c src/simd/simd.c src/simd/simd_scalar.c src/simd/simd_avx2.c src/simd/simd_avx512.c src/simd/simd_neon.c */
+/* sources: src/hnsw/hnsw_graph.c src/hnsw/hnsw_prune.c src/hnsw/hnsw_walk.c src/hnsw/hnsw_code.c src/hnsw/hnsw_sparse.c src/hnsw/hnsw_geometry.c src/hnsw/hnsw_rotation.c src/simd/simd.c src/simd/simd_scalar.c src/simd/simd_avx2.c src/simd/simd_avx512.c src/simd/simd_neon.c */
 
 #include <math.h>
 #include <stdint.h>
@@ -113,7 +113,7 @@ build_begin(HnswMetric metric, HnswStorage storage, int m, int ef_construction)
 	Build	   *build = calloc(1, sizeof(Build));
 	HnswShape	shape = {DIM, metric, storage, metric == HNSW_L1 ? 1 : 4, 0};
 
-	shape.links = hnsw_default_links(DIM, storage, shape.bits, m);
+	shape.links = hnsw_default_links(&shape, m);
 	if (!hnsw_geometry(&shape, &build->geometry))
 		abort();
 	build->hooks.context = build;
@@ -252,7 +252,7 @@ recall(Build *build, uint32_t width)
 
 		for (int i = 0; i < ROWS; i++)
 		{
-			float		d = hnsw_distance(metric, queries[q], rows[i], DIM);
+			float		d = hnsw_distance(&build->geometry, queries[q], rows[i]);
 			int			j = count < 10 ? count++ : 10;
 
 			for (; j > 0 && nearest[j - 1] > d; j--)
@@ -271,7 +271,7 @@ recall(Build *build, uint32_t width)
 		while (hnsw_walk_step(&walk))
 			;
 		for (int i = 0; i < 10 && hnsw_walk_take(&walk, &near); i++)
-			hits += hnsw_distance(metric, queries[q], rows[build->row_of[near.node]], DIM) <= nearest[9];
+			hits += hnsw_distance(&build->geometry, queries[q], rows[build->row_of[near.node]]) <= nearest[9];
 	}
 	hnsw_walk_free(&walk);
 	free(query);
@@ -311,7 +311,7 @@ links_good(Build *build)
 			if (!good)
 				break;
 			hnsw_graph_load(graph, hnsw_graph_vertex(graph, node), other);
-			d = hnsw_distance(build->geometry.shape.metric, own, other, DIM);
+			d = hnsw_distance(&build->geometry, own, other);
 			good &= fabsf(d - links[j].distance) <= 1e-4f * (fabsf(d) + vertex->norm);
 		}
 		if (!good)
