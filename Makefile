@@ -43,6 +43,7 @@ OBJS = \
 	src/simd/simd_scalar.o \
 	src/testpoint/testpoint.o \
 	src/vecmark.o \
+	src/vector/bit.o \
 	src/vector/vector_aggregate.o \
 	src/vector/vector_cast.o \
 	src/vector/vector_io.o \
@@ -54,6 +55,7 @@ SQL_PIECES = \
 	src/vecmark.sql \
 	src/hnsw/hnsw_name.sql \
 	src/vector/vector.sql \
+	src/vector/bit.sql \
 	src/hnsw/hnsw.sql \
 	src/closed_path.sql \
 	src/hnsw/hnsw_inspect.sql \

@@ -134,6 +134,9 @@ SELECT show_all(ARRAY[
 	$$SELECT vector_avg(array_agg(n::float8)) FROM generate_series(1, 16002) AS n$$,
 	$$SELECT vector_accum('{}', '[1]')$$, $$SELECT vector_accum('{0,0}', '[1,2]')$$,
 	$$SELECT vector_combine('{1,2}', '{1,2,3}')$$, $$SELECT vector_combine('{1,1.7e308}', '{1,1.7e308}')$$, $$SELECT vector_combine('{{1}}', '{0}')$$]);
+-- bit
+SELECT show_all(ARRAY[$$SELECT B'111' <~> B'00'$$, $$SELECT B'111' <%> B'0000'$$, $$SELECT hamming_distance('1', '')$$, $$SELECT jaccard_distance('111', '00'::varbit(4))$$,
+	$$SELECT binary_quantize('[1,2,3]'::vector) <~> binary_quantize('[1,2]'::vector)$$]);
 -- settings
 SELECT show_all(ARRAY[$$SET vecmark.simd = 'nothing'$$, $$SET vecmark.nothing = 1$$]);
 -- URLs
