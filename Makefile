@@ -44,6 +44,8 @@ OBJS = \
 	src/testpoint/testpoint.o \
 	src/vecmark.o \
 	src/vector/bit.o \
+	src/vector/hyperbolic.o \
+	src/vector/hyperbolic_math.o \
 	src/vector/vector_aggregate.o \
 	src/vector/vector_cast.o \
 	src/vector/vector_io.o \
@@ -56,6 +58,7 @@ SQL_PIECES = \
 	src/hnsw/hnsw_name.sql \
 	src/vector/vector.sql \
 	src/vector/bit.sql \
+	src/vector/hyperbolic.sql \
 	src/hnsw/hnsw.sql \
 	src/closed_path.sql \
 	src/hnsw/hnsw_inspect.sql \

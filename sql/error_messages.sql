@@ -137,6 +137,18 @@ SELECT show_all(ARRAY[
 -- bit
 SELECT show_all(ARRAY[$$SELECT B'111' <~> B'00'$$, $$SELECT B'111' <%> B'0000'$$, $$SELECT hamming_distance('1', '')$$, $$SELECT jaccard_distance('111', '00'::varbit(4))$$,
 	$$SELECT binary_quantize('[1,2,3]'::vector) <~> binary_quantize('[1,2]'::vector)$$]);
+-- hyperbolic space
+SELECT show_all(ARRAY[
+	$$SELECT '[1,0]'::vector <^> '[0,0]'$$, $$SELECT '[0,0]'::vector <^> '[3,4]'$$, $$SELECT '[0.99999994]'::vector <^> '[0]'$$, $$SELECT l2_normalize('[1,2,3]'::vector) <^> '[0,0,0]'$$,
+	$$SELECT '[3e38,3e38]'::vector <^> '[0,0]'$$, $$SELECT poincare_distance('[0.5,0]', '[0.5,0]', 4)$$, $$SELECT poincare_distance('[1e-30]', '[0]', 1e300)$$,
+	$$SELECT '[0,0]'::vector <^> '[0]'$$, $$SELECT lorentz_distance('[1,0]', '[1,0,0]')$$,
+	$$SELECT poincare_distance('[0]', '[0]', 0)$$, $$SELECT poincare_distance('[0]', '[0]', -1)$$, $$SELECT lorentz_distance('[1,0]', '[1,0]', 'NaN')$$, $$SELECT poincare_to_lorentz('[0]', 'Infinity')$$,
+	$$SELECT lorentz_to_poincare('[1,0]', '-0')$$,
+	$$SELECT lorentz_distance('[1,0]', '[1,0.5]')$$, $$SELECT lorentz_distance('[-1,0]', '[1,0]')$$, $$SELECT lorentz_distance('[3.00001,2,2]', '[3,2,2]')$$, $$SELECT lorentz_distance('[1,0]', '[1,0]', 4)$$,
+	$$SELECT lorentz_distance('[1]', '[1]')$$, $$SELECT lorentz_to_poincare('[1]')$$, $$SELECT lorentz_to_poincare('[0,0]')$$,
+	$$SELECT lorentz_distance('[1,0]', '[1e8,1e8]')$$, $$SELECT lorentz_to_poincare('[1e8,1e8]', 4)$$,
+	$$SELECT poincare_to_lorentz('[1,0]')$$, $$SELECT poincare_to_lorentz('[0]', 1e-100)$$, $$SELECT poincare_to_lorentz('[0]', 1e100)$$,
+	$$SELECT poincare_to_lorentz(array_fill(0, ARRAY[16000])::vector)$$]);
 -- settings
 SELECT show_all(ARRAY[$$SET vecmark.simd = 'nothing'$$, $$SET vecmark.nothing = 1$$]);
 -- URLs
