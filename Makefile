@@ -39,6 +39,10 @@ OBJS = \
 	src/simd/simd.o \
 	src/simd/simd_avx2.o \
 	src/simd/simd_avx512.o \
+	src/simd/simd_half_avx2.o \
+	src/simd/simd_half_avx512.o \
+	src/simd/simd_half_neon.o \
+	src/simd/simd_half_scalar.o \
 	src/simd/simd_neon.o \
 	src/simd/simd_scalar.o \
 	src/testpoint/testpoint.o \

@@ -52,7 +52,8 @@ os_saves(unsigned int mask)
 }
 
 /*
- * Can this machine run the avx2 rung, which uses AVX, AVX2 and FMA?
+ * Can this machine run the avx2 rung, which uses AVX, AVX2, FMA and F16C?  All
+ * CPUs with AVX2 have F16C, but a virtual machine may hide it.
  */
 bool
 simd_avx2_usable(void)
@@ -66,7 +67,7 @@ simd_avx2_usable(void)
 		return false;
 
 	if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx) ||
-		!(ecx & bit_AVX) || !(ecx & bit_FMA))
+		!(ecx & bit_AVX) || !(ecx & bit_FMA) || !(ecx & bit_F16C))
 		return false;
 
 	return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) &&

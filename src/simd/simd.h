@@ -75,6 +75,29 @@ typedef struct SimdKernels
 	float		(*l1_f32) (const float *a, const float *b, size_t n);
 
 	/*
+	 * Halves, IEEE binary16 in uint16_t (half.h).
+	 *
+	 * widen: out[i] is the float of the same value.
+	 *
+	 * narrow: out[i] is the half nearest to a[i], of two the one whose last
+	 * bit is 0; from 65520 on an infinity.
+	 *
+	 * Both keep a NaN's sign and the highest bits of its payload, and make it
+	 * quiet.
+	 */
+	void		(*widen_f16) (const uint16_t *a, float *out, size_t n);
+	void		(*narrow_f16) (const float *a, uint16_t *out, size_t n);
+
+	/*
+	 * As the kernels over floats, with float sums, which do not overflow when
+	 * the halves are finite.
+	 */
+	float		(*l2_squared_f16) (const uint16_t *a, const uint16_t *b, size_t n);
+	float		(*inner_product_f16) (const uint16_t *a, const uint16_t *b, size_t n);
+	SimdCosine	(*cosine_f16) (const uint16_t *a, const uint16_t *b, size_t n);
+	float		(*l1_f16) (const uint16_t *a, const uint16_t *b, size_t n);
+
+	/*
 	 * The largest |a[i]|; NaNs are passed over, and 0 when there is nothing
 	 * else.
 	 */

@@ -65,4 +65,25 @@ extern bool simd_avx512_usable(void);
 extern const SimdKernels simd_neon;
 #endif
 
+/*
+ * The kernels over halves are in files of their own.  SIMD_HALF declares those
+ * of a rung.
+ */
+#define SIMD_HALF(rung) \
+	extern void simd_widen_f16_##rung(const uint16_t *a, float *out, size_t n); \
+	extern void simd_narrow_f16_##rung(const float *a, uint16_t *out, size_t n); \
+	extern float simd_l2_squared_f16_##rung(const uint16_t *a, const uint16_t *b, size_t n); \
+	extern float simd_inner_product_f16_##rung(const uint16_t *a, const uint16_t *b, size_t n); \
+	extern SimdCosine simd_cosine_f16_##rung(const uint16_t *a, const uint16_t *b, size_t n); \
+	extern float simd_l1_f16_##rung(const uint16_t *a, const uint16_t *b, size_t n)
+
+SIMD_HALF(scalar);
+#if defined(__x86_64__)
+SIMD_HALF(avx2);
+SIMD_HALF(avx512);
+#endif
+#if defined(__aarch64__)
+SIMD_HALF(neon);
+#endif
+
 #endif							/* SIMD_RUNGS_H */

@@ -1,5 +1,5 @@
 /* simd_bench.c: nanoseconds a kernel takes, by kernel, length and rung, beside a plain C loop. */
-/* sources: src/simd/simd.c src/simd/simd_scalar.c src/simd/simd_avx2.c src/simd/simd_avx512.c src/simd/simd_neon.c */
+/* sources: src/simd/simd*.c */
 
 /*
  * From the top of the tree:

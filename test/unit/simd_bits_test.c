@@ -1,5 +1,5 @@
 /* simd_bits_test.c: the kernels of src/simd over strings of bits, on every usable rung. */
-/* sources: src/simd/simd.c src/simd/simd_scalar.c src/simd/simd_avx2.c src/simd/simd_avx512.c src/simd/simd_neon.c */
+/* sources: src/simd/simd*.c */
 
 /*
  * Counts must be what counting bit by bit gives, and what the scalar rung

@@ -1,5 +1,5 @@
 /* simd_code_test.c: the kernels of src/simd over codes and int8, on every usable rung. */
-/* sources: src/simd/simd.c src/simd/simd_scalar.c src/simd/simd_avx2.c src/simd/simd_avx512.c src/simd/simd_neon.c */
+/* sources: src/simd/simd*.c */
 
 /*
  * Float sums are held against double precision and the bound that simd.h
