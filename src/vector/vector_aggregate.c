@@ -1,5 +1,6 @@
 /*
- * vector_aggregate.c: avg(vector), with partial aggregation.
+ * vector_aggregate.c: avg(vector), with partial aggregation, and what other
+ * types have in common with it.
  *
  * The state is a float8[]: the number of vectors, then the sum of each
  * element; {0} before the first vector.  An array needs no serialisation
@@ -14,6 +15,7 @@
 #include "utils/array.h"
 #include "utils/float.h"
 #include "vector/vector.h"
+#include "vector/vector_common.h"
 
 VM_FUNCTION_INFO(vector_accum);
 VM_FUNCTION_INFO(vector_combine);
@@ -66,34 +68,73 @@ check_state_dim(int state_dim, int dim)
 }
 
 /*
- * SQL: add a vector to the state.  Within an aggregate the state is changed
- * in place, since nobody else sees it.
+ * Add the elements x to the state that is argument 0, for the SQL function
+ * caller to return.  Within an aggregate the state is changed in place, since
+ * nobody else sees it.
+ *
+ * Errors: 22023 when argument 0 is no state, 22000 when dimensions differ,
+ * 22003 on overflow.
  */
-Datum
-vector_accum(PG_FUNCTION_ARGS)
+ArrayType  *
+vector_state_add(FunctionCallInfo fcinfo, const char *caller, const float *x, int dim)
 {
 	ArrayType  *state = PG_GETARG_ARRAYTYPE_P(0);
-	Vector	   *vector = PG_GETARG_VECTOR_P(1);
 	ArrayType  *result;
 	float8	   *values;
 
-	check_state(state, "vector_accum");
+	check_state(state, caller);
 	if (STATE_DIM(state) == 0)
-		result = make_state(vector->dim);
+		result = make_state(dim);
 	else
 	{
-		check_state_dim(STATE_DIM(state), vector->dim);
+		check_state_dim(STATE_DIM(state), dim);
 		result = AggCheckCallContext(fcinfo, NULL) ? state : PG_GETARG_ARRAYTYPE_P_COPY(0);
 	}
 
 	values = STATE_VALUES(result);
 	values[0] = STATE_VALUES(state)[0] + 1.0;
-	for (int i = 0; i < vector->dim; i++)
+	for (int i = 0; i < dim; i++)
 	{
-		values[i + 1] += vector->x[i];
+		/* 0 + -0 would be 0 */
+		values[i + 1] = STATE_DIM(state) == 0 ? x[i] : values[i + 1] + x[i];
 		if (isinf(values[i + 1]))
 			float_overflow_error();
 	}
+	return result;
+}
+
+/*
+ * The mean of what the state that is argument 0 has counted, as floats in x,
+ * which has room for VECTOR_MAX_DIM.  The result is the number of dimensions;
+ * 0 when nothing was counted, less when the state counts but has no dimensions.
+ *
+ * Errors: 22023 when argument 0 is no state.
+ */
+int
+vector_state_mean(FunctionCallInfo fcinfo, const char *caller, float *x)
+{
+	ArrayType  *state = PG_GETARG_ARRAYTYPE_P(0);
+	float8		count;
+
+	check_state(state, caller);
+	count = STATE_VALUES(state)[0];
+	if (count == 0.0)
+		return 0;
+	if (STATE_DIM(state) == 0)
+		return -1;
+	for (int i = 0; i < STATE_DIM(state); i++)
+		x[i] = (float) (STATE_VALUES(state)[i + 1] / count);
+	return STATE_DIM(state);
+}
+
+/*
+ * SQL: add a vector to the state.
+ */
+Datum
+vector_accum(PG_FUNCTION_ARGS)
+{
+	Vector	   *vector = PG_GETARG_VECTOR_P(1);
+	ArrayType  *result = vector_state_add(fcinfo, "vector_accum", vector->x, vector->dim);
 
 	PG_FREE_IF_COPY(vector, 1);
 	PG_RETURN_ARRAYTYPE_P(result);
@@ -133,21 +174,19 @@ vector_combine(PG_FUNCTION_ARGS)
 Datum
 vector_avg(PG_FUNCTION_ARGS)
 {
-	ArrayType  *state = PG_GETARG_ARRAYTYPE_P(0);
-	float8		count;
+	float		x[VECTOR_MAX_DIM];
+	int			dim = vector_state_mean(fcinfo, "vector_avg", x);
 	Vector	   *result;
 
-	check_state(state, "vector_avg");
-	count = STATE_VALUES(state)[0];
-	if (count == 0.0)
+	if (dim == 0)
 		PG_RETURN_NULL();
 
-	vector_check_dim(STATE_DIM(state));
-	result = vector_make(STATE_DIM(state));
-	for (int i = 0; i < result->dim; i++)
+	vector_check_dim(dim);
+	result = vector_make(dim);
+	for (int i = 0; i < dim; i++)
 	{
-		result->x[i] = (float) (STATE_VALUES(state)[i + 1] / count);
-		vector_check_finite(result->x[i]);
+		vector_check_finite(x[i]);
+		result->x[i] = x[i];
 	}
 	PG_RETURN_VECTOR_P(result);
 }

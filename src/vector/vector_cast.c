@@ -10,6 +10,7 @@
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "vector/vector.h"
+#include "vector/vector_common.h"
 
 VM_FUNCTION_INFO(vector);
 VM_FUNCTION_INFO(array_to_vector);
@@ -49,20 +50,14 @@ element_to_float(Oid type, Datum element)
 }
 
 /*
- * SQL: int4[], float4[], float8[] or numeric[] to vector.
+ * How many elements an array has that is to become a vector.
  *
- * Errors: 22000 unless the array has one dimension, 22004 for a NULL in it,
- * 22000 for NaN and for what is infinite as a float.
+ * Errors: 22000 unless the array has one dimension or none, 22004 for a NULL
+ * in it.
  */
-Datum
-array_to_vector(PG_FUNCTION_ARGS)
+int
+vector_count_elements(ArrayType *array)
 {
-	ArrayType  *array = PG_GETARG_ARRAYTYPE_P(0);
-	int32		typmod = PG_GETARG_INT32(1);
-	Oid			type = ARR_ELEMTYPE(array);
-	Vector	   *result;
-	int			count;
-
 	if (ARR_NDIM(array) > 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_EXCEPTION),
@@ -71,14 +66,24 @@ array_to_vector(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("array must not contain nulls")));
+	return ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
+}
 
-	count = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
-	vector_check_dim(count);
-	vector_check_typmod(typmod, count);
-	result = vector_make(count);
+/*
+ * The elements of an int4[], float4[], float8[] or numeric[] as floats.
+ *
+ * count: what vector_count_elements said, which x has room for.  A float8 above
+ * the largest float becomes an infinity; NaN and infinities stay what they are.
+ *
+ * Errors: 22003 for a numeric above the largest float, 42804 for another type.
+ */
+void
+vector_get_elements(ArrayType *array, int count, float *x)
+{
+	Oid			type = ARR_ELEMTYPE(array);
 
 	if (type == FLOAT4OID)
-		memcpy(result->x, ARR_DATA_PTR(array), sizeof(float) * count);
+		memcpy(x, ARR_DATA_PTR(array), sizeof(float) * count);
 	else
 	{
 		int16		length;
@@ -89,9 +94,45 @@ array_to_vector(PG_FUNCTION_ARGS)
 		get_typlenbyvalalign(type, &length, &by_value, &alignment);
 		deconstruct_array(array, type, length, by_value, alignment, &elements, NULL, &count);
 		for (int i = 0; i < count; i++)
-			result->x[i] = element_to_float(type, elements[i]);
+			x[i] = element_to_float(type, elements[i]);
 		pfree(elements);
 	}
+}
+
+/*
+ * A float4[] of count elements, at least 1, for the caller to set.
+ */
+ArrayType  *
+vector_make_float4_array(int count)
+{
+	Size		size = ARR_OVERHEAD_NONULLS(1) + sizeof(float) * count;
+	ArrayType  *array = (ArrayType *) palloc0(size);
+
+	SET_VARSIZE(array, size);
+	array->ndim = 1;
+	array->elemtype = FLOAT4OID;
+	ARR_DIMS(array)[0] = count;
+	ARR_LBOUND(array)[0] = 1;
+	return array;
+}
+
+/*
+ * SQL: int4[], float4[], float8[] or numeric[] to vector.
+ *
+ * Errors: 22000 unless the array has one dimension, 22004 for a NULL in it,
+ * 22000 for NaN and for what is infinite as a float.
+ */
+Datum
+array_to_vector(PG_FUNCTION_ARGS)
+{
+	ArrayType  *array = PG_GETARG_ARRAYTYPE_P(0);
+	int			count = vector_count_elements(array);
+	Vector	   *result;
+
+	vector_check_dim(count);
+	vector_check_typmod(PG_GETARG_INT32(1), count);
+	result = vector_make(count);
+	vector_get_elements(array, count, result->x);
 	for (int i = 0; i < count; i++)
 		vector_check_finite(result->x[i]);
 
@@ -105,14 +146,8 @@ Datum
 vector_to_float4(PG_FUNCTION_ARGS)
 {
 	Vector	   *vector = PG_GETARG_VECTOR_P(0);
-	Size		size = ARR_OVERHEAD_NONULLS(1) + sizeof(float) * vector->dim;
-	ArrayType  *array = (ArrayType *) palloc0(size);
+	ArrayType  *array = vector_make_float4_array(vector->dim);
 
-	SET_VARSIZE(array, size);
-	array->ndim = 1;
-	array->elemtype = FLOAT4OID;
-	ARR_DIMS(array)[0] = vector->dim;
-	ARR_LBOUND(array)[0] = 1;
 	memcpy(ARR_DATA_PTR(array), vector->x, sizeof(float) * vector->dim);
 
 	PG_FREE_IF_COPY(vector, 0);

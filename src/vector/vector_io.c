@@ -13,6 +13,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "vector/vector.h"
+#include "vector/vector_common.h"
 
 VM_FUNCTION_INFO(vector_in);
 VM_FUNCTION_INFO(vector_out);
@@ -130,34 +131,36 @@ quoted(const char *string)
 }
 
 /*
- * Report what vector_parse found wrong, softly where the caller can take it.
+ * Report what vector_parse found wrong with the text form of a type, softly
+ * where the caller can take it.  The result is for the caller to return.
  */
-static Datum
-report_parse_error(Node *escontext, const char *input, const VectorParseResult *parsed)
+Datum
+vector_report_parse_error(Node *escontext, const char *type, const char *input,
+						  const VectorParseResult *parsed)
 {
 	switch (parsed->status)
 	{
 		case VECTOR_PARSE_EMPTY:
 			ereturn(escontext, (Datum) 0,
 					(errcode(ERRCODE_DATA_EXCEPTION),
-					 errmsg("vector must have at least 1 dimension")));
+					 errmsg("%s must have at least 1 dimension", type)));
 		case VECTOR_PARSE_TOO_MANY:
 			ereturn(escontext, (Datum) 0,
 					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-					 errmsg("vector cannot have more than %d dimensions", VECTOR_MAX_DIM)));
+					 errmsg("%s cannot have more than %d dimensions", type, VECTOR_MAX_DIM)));
 		case VECTOR_PARSE_RANGE:
 			ereturn(escontext, (Datum) 0,
 					(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-					 errmsg("\"%s\" is out of range for type vector",
-							quoted(pnstrdup(parsed->where, parsed->where_length)))));
+					 errmsg("\"%s\" is out of range for type %s",
+							quoted(pnstrdup(parsed->where, parsed->where_length)), type)));
 		case VECTOR_PARSE_NAN:
 			ereturn(escontext, (Datum) 0,
 					(errcode(ERRCODE_DATA_EXCEPTION),
-					 errmsg("NaN not allowed in vector")));
+					 errmsg("NaN not allowed in %s", type)));
 		case VECTOR_PARSE_INFINITE:
 			ereturn(escontext, (Datum) 0,
 					(errcode(ERRCODE_DATA_EXCEPTION),
-					 errmsg("infinite value not allowed in vector")));
+					 errmsg("infinite value not allowed in %s", type)));
 		case VECTOR_PARSE_NO_BRACKET:
 		case VECTOR_PARSE_JUNK:
 		case VECTOR_PARSE_SYNTAX:
@@ -166,7 +169,7 @@ report_parse_error(Node *escontext, const char *input, const VectorParseResult *
 	}
 	ereturn(escontext, (Datum) 0,
 			(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
-			 errmsg("invalid input syntax for type vector: \"%s\"", quoted(input)),
+			 errmsg("invalid input syntax for type %s: \"%s\"", type, quoted(input)),
 			 parsed->status == VECTOR_PARSE_NO_BRACKET ? errdetail("Vector contents must start with \"[\".") :
 			 parsed->status == VECTOR_PARSE_JUNK ? errdetail("Junk after closing right brace.") : 0));
 }
@@ -184,7 +187,7 @@ vector_in(PG_FUNCTION_ARGS)
 	Vector	   *result;
 
 	if (parsed.status != VECTOR_PARSE_OK)
-		return report_parse_error(fcinfo->context, input, &parsed);
+		return vector_report_parse_error(fcinfo->context, "vector", input, &parsed);
 	if (typmod != -1 && typmod != parsed.dim)
 		ereturn(fcinfo->context, (Datum) 0,
 				(errcode(ERRCODE_DATA_EXCEPTION),
@@ -282,16 +285,16 @@ vector_send(PG_FUNCTION_ARGS)
 }
 
 /*
- * SQL: type modifier; it is the number of dimensions itself, which clients
- * read from pg_attribute.
+ * The number of dimensions that a type's modifier gives, from 1 to
+ * VECTOR_MAX_DIM.
  *
- * Errors: 22023 unless it is one number from 1 to VECTOR_MAX_DIM.
+ * Errors: 22023 unless it is one such number.
  */
-Datum
-vector_typmod_in(PG_FUNCTION_ARGS)
+int32
+vector_read_typmod(ArrayType *array, const char *type)
 {
 	int			count;
-	int32	   *modifiers = ArrayGetIntegerTypmods(PG_GETARG_ARRAYTYPE_P(0), &count);
+	int32	   *modifiers = ArrayGetIntegerTypmods(array, &count);
 
 	if (count != 1)
 		ereport(ERROR,
@@ -300,10 +303,22 @@ vector_typmod_in(PG_FUNCTION_ARGS)
 	if (modifiers[0] < 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("dimensions for type vector must be at least 1")));
+				 errmsg("dimensions for type %s must be at least 1", type)));
 	if (modifiers[0] > VECTOR_MAX_DIM)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("dimensions for type vector cannot exceed %d", VECTOR_MAX_DIM)));
-	PG_RETURN_INT32(modifiers[0]);
+				 errmsg("dimensions for type %s cannot exceed %d", type, VECTOR_MAX_DIM)));
+	return modifiers[0];
+}
+
+/*
+ * SQL: type modifier; it is the number of dimensions itself, which clients
+ * read from pg_attribute.
+ *
+ * Errors: 22023 unless it is one number from 1 to VECTOR_MAX_DIM.
+ */
+Datum
+vector_typmod_in(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT32(vector_read_typmod(PG_GETARG_ARRAYTYPE_P(0), "vector"));
 }

@@ -163,6 +163,16 @@ parse_decimal(const char **text, float *value)
 VectorParseResult
 vector_parse(const char *text, float *x)
 {
+	return vector_parse_below(text, INFINITY, x);
+}
+
+/*
+ * As vector_parse, for a type whose elements are smaller than floats: a float
+ * of the size of limit or larger is out of range.
+ */
+VectorParseResult
+vector_parse_below(const char *text, float limit, float *x)
+{
 	VectorParseResult result = {VECTOR_PARSE_SYNTAX, 0, NULL, 0};
 	const char *p = text;
 
@@ -185,6 +195,7 @@ vector_parse(const char *text, float *x)
 	for (;;)
 	{
 		float		value;
+		const char *start;
 
 		if (result.dim == VECTOR_MAX_DIM)
 		{
@@ -194,6 +205,7 @@ vector_parse(const char *text, float *x)
 
 		while (is_space(*p))
 			p++;
+		start = p;
 		if (!parse_decimal(&p, &value))
 		{
 			char	   *end;
@@ -211,6 +223,13 @@ vector_parse(const char *text, float *x)
 			if (result.status != VECTOR_PARSE_SYNTAX)
 				return result;
 			p = end;
+		}
+		if (fabsf(value) >= limit)
+		{
+			result.status = VECTOR_PARSE_RANGE;
+			result.where = start;
+			result.where_length = (size_t) (p - start);
+			return result;
 		}
 		x[result.dim++] = value;
 

@@ -16,7 +16,7 @@ typedef enum VectorParseStatus
 	VECTOR_PARSE_EMPTY,			/* "[]" */
 	VECTOR_PARSE_TOO_MANY,		/* more than VECTOR_MAX_DIM elements */
 	VECTOR_PARSE_SYNTAX,		/* an element or separator is malformed */
-	VECTOR_PARSE_RANGE,			/* an element is too large for a float */
+	VECTOR_PARSE_RANGE,			/* an element is too large for the type */
 	VECTOR_PARSE_NAN,			/* an element is NaN */
 	VECTOR_PARSE_INFINITE,		/* an element is infinite */
 	VECTOR_PARSE_JUNK,			/* something follows "]" */
@@ -31,5 +31,6 @@ typedef struct VectorParseResult
 } VectorParseResult;
 
 extern VectorParseResult vector_parse(const char *text, float *x);
+extern VectorParseResult vector_parse_below(const char *text, float limit, float *x);
 
 #endif							/* VECMARK_VECTOR_PARSE_H */

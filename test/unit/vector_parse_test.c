@@ -85,6 +85,21 @@ static const struct
 	{"[1e-99999999999999999999]", VECTOR_PARSE_OK, 1},
 };
 
+/* Texts of which an element of 1000 or more is refused, and that element. */
+static const struct
+{
+	const char *text;
+	const char *where;
+}			below_1000[] = {
+	{"[999.9999,-999.9999]", NULL},
+	{"[1,1000]", "1000"},
+	{"[1, -1e3 ,x", "-1e3"},
+	{"[0x3e8,nan]", "0x3e8"},
+	{"[0x3e7]", NULL},
+	{"[999.99999999]", "999.99999999"},
+	{"[4e38]", "4e38"},
+};
+
 /* Numbers where rounding is easy to get wrong. */
 static const char *const hard_numbers[] = {
 	"0", "-0", "0.0", "-0.000", "00012.5", "1e0", "0e99", "0e-99",
@@ -175,6 +190,19 @@ main(void)
 		passed &= same_as_strtof(number);
 	}
 	ok(passed, "middles between two floats");
+
+	/* a smaller limit than that of floats, by either way of reading */
+	for (size_t i = 0; i < sizeof(below_1000) / sizeof(below_1000[0]); i++)
+	{
+		VectorParseResult result = vector_parse_below(below_1000[i].text, 1000.0f, x);
+		const char *where = below_1000[i].where;
+		char		what[128];
+
+		snprintf(what, sizeof(what), "elements below 1000: \"%s\"", below_1000[i].text);
+		ok(where == NULL ? result.status == VECTOR_PARSE_OK :
+		   result.status == VECTOR_PARSE_RANGE && result.where_length == strlen(where) &&
+		   memcmp(result.where, where, strlen(where)) == 0, what);
+	}
 
 	/* limits */
 	length = 2 * (size_t) VECTOR_MAX_DIM;
