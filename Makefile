@@ -54,7 +54,12 @@ OBJS = \
 	src/vector/vector_cast.o \
 	src/vector/vector_io.o \
 	src/vector/vector_ops.o \
-	src/vector/vector_parse.o
+	src/vector/vector_parse.o \
+	src/vector/halfvec_aggregate.o \
+	src/vector/halfvec_binary.o \
+	src/vector/halfvec_cast.o \
+	src/vector/halfvec_io.o \
+	src/vector/halfvec_ops.o
 
 # The install script is these pieces, in this order.
 SQL_PIECES = \
@@ -63,6 +68,7 @@ SQL_PIECES = \
 	src/vector/vector.sql \
 	src/vector/bit.sql \
 	src/vector/hyperbolic.sql \
+	src/vector/halfvec.sql \
 	src/hnsw/hnsw.sql \
 	src/closed_path.sql \
 	src/hnsw/hnsw_inspect.sql \

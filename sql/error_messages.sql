@@ -149,6 +149,106 @@ SELECT show_all(ARRAY[
 	$$SELECT lorentz_distance('[1,0]', '[1e8,1e8]')$$, $$SELECT lorentz_to_poincare('[1e8,1e8]', 4)$$,
 	$$SELECT poincare_to_lorentz('[1,0]')$$, $$SELECT poincare_to_lorentz('[0]', 1e-100)$$, $$SELECT poincare_to_lorentz('[0]', 1e100)$$,
 	$$SELECT poincare_to_lorentz(array_fill(0, ARRAY[16000])::vector)$$]);
+-- halfvec: text, type modifier
+SELECT show_all(ARRAY[
+	$$SELECT 'x'::halfvec$$, $$SELECT ''::halfvec$$, $$SELECT '[]'::halfvec$$, $$SELECT '[1,2'::halfvec$$, $$SELECT '[1,,2]'::halfvec$$, $$SELECT '[1]2'::halfvec$$,
+	$$SELECT '[NaN]'::halfvec$$, $$SELECT '[-Infinity]'::halfvec$$, $$SELECT '[1,65520]'::halfvec$$, $$SELECT '[-65520.0 ,NaN]'::halfvec$$, $$SELECT '[0x1p16]'::halfvec$$,
+	$$SELECT '[4e38]'::halfvec$$, $$SELECT ('[' || repeat('9', 1000) || ']')::halfvec$$, $$SELECT ('[1' || repeat(',1', 16000) || ']')::halfvec$$,
+	$$SELECT '[1,2]'::halfvec(3)$$, $$SELECT '[1]'::halfvec(0)$$, $$SELECT '[1]'::halfvec(16001)$$, $$SELECT '[1]'::halfvec(1,2)$$, $$SELECT '[1]'::halfvec('a')$$,
+	$$SELECT halfvec_in('[1,2]', 0, 3)$$]);
+-- halfvec: dimensions, overflow
+SELECT show_all(ARRAY[
+	$$SELECT '[1,2]'::halfvec <-> '[1]'$$, $$SELECT '[1,2]'::halfvec <=> '[1,2,3]'$$, $$SELECT '[1,2]'::halfvec <#> '[1]'$$, $$SELECT '[1,2]'::halfvec <+> '[1]'$$,
+	$$SELECT '[1,2]'::halfvec + '[1]'$$, $$SELECT '[1,2]'::halfvec - '[1]'$$, $$SELECT '[1,2]'::halfvec * '[1]'$$, $$SELECT halfvec_l2_squared_distance('[1,2]', '[1]')$$,
+	$$SELECT halfvec_spherical_distance('[1,2]', '[1]')$$,
+	$$SELECT '[65504]'::halfvec + '[16]'$$, $$SELECT '[-65504]'::halfvec - '[16]'$$, $$SELECT '[256]'::halfvec * '[256]'$$, $$SELECT '[1e-4]'::halfvec * '[1e-4]'$$,
+	$$SELECT array_fill(0, ARRAY[16000])::halfvec || '[1]'$$,
+	$$SELECT subvector('[1,2,3]'::halfvec, 1, 0)$$, $$SELECT subvector('[1,2,3]'::halfvec, 4, 1)$$, $$SELECT subvector('[1,2,3]'::halfvec, -1, 2)$$]);
+-- halfvec: casts
+SELECT show_all(ARRAY[
+	$$SELECT '{}'::real[]::halfvec$$, $$SELECT '{{1},{2}}'::real[]::halfvec$$, $$SELECT '{1,NULL}'::integer[]::halfvec$$, $$SELECT '{NaN}'::real[]::halfvec$$,
+	$$SELECT '{Infinity}'::float8[]::halfvec$$, $$SELECT '{1e300}'::float8[]::halfvec$$, $$SELECT '{1e300}'::numeric[]::halfvec$$, $$SELECT '{NaN}'::numeric[]::halfvec$$,
+	$$SELECT '{65520}'::integer[]::halfvec$$, $$SELECT '{-1e38}'::real[]::halfvec$$, $$SELECT '{65519.999}'::float8[]::halfvec$$, $$SELECT '{70000.5}'::numeric[]::halfvec$$,
+	$$SELECT array_fill(0, ARRAY[16001])::halfvec$$, $$SELECT ARRAY[1,2]::halfvec(3)$$,
+	$$SELECT '[1,65520]'::vector::halfvec$$, $$SELECT '[1,2]'::vector::halfvec(3)$$, $$SELECT '[1,2]'::halfvec::vector(3)$$]);
+-- halfvec: aggregates
+SELECT show_all(ARRAY[
+	$$SELECT avg(v) FROM unnest(ARRAY['[1,2]'::halfvec, '[3]']) AS v$$, $$SELECT sum(v) FROM unnest(ARRAY['[1,2]'::halfvec, '[3]']) AS v$$,
+	$$SELECT sum(v) FROM unnest(ARRAY['[65504]'::halfvec, '[65504]']) AS v$$,
+	$$SELECT halfvec_avg('{}')$$, $$SELECT halfvec_avg('{1}')$$, $$SELECT halfvec_avg('{{1,2}}')$$, $$SELECT halfvec_avg('{NULL,1}')$$, $$SELECT halfvec_avg('{1,NaN}')$$,
+	$$SELECT halfvec_avg('{1,70000}')$$, $$SELECT halfvec_avg('{1,1e300}')$$,
+	$$SELECT halfvec_accum('{}', '[1]')$$, $$SELECT halfvec_accum('{0,0}', '[1,2]')$$, $$SELECT halfvec_combine('{1,2}', '{1,2,3}')$$]);
+-- halfvec: binary forms, each a halfvec(3), as bytes of the message
+CREATE TABLE binary_h (v halfvec(3));
+-- a good one
+\copy binary_h FROM PROGRAM 'printf "\120\107\103\117\120\131\012\377\015\012\000\000\000\000\000\000\000\000\000\000\001\000\000\000\012\000\003\000\000\074\000\300\240\103\000\377\377"' WITH (FORMAT binary)
+-- no dimension
+\copy binary_h FROM PROGRAM 'printf "\120\107\103\117\120\131\012\377\015\012\000\000\000\000\000\000\000\000\000\000\001\000\000\000\004\000\000\000\000\377\377"' WITH (FORMAT binary)
+\set VERBOSITY sqlstate
+\copy binary_h FROM PROGRAM 'printf "\120\107\103\117\120\131\012\377\015\012\000\000\000\000\000\000\000\000\000\000\001\000\000\000\004\000\000\000\000\377\377"' WITH (FORMAT binary)
+\set VERBOSITY default
+-- one dimension more than there may be
+\copy binary_h FROM PROGRAM 'printf "\120\107\103\117\120\131\012\377\015\012\000\000\000\000\000\000\000\000\000\000\001\000\000\000\006\076\201\000\000\074\000\377\377"' WITH (FORMAT binary)
+\set VERBOSITY sqlstate
+\copy binary_h FROM PROGRAM 'printf "\120\107\103\117\120\131\012\377\015\012\000\000\000\000\000\000\000\000\000\000\001\000\000\000\006\076\201\000\000\074\000\377\377"' WITH (FORMAT binary)
+\set VERBOSITY default
+-- as many dimensions as the field can hold
+\copy binary_h FROM PROGRAM 'printf "\120\107\103\117\120\131\012\377\015\012\000\000\000\000\000\000\000\000\000\000\001\000\000\000\006\377\377\000\000\074\000\377\377"' WITH (FORMAT binary)
+\set VERBOSITY sqlstate
+\copy binary_h FROM PROGRAM 'printf "\120\107\103\117\120\131\012\377\015\012\000\000\000\000\000\000\000\000\000\000\001\000\000\000\006\377\377\000\000\074\000\377\377"' WITH (FORMAT binary)
+\set VERBOSITY default
+-- another number of dimensions than the column has
+\copy binary_h FROM PROGRAM 'printf "\120\107\103\117\120\131\012\377\015\012\000\000\000\000\000\000\000\000\000\000\001\000\000\000\010\000\002\000\000\074\000\074\000\377\377"' WITH (FORMAT binary)
+\set VERBOSITY sqlstate
+\copy binary_h FROM PROGRAM 'printf "\120\107\103\117\120\131\012\377\015\012\000\000\000\000\000\000\000\000\000\000\001\000\000\000\010\000\002\000\000\074\000\074\000\377\377"' WITH (FORMAT binary)
+\set VERBOSITY default
+-- a reserved field that is not 0
+\copy binary_h FROM PROGRAM 'printf "\120\107\103\117\120\131\012\377\015\012\000\000\000\000\000\000\000\000\000\000\001\000\000\000\012\000\003\000\001\074\000\074\000\074\000\377\377"' WITH (FORMAT binary)
+\set VERBOSITY sqlstate
+\copy binary_h FROM PROGRAM 'printf "\120\107\103\117\120\131\012\377\015\012\000\000\000\000\000\000\000\000\000\000\001\000\000\000\012\000\003\000\001\074\000\074\000\074\000\377\377"' WITH (FORMAT binary)
+\set VERBOSITY default
+-- truncated in an element
+\copy binary_h FROM PROGRAM 'printf "\120\107\103\117\120\131\012\377\015\012\000\000\000\000\000\000\000\000\000\000\001\000\000\000\011\000\003\000\000\074\000\074\000\074\377\377"' WITH (FORMAT binary)
+\set VERBOSITY sqlstate
+\copy binary_h FROM PROGRAM 'printf "\120\107\103\117\120\131\012\377\015\012\000\000\000\000\000\000\000\000\000\000\001\000\000\000\011\000\003\000\000\074\000\074\000\074\377\377"' WITH (FORMAT binary)
+\set VERBOSITY default
+-- truncated in the header
+\copy binary_h FROM PROGRAM 'printf "\120\107\103\117\120\131\012\377\015\012\000\000\000\000\000\000\000\000\000\000\001\000\000\000\003\000\003\000\377\377"' WITH (FORMAT binary)
+\set VERBOSITY sqlstate
+\copy binary_h FROM PROGRAM 'printf "\120\107\103\117\120\131\012\377\015\012\000\000\000\000\000\000\000\000\000\000\001\000\000\000\003\000\003\000\377\377"' WITH (FORMAT binary)
+\set VERBOSITY default
+-- nothing at all
+\copy binary_h FROM PROGRAM 'printf "\120\107\103\117\120\131\012\377\015\012\000\000\000\000\000\000\000\000\000\000\001\000\000\000\000\377\377"' WITH (FORMAT binary)
+\set VERBOSITY sqlstate
+\copy binary_h FROM PROGRAM 'printf "\120\107\103\117\120\131\012\377\015\012\000\000\000\000\000\000\000\000\000\000\001\000\000\000\000\377\377"' WITH (FORMAT binary)
+\set VERBOSITY default
+-- bytes behind the last element
+\copy binary_h FROM PROGRAM 'printf "\120\107\103\117\120\131\012\377\015\012\000\000\000\000\000\000\000\000\000\000\001\000\000\000\014\000\003\000\000\074\000\074\000\074\000\074\000\377\377"' WITH (FORMAT binary)
+\set VERBOSITY sqlstate
+\copy binary_h FROM PROGRAM 'printf "\120\107\103\117\120\131\012\377\015\012\000\000\000\000\000\000\000\000\000\000\001\000\000\000\014\000\003\000\000\074\000\074\000\074\000\074\000\377\377"' WITH (FORMAT binary)
+\set VERBOSITY default
+-- NaN
+\copy binary_h FROM PROGRAM 'printf "\120\107\103\117\120\131\012\377\015\012\000\000\000\000\000\000\000\000\000\000\001\000\000\000\012\000\003\000\000\074\000\176\000\074\000\377\377"' WITH (FORMAT binary)
+\set VERBOSITY sqlstate
+\copy binary_h FROM PROGRAM 'printf "\120\107\103\117\120\131\012\377\015\012\000\000\000\000\000\000\000\000\000\000\001\000\000\000\012\000\003\000\000\074\000\176\000\074\000\377\377"' WITH (FORMAT binary)
+\set VERBOSITY default
+-- a negative NaN that signals
+\copy binary_h FROM PROGRAM 'printf "\120\107\103\117\120\131\012\377\015\012\000\000\000\000\000\000\000\000\000\000\001\000\000\000\012\000\003\000\000\074\000\374\001\074\000\377\377"' WITH (FORMAT binary)
+\set VERBOSITY sqlstate
+\copy binary_h FROM PROGRAM 'printf "\120\107\103\117\120\131\012\377\015\012\000\000\000\000\000\000\000\000\000\000\001\000\000\000\012\000\003\000\000\074\000\374\001\074\000\377\377"' WITH (FORMAT binary)
+\set VERBOSITY default
+-- infinity
+\copy binary_h FROM PROGRAM 'printf "\120\107\103\117\120\131\012\377\015\012\000\000\000\000\000\000\000\000\000\000\001\000\000\000\012\000\003\000\000\074\000\074\000\174\000\377\377"' WITH (FORMAT binary)
+\set VERBOSITY sqlstate
+\copy binary_h FROM PROGRAM 'printf "\120\107\103\117\120\131\012\377\015\012\000\000\000\000\000\000\000\000\000\000\001\000\000\000\012\000\003\000\000\074\000\074\000\174\000\377\377"' WITH (FORMAT binary)
+\set VERBOSITY default
+-- minus infinity
+\copy binary_h FROM PROGRAM 'printf "\120\107\103\117\120\131\012\377\015\012\000\000\000\000\000\000\000\000\000\000\001\000\000\000\012\000\003\000\000\374\000\074\000\074\000\377\377"' WITH (FORMAT binary)
+\set VERBOSITY sqlstate
+\copy binary_h FROM PROGRAM 'printf "\120\107\103\117\120\131\012\377\015\012\000\000\000\000\000\000\000\000\000\000\001\000\000\000\012\000\003\000\000\374\000\074\000\074\000\377\377"' WITH (FORMAT binary)
+\set VERBOSITY default
+SELECT * FROM binary_h;
+DROP TABLE binary_h;
 -- settings
 SELECT show_all(ARRAY[$$SET vecmark.simd = 'nothing'$$, $$SET vecmark.nothing = 1$$]);
 -- URLs

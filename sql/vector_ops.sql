@@ -21,7 +21,7 @@ WHERE vector_l2_squared_distance(a, b) <> l2 OR inner_product(a, b) <> ip OR l1_
 SELECT '[1,2,3]'::vector + '[4,5,6]', '[1,2,3]'::vector - '[4,5,6]', '[1,2,3]'::vector * '[4,5,6]', '[1,2,3]'::vector || '[4]';
 
 -- others
-SELECT vector_dims('[1,2,3]'), vector_norm('[3,4]'), vector_norm('[3e37,4e37]')::real, vector_norm('[0,0]');
+SELECT vector_dims('[1,2,3]'::vector), vector_norm('[3,4]'), vector_norm('[3e37,4e37]')::real, vector_norm('[0,0]');
 SELECT l2_normalize('[3,4]'::vector), l2_normalize('[0,0]'::vector), l2_normalize('[3e38,1e38]'::vector);
 SELECT binary_quantize('[1,0,-1,0.1]'::vector), binary_quantize('[1,2,3,-4,5,6,-7,8,1,-2,-3]'::vector);
 SELECT subvector('[1,2,3,4,5]'::vector, 1, 3), subvector('[1,2,3,4,5]'::vector, 3, 9), subvector('[1,2,3,4,5]'::vector, -1, 3),

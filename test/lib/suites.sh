@@ -221,7 +221,8 @@ suite_regress_jit() {
 	# the others plan thousands of small queries, and compiling each takes an hour
 	echo "SQL tests of kernels and vectors, everything compiled by the JIT"
 	PGOPTIONS='-c jit=on -c jit_above_cost=0 -c jit_inline_above_cost=0 -c jit_optimize_above_cost=0' \
-		regress regress_jit regress/pg_regress postgres "$top" simd vector_cast vector_ops vector_type
+		regress regress_jit regress/pg_regress postgres "$top" simd vector_cast vector_ops vector_type \
+		halfvec_cast halfvec_ops halfvec_type
 }
 
 isolation_tests() {
