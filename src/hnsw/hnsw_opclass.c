@@ -8,6 +8,7 @@
 
 #include "hnsw/hnsw.h"
 #include "hnsw/hnsw_sparse.h"
+#include "simd/simd.h"
 #include "utils/varbit.h"
 #include "vector/halfvec.h"
 #include "vector/hyperbolic.h"
@@ -41,21 +42,26 @@ load_vector(Datum value, int dim, float *out)
 static int
 load_point(Datum value, int dim, float *out)
 {
-	int			given = load_vector(value, dim, out);
+	Vector	   *vector = vector_from_datum(value);
+	int			given = vector->dim;
 
 	if (given == dim)
-		hyperbolic_check_point(out, dim);
+	{
+		(void) hyperbolic_point_gap(vector, 1);
+		memcpy(out, vector->x, dim * sizeof(float));
+	}
+	free_detoasted(value, vector);
 	return given;
 }
 
 static int
 load_halfvec(Datum value, int dim, float *out)
 {
-	HalfVector *vector = halfvec_from_datum(value);
+	Halfvec    *vector = halfvec_from_datum(value);
 	int			given = vector->dim;
 
 	if (given == dim)
-		simd->f16_to_f32(vector->x, out, dim);
+		simd->widen_f16(vector->x, out, dim);
 	free_detoasted(value, vector);
 	return given;
 }

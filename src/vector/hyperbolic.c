@@ -7,6 +7,7 @@
 #include <math.h>
 
 #include "utils/float.h"
+#include "vector/hyperbolic.h"
 #include "vector/hyperbolic_math.h"
 #include "vector/vector.h"
 
@@ -38,8 +39,8 @@ get_curvature(FunctionCallInfo fcinfo, int n)
  *
  * Errors: 22003 when it is not, or too near the boundary.
  */
-static double
-get_gap(const Vector *u, double curvature)
+double
+hyperbolic_point_gap(const Vector *u, double curvature)
 {
 	double		gap = hyperbolic_gap(u->x, u->dim, curvature);
 	double		square = 0;
@@ -112,8 +113,8 @@ poincare_distance(PG_FUNCTION_ARGS)
 	double		gap_v;
 
 	vector_check_same_dim(u, v);
-	gap_u = get_gap(u, curvature);
-	gap_v = get_gap(v, curvature);
+	gap_u = hyperbolic_point_gap(u, curvature);
+	gap_v = hyperbolic_point_gap(v, curvature);
 	PG_RETURN_FLOAT8(hyperbolic_distance(hyperbolic_delta_of_gaps(u->x, v->x, u->dim, gap_u, gap_v), curvature));
 }
 
@@ -145,7 +146,7 @@ poincare_to_lorentz(PG_FUNCTION_ARGS)
 	Vector	   *result;
 
 	vector_check_dim(u->dim + 1);
-	(void) get_gap(u, curvature);
+	(void) hyperbolic_point_gap(u, curvature);
 	result = vector_make(u->dim + 1);
 	switch (hyperbolic_to_lorentz(u->x, u->dim, curvature, result->x))
 	{
