@@ -22,7 +22,7 @@
  *
  * In the Poincare ball |q - o|^2 is estimated as above and then divided by
  * 1 - |q|^2 and 1 - |o|^2, of which the second is kept with the code.  A bit string
- * is coded by its own first bits, all of them up to 2,048, and needs no factors.
+ * is coded by its own first bits, all of them up to 768, and needs no factors.
  */
 #include "hnsw/hnsw_code.h"
 

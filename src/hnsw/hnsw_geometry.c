@@ -10,7 +10,7 @@
 #define GROUP_NODES 504
 
 /* A bit string is coded by its first bits, so many bytes of them. */
-#define MAX_BITS_CODE 256
+#define MAX_BITS_CODE 96
 
 #define ALIGN8(n) (((n) + 7) & ~(uint32_t) 7)
 

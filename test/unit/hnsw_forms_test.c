@@ -151,7 +151,7 @@ test_bits(HnswMetric metric)
 				double		want = bits_distance(metric, room.query->vector, neighbour(&room, i), dim);
 				double		off = fabs(estimates[i] - want);
 
-				if (off > (dim <= 2048 ? 1e-6 : metric == HNSW_HAMMING ? dim * 0.06 : 0.08))
+				if (off > (dim <= 768 ? 1e-6 : metric == HNSW_HAMMING ? dim * 0.08 : 0.1))
 				{
 					printf("# %d bits: estimate %g, not %g\n", dim, estimates[i], want);
 					good = false;
