@@ -30,6 +30,7 @@ extern void vector_check_dim(int dim);
 extern void vector_check_same_dim(const Vector *a, const Vector *b);
 extern void vector_check_typmod(int32 typmod, int dim);
 extern void vector_check_finite(float value);
+extern const char *vector_quoted(const char *string);
 
 #define PG_GETARG_VECTOR_P(n) vector_from_datum(PG_GETARG_DATUM(n))
 #define PG_RETURN_VECTOR_P(vector) PG_RETURN_POINTER(vector)

@@ -117,10 +117,11 @@ vector_check_finite(float value)
 }
 
 /*
- * The text for an error message: whole, or its beginning.
+ * The text for an error message: whole, or its beginning, then in the current
+ * memory context.
  */
-static const char *
-quoted(const char *string)
+const char *
+vector_quoted(const char *string)
 {
 	Size		length = strlen(string);
 
@@ -152,7 +153,7 @@ vector_report_parse_error(Node *escontext, const char *type, const char *input,
 			ereturn(escontext, (Datum) 0,
 					(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
 					 errmsg("\"%s\" is out of range for type %s",
-							quoted(pnstrdup(parsed->where, parsed->where_length)), type)));
+							vector_quoted(pnstrdup(parsed->where, parsed->where_length)), type)));
 		case VECTOR_PARSE_NAN:
 			ereturn(escontext, (Datum) 0,
 					(errcode(ERRCODE_DATA_EXCEPTION),
@@ -169,7 +170,7 @@ vector_report_parse_error(Node *escontext, const char *type, const char *input,
 	}
 	ereturn(escontext, (Datum) 0,
 			(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
-			 errmsg("invalid input syntax for type %s: \"%s\"", type, quoted(input)),
+			 errmsg("invalid input syntax for type %s: \"%s\"", type, vector_quoted(input)),
 			 parsed->status == VECTOR_PARSE_NO_BRACKET ? errdetail("Vector contents must start with \"[\".") :
 			 parsed->status == VECTOR_PARSE_JUNK ? errdetail("Junk after closing right brace.") : 0));
 }

@@ -248,3 +248,14 @@ vector_parse_below(const char *text, float limit, float *x)
 	result.status = (*p == '\0') ? VECTOR_PARSE_OK : VECTOR_PARSE_JUNK;
 	return result;
 }
+
+/*
+ * Read a number at *text, the float nearest to it, and move past it.  False,
+ * with *text as it was, when strtof has to decide: most often because there is
+ * no number.
+ */
+bool
+vector_parse_decimal(const char **text, float *value)
+{
+	return parse_decimal(text, value);
+}

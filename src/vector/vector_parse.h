@@ -32,5 +32,6 @@ typedef struct VectorParseResult
 
 extern VectorParseResult vector_parse(const char *text, float *x);
 extern VectorParseResult vector_parse_below(const char *text, float limit, float *x);
+extern bool vector_parse_decimal(const char **text, float *value);
 
 #endif							/* VECMARK_VECTOR_PARSE_H */
