@@ -50,6 +50,11 @@ OBJS = \
 	src/vector/bit.o \
 	src/vector/hyperbolic.o \
 	src/vector/hyperbolic_math.o \
+	src/vector/sparsevec_cast.o \
+	src/vector/sparsevec_distance.o \
+	src/vector/sparsevec_io.o \
+	src/vector/sparsevec_ops.o \
+	src/vector/sparsevec_parse.o \
 	src/vector/vector_aggregate.o \
 	src/vector/vector_cast.o \
 	src/vector/vector_io.o \
@@ -69,6 +74,7 @@ SQL_PIECES = \
 	src/vector/bit.sql \
 	src/vector/hyperbolic.sql \
 	src/vector/halfvec.sql \
+	src/vector/sparsevec.sql \
 	src/hnsw/hnsw.sql \
 	src/closed_path.sql \
 	src/hnsw/hnsw_inspect.sql \

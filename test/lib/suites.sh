@@ -222,7 +222,7 @@ suite_regress_jit() {
 	echo "SQL tests of kernels and vectors, everything compiled by the JIT"
 	PGOPTIONS='-c jit=on -c jit_above_cost=0 -c jit_inline_above_cost=0 -c jit_optimize_above_cost=0' \
 		regress regress_jit regress/pg_regress postgres "$top" simd vector_cast vector_ops vector_type \
-		halfvec_cast halfvec_ops halfvec_type
+		halfvec_cast halfvec_ops halfvec_type sparsevec_cast sparsevec_ops sparsevec_type
 }
 
 isolation_tests() {
