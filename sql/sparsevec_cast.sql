@@ -15,7 +15,7 @@ SELECT v::sparsevec::vector = v AS same, sparsevec_send(v::sparsevec) = sparseve
 FROM (SELECT array_agg(CASE WHEN i % 3 = 0 THEN 0 ELSE sin(i) * 10.0 ^ (i % 70 - 35) END)::vector AS v FROM generate_series(1, 16000) AS i) AS s;
 SELECT vector_to_sparsevec('[0,2]', -1, true), sparsevec_to_vector('{2:2}/2', 2, true), array_to_sparsevec(ARRAY[0,2], -1, true), sparsevec('{2:2}/2', 2, true);
 -- a vector is taken for a sparsevec where only that will do
-SELECT '{1:3}/2'::sparsevec <-> '[0,4]'::vector AS l2, l2_norm('[3,4]'::vector), '[0,1]'::vector = '{2:1}/2'::sparsevec AS equal;
+SELECT '{1:3}/2'::sparsevec <-> '[0,4]'::vector AS l2, vector_norm('[3,4]'::vector), '[0,1]'::vector = '{2:1}/2'::sparsevec AS equal;
 -- assignment, as clients do it
 CREATE TABLE sparse_assign (v sparsevec(3), w vector(3));
 INSERT INTO sparse_assign (v) VALUES (ARRAY[1,0,3]), ('{4,0,6}'::real[]), ('{7,0,9}'::float8[]), (ARRAY[1.5,0,3.5]), ('[0,0,8]'::vector);

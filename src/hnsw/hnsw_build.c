@@ -76,7 +76,7 @@ make_meta(Relation rel)
 		meta.storage = HNSW_SPARSE;
 	shape = (HnswShape)
 	{
-		dim, meta.metric, meta.storage
+		dim, meta.metric, meta.storage, 0, 0
 	};
 	meta.bits = shape.bits = hnsw_default_bits(&shape);
 	meta.links = hnsw_default_links(&shape, meta.m);

@@ -20,9 +20,11 @@
 /* In the place of floats where a vector is sparse: the same number of words. */
 typedef struct HnswSparse
 {
-	uint32_t	indices[HNSW_SPARSE_KEPT];	/* ascending, then HNSW_SPARSE_NONE */
+	uint32_t	indices[HNSW_SPARSE_KEPT];	/* ascending, then
+											 * HNSW_SPARSE_NONE */
 	float		values[HNSW_SPARSE_KEPT];	/* then 0 */
-	float		error;			/* length of what is not kept, as a slot has it */
+	float		error;			/* length of what is not kept, as a slot has
+								 * it */
 } HnswSparse;
 
 #define HNSW_SPARSE_WORDS (sizeof(HnswSparse) / sizeof(float))

@@ -1,5 +1,5 @@
 /*
- * sparsevec_cast.c: casts between sparsevec, vector and arrays of numbers.
+ * sparsevec_cast.c: casts between sparsevec, vector, halfvec and arrays of numbers.
  */
 #include "postgres.h"
 #include "compat.h"
@@ -9,12 +9,16 @@
 #include "utils/array.h"
 #include "utils/float.h"
 #include "utils/fmgrprotos.h"
+#include "simd/simd.h"
+#include "vector/halfvec.h"
 #include "vector/sparsevec.h"
 #include "vector/vector.h"
 
 VM_FUNCTION_INFO(sparsevec);
 VM_FUNCTION_INFO(vector_to_sparsevec);
 VM_FUNCTION_INFO(sparsevec_to_vector);
+VM_FUNCTION_INFO(halfvec_to_sparsevec);
+VM_FUNCTION_INFO(sparsevec_to_halfvec);
 VM_FUNCTION_INFO(array_to_sparsevec);
 
 /* The elements of a sparse vector that is being made of a dense one. */
@@ -127,6 +131,43 @@ sparsevec_to_vector(PG_FUNCTION_ARGS)
 	result = vector_make(sparse->dim);
 	expand(sparse, result->x);
 	PG_RETURN_VECTOR_P(result);
+}
+
+/*
+ * SQL: halfvec to sparsevec.
+ */
+Datum
+halfvec_to_sparsevec(PG_FUNCTION_ARGS)
+{
+	Halfvec    *halfvec = PG_GETARG_HALFVEC_P(0);
+	float		x[HALFVEC_MAX_DIM];
+	Collector	collector;
+
+	vector_check_typmod(PG_GETARG_INT32(1), halfvec->dim);
+	simd->widen_f16(halfvec->x, x, halfvec->dim);
+	collector.nnz = 0;
+	for (int i = 0; i < halfvec->dim; i++)
+		collect(&collector, i, x[i]);
+	PG_RETURN_SPARSEVEC_P(finish(&collector, halfvec->dim));
+}
+
+/*
+ * SQL: sparsevec to halfvec, each element rounded.  Errors: 54000 above
+ * HALFVEC_MAX_DIM dimensions, 22003 for what is too large for a half.
+ */
+Datum
+sparsevec_to_halfvec(PG_FUNCTION_ARGS)
+{
+	SparseVector *sparse = PG_GETARG_SPARSEVEC_P(0);
+	float		x[HALFVEC_MAX_DIM];
+	Halfvec    *result;
+
+	halfvec_check_dim(sparse->dim);
+	vector_check_typmod(PG_GETARG_INT32(1), sparse->dim);
+	expand(sparse, x);
+	result = halfvec_make(sparse->dim);
+	halfvec_set(result, x);
+	PG_RETURN_HALFVEC_P(result);
 }
 
 /*

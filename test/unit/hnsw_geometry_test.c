@@ -246,8 +246,8 @@ test_bits(void)
 
 	for (int dim = 1; dim <= HNSW_MAX_DIM; dim++)
 	{
-		HnswShape	shape = {dim, HNSW_L2, HNSW_FLOAT32};
-		HnswShape	before = {dim - 1, HNSW_L2, HNSW_FLOAT32};
+		HnswShape	shape = {dim, HNSW_L2, HNSW_FLOAT32, 0, 0};
+		HnswShape	before = {dim - 1, HNSW_L2, HNSW_FLOAT32, 0, 0};
 		int			bits = hnsw_default_bits(&shape);
 
 		good &= bits >= 1 && bits <= 4 && (dim == 1 || bits <= hnsw_default_bits(&before));
