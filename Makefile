@@ -28,6 +28,7 @@ OBJS = \
 	src/hnsw/hnsw_insert.o \
 	src/hnsw/hnsw_inspect.o \
 	src/hnsw/hnsw_opclass.o \
+	src/hnsw/hnsw_ivfflat.o \
 	src/hnsw/hnsw_page.o \
 	src/hnsw/hnsw_prune.o \
 	src/hnsw/hnsw_repair.o \
@@ -76,6 +77,7 @@ SQL_PIECES = \
 	src/vector/halfvec.sql \
 	src/vector/sparsevec.sql \
 	src/hnsw/hnsw.sql \
+	src/hnsw/ivfflat.sql \
 	src/closed_path.sql \
 	src/hnsw/hnsw_inspect.sql \
 	src/bookmark/bookmark_url.sql \

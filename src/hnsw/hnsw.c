@@ -13,6 +13,7 @@
 #include "catalog/pg_opclass.h"
 #include "catalog/pg_opfamily.h"
 #include "catalog/pg_type.h"
+#include "commands/defrem.h"
 #include "commands/progress.h"
 #include "commands/vacuum.h"
 #include "hnsw/hnsw.h"
@@ -74,36 +75,40 @@ static relopt_kind option_kind;
  * A setting that some library has defined, or NULL: what a user has set under a
  * name that nobody has defined yet does not count.
  */
-static struct config_generic *
-defined_setting(const char *name)
+struct config_generic *
+hnsw_defined_setting(const char *name)
 {
 	struct config_generic *record = vm_find_setting(name);
 
 	return record == NULL || (record->flags & GUC_CUSTOM_PLACEHOLDER) ? NULL : record;
 }
 
+/* Of ivfflat too, whose kind is given: an option is defined once for both. */
 static void
-define_options(void)
+define_options(relopt_kind ivfflat_kind)
 {
+	bits32		kinds;
+
 	option_kind = add_reloption_kind();
-	add_int_reloption(option_kind, "m", "Half the number of neighbours of a node.",
+	kinds = option_kind | ivfflat_kind;
+	add_int_reloption(kinds, "m", "Half the number of neighbours of a node.",
 					  HNSW_DEFAULT_M, HNSW_MIN_M, HNSW_MAX_M, AccessExclusiveLock);
-	add_int_reloption(option_kind, "ef_construction", "Nodes that are considered as neighbours of a new one.",
+	add_int_reloption(kinds, "ef_construction", "Nodes that are considered as neighbours of a new one.",
 					  HNSW_DEFAULT_EF_CONSTRUCTION, HNSW_MIN_EF_CONSTRUCTION, HNSW_MAX_EF_CONSTRUCTION,
 					  AccessExclusiveLock);
-	add_enum_reloption(option_kind, "storage", "How the index keeps vectors.",
+	add_enum_reloption(kinds, "storage", "How the index keeps vectors.",
 					   storage_members, HNSW_FLOAT32,
 					   "Valid values are \"float32\" and \"int8\".", AccessExclusiveLock);
-	add_int_reloption(option_kind, "seed", "Start of the random numbers.",
+	add_int_reloption(kinds, "seed", "Start of the random numbers.",
 					  HNSW_DEFAULT_SEED, INT_MIN, INT_MAX, AccessExclusiveLock);
 	/* These three say how to read an index: changing them disturbs nobody. */
-	add_int_reloption(option_kind, "ef_search", "Overrides hnsw.ef_search for this index.",
+	add_int_reloption(kinds, "ef_search", "Overrides hnsw.ef_search for this index.",
 					  UNSET, 1, HNSW_MAX_EF_SEARCH, ShareUpdateExclusiveLock);
-	add_enum_reloption(option_kind, "iterative_scan", "Overrides hnsw.iterative_scan for this index.",
+	add_enum_reloption(kinds, "iterative_scan", "Overrides hnsw.iterative_scan for this index.",
 					   iterative_scan_members, UNSET,
 					   "Valid values are \"off\", \"relaxed_order\" and \"strict_order\".",
 					   ShareUpdateExclusiveLock);
-	add_int_reloption(option_kind, "max_scan_tuples", "Overrides hnsw.max_scan_tuples for this index.",
+	add_int_reloption(kinds, "max_scan_tuples", "Overrides hnsw.max_scan_tuples for this index.",
 					  UNSET, 1, INT_MAX, ShareUpdateExclusiveLock);
 }
 
@@ -114,30 +119,30 @@ define_options(void)
 void
 hnsw_define_settings(void)
 {
-	define_options();
+	define_options(hnsw_ivfflat_define_settings());
 
-	if (defined_setting("hnsw.ef_search") == NULL)
+	if (hnsw_defined_setting("hnsw.ef_search") == NULL)
 		DefineCustomIntVariable("hnsw.ef_search",
 								"Nodes that a search reads before it gives its first row, at least.",
 								"More find more of the nearest rows, and take longer.",
 								&ef_search_setting,
 								HNSW_DEFAULT_EF_SEARCH, 1, HNSW_MAX_EF_SEARCH,
 								PGC_USERSET, 0, NULL, NULL, NULL);
-	if (defined_setting("hnsw.iterative_scan") == NULL)
+	if (hnsw_defined_setting("hnsw.iterative_scan") == NULL)
 		DefineCustomEnumVariable("hnsw.iterative_scan",
 								 "Whether a search goes on when it has given the rows of its first \"hnsw.ef_search\" nodes, and in what order.",
 								 NULL,
 								 &iterative_scan_setting,
 								 DEFAULT_ITERATIVE_SCAN, iterative_scan_values,
 								 PGC_USERSET, 0, NULL, NULL, NULL);
-	if (defined_setting("hnsw.max_scan_tuples") == NULL)
+	if (hnsw_defined_setting("hnsw.max_scan_tuples") == NULL)
 		DefineCustomIntVariable("hnsw.max_scan_tuples",
 								"Nodes that a search reads at most when it goes on.",
 								NULL,
 								&max_scan_tuples_setting,
 								DEFAULT_MAX_SCAN_TUPLES, 1, INT_MAX,
 								PGC_USERSET, 0, NULL, NULL, NULL);
-	if (defined_setting("hnsw.scan_mem_multiplier") == NULL)
+	if (hnsw_defined_setting("hnsw.scan_mem_multiplier") == NULL)
 		DefineCustomRealVariable("hnsw.scan_mem_multiplier",
 								 "Memory that a search takes at most when it goes on, as a multiple of \"work_mem\".",
 								 NULL,
@@ -146,15 +151,15 @@ hnsw_define_settings(void)
 								 PGC_USERSET, 0, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("hnsw");
 
-	ef_search_record = defined_setting("hnsw.ef_search");
-	iterative_scan_record = defined_setting("hnsw.iterative_scan");
-	max_scan_tuples_record = defined_setting("hnsw.max_scan_tuples");
-	scan_mem_multiplier_record = defined_setting("hnsw.scan_mem_multiplier");
+	ef_search_record = hnsw_defined_setting("hnsw.ef_search");
+	iterative_scan_record = hnsw_defined_setting("hnsw.iterative_scan");
+	max_scan_tuples_record = hnsw_defined_setting("hnsw.max_scan_tuples");
+	scan_mem_multiplier_record = hnsw_defined_setting("hnsw.scan_mem_multiplier");
 }
 
 /* The value of a setting, or "otherwise" if it is not what we know by its name. */
-static int
-int_value(const struct config_generic *record, int otherwise)
+int
+hnsw_int_value(const struct config_generic *record, int otherwise)
 {
 	if (record == NULL || record->vartype != PGC_INT)
 		return otherwise;
@@ -170,18 +175,27 @@ real_value(const struct config_generic *record, double otherwise)
 }
 
 /*
- * The same of hnsw.iterative_scan.  pgvector may number the modes as it likes,
- * and its default, which drops rows, is not ours.
+ * The name of what a setting has been set to, or NULL if it has not been, or is
+ * not what we know by its name.  pgvector may number values as it likes.
  */
-static HnswIterativeScan
-iterative_scan_value(struct config_generic *record)
+const char *
+hnsw_enum_value(struct config_generic *record)
 {
 	struct config_enum *known = (struct config_enum *) record;
-	const char *name;
 
 	if (record == NULL || record->vartype != PGC_ENUM || record->source == PGC_S_DEFAULT)
+		return NULL;
+	return config_enum_lookup_by_value(known, *known->variable);
+}
+
+/* hnsw.iterative_scan.  pgvector's default, which drops rows, is not ours. */
+static HnswIterativeScan
+iterative_scan_value(void)
+{
+	const char *name = hnsw_enum_value(iterative_scan_record);
+
+	if (name == NULL)
 		return DEFAULT_ITERATIVE_SCAN;
-	name = config_enum_lookup_by_value(known, *known->variable);
 	for (const struct config_enum_entry *entry = iterative_scan_values; entry->name != NULL; entry++)
 	{
 		if (strcmp(entry->name, name) == 0)
@@ -211,10 +225,11 @@ hnsw_scan_settings(Relation rel)
 	HnswScanSettings settings;
 	double		multiplier = real_value(scan_mem_multiplier_record, 1);
 
-	settings.ef_search = int_value(ef_search_record, HNSW_DEFAULT_EF_SEARCH);
-	settings.iterative_scan = iterative_scan_value(iterative_scan_record);
-	settings.max_scan_tuples = int_value(max_scan_tuples_record, DEFAULT_MAX_SCAN_TUPLES);
+	settings.ef_search = hnsw_int_value(ef_search_record, HNSW_DEFAULT_EF_SEARCH);
+	settings.iterative_scan = iterative_scan_value();
+	settings.max_scan_tuples = hnsw_int_value(max_scan_tuples_record, DEFAULT_MAX_SCAN_TUPLES);
 	settings.memory_limit = work_mem * 1024.0 * multiplier;
+	settings.exact = false;
 	if (options != NULL)
 	{
 		if (option_counts(options->ef_search, ef_search_record))
@@ -224,6 +239,8 @@ hnsw_scan_settings(Relation rel)
 		if (option_counts(options->max_scan_tuples, max_scan_tuples_record))
 			settings.max_scan_tuples = options->max_scan_tuples;
 	}
+	if (rel != NULL && hnsw_is_ivfflat(rel))
+		hnsw_ivfflat_adjust(rel, &settings);
 	return settings;
 }
 
@@ -231,9 +248,9 @@ hnsw_scan_settings(Relation rel)
 #define OPTION(name, type) \
 	{.optname = #name, .opttype = RELOPT_TYPE_##type, .offset = offsetof(HnswOptions, name)}
 
-/* amoptions: WITH (...) to HnswOptions. */
-static bytea *
-parse_options(Datum reloptions, bool validate)
+/* WITH (...) to HnswOptions, of those options that are defined for the kind. */
+bytea *
+hnsw_parse_options(Datum reloptions, bool validate, relopt_kind kind)
 {
 	static const relopt_parse_elt options[] = {
 		OPTION(m, INT),
@@ -243,10 +260,18 @@ parse_options(Datum reloptions, bool validate)
 		OPTION(ef_search, INT),
 		OPTION(iterative_scan, ENUM),
 		OPTION(max_scan_tuples, INT),
+		OPTION(lists, INT),
 	};
 
-	return (bytea *) build_reloptions(reloptions, validate, option_kind, sizeof(HnswOptions),
+	return (bytea *) build_reloptions(reloptions, validate, kind, sizeof(HnswOptions),
 									  options, lengthof(options));
+}
+
+/* amoptions */
+static bytea *
+parse_options(Datum reloptions, bool validate)
+{
+	return hnsw_parse_options(reloptions, validate, option_kind);
 }
 
 /* ---- amvalidate */
@@ -257,6 +282,7 @@ parse_options(Datum reloptions, bool validate)
 /* What an operator class or family is called in a report on it. */
 typedef struct Validation
 {
+	char	   *method;
 	char	   *family;
 	char	   *opclass;
 	bool		valid;
@@ -276,7 +302,7 @@ fault(Validation *validation, const char *format,...)
 	va_end(args);
 	ereport(INFO,
 			(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
-			 errmsg("operator family \"%s\" of access method hnsw %s", validation->family, what)));
+			 errmsg("operator family \"%s\" of access method %s %s", validation->family, validation->method, what)));
 	validation->valid = false;
 }
 
@@ -361,6 +387,7 @@ validate_opclass(Oid opclassoid)
 	opclass = (Form_pg_opclass) GETSTRUCT(tuple);
 	family = opclass->opcfamily;
 	type = opclass->opcintype;
+	validation.method = get_am_name(opclass->opcmethod);
 	validation.opclass = pstrdup(NameStr(opclass->opcname));
 	storage_type = opclass->opckeytype;
 	ReleaseSysCache(tuple);

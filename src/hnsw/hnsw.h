@@ -82,6 +82,7 @@ typedef struct HnswOptions
 	int			ef_search;
 	int			iterative_scan;
 	int			max_scan_tuples;
+	int			lists;			/* of access method ivfflat */
 } HnswOptions;
 
 /* How a scan goes, from settings and options. */
@@ -91,6 +92,7 @@ typedef struct HnswScanSettings
 	HnswIterativeScan iterative_scan;
 	int			max_scan_tuples;
 	double		memory_limit;	/* bytes */
+	bool		exact;			/* every node is read before the first row */
 } HnswScanSettings;
 
 /* The contents of block 0. */
@@ -223,6 +225,15 @@ typedef struct HnswTids
 /* hnsw.c */
 extern HnswScanSettings hnsw_scan_settings(Relation rel);
 extern void hnsw_define_settings(void);
+extern struct config_generic *hnsw_defined_setting(const char *name);
+extern int	hnsw_int_value(const struct config_generic *record, int otherwise);
+extern const char *hnsw_enum_value(struct config_generic *record);
+extern bytea *hnsw_parse_options(Datum reloptions, bool validate, relopt_kind kind);
+
+/* hnsw_ivfflat.c */
+extern relopt_kind hnsw_ivfflat_define_settings(void);
+extern bool hnsw_is_ivfflat(Relation rel);
+extern void hnsw_ivfflat_adjust(Relation rel, HnswScanSettings *settings);
 
 /* hnsw_page.c */
 extern const HnswOpclass *hnsw_opclass(Relation rel);

@@ -72,6 +72,7 @@ static void
 report(IndexScanDesc scan)
 {
 	HnswScan   *state = scan->opaque;
+	bool		ivfflat = hnsw_is_ivfflat(scan->indexRelation);
 
 	/* Who got what was asked for need not be told how it was found. */
 	if (!state->exhausted)
@@ -86,7 +87,9 @@ report(IndexScanDesc scan)
 		ereport(NOTICE,
 				(errmsg("scan of hnsw index \"%s\" left out rows of " INT64_FORMAT " nodes found too late for their place in the order",
 						RelationGetRelationName(scan->indexRelation), state->dropped),
-				 errhint("To get them late instead, set hnsw.iterative_scan to relaxed_order; to find them in time, raise hnsw.ef_search.")));
+				 errhint("To get them late instead, set %s to relaxed_order; to find them in time, raise %s.",
+						 ivfflat ? "ivfflat.iterative_scan" : "hnsw.iterative_scan",
+						 ivfflat ? "ivfflat.probes" : "hnsw.ef_search")));
 	state->stopped_by = NULL;
 	state->dropped = 0;
 }
@@ -155,7 +158,8 @@ start(IndexScanDesc scan)
 		return;
 	}
 	hnsw_query_prepare(state->query);
-	if (index->meta.entry != HNSW_NO_NODE &&
+	/* A search that must be exact leaves all to the sweep. */
+	if (!state->settings.exact && index->meta.entry != HNSW_NO_NODE &&
 		hnsw_walk_descend(&state->walk, index->meta.entry, index->meta.entry_level, 0))
 		state->phase = SCAN_WALK;
 }

@@ -1,0 +1,134 @@
+/*
+ * hnsw_ivfflat.c: access method ivfflat: pgvector's name, options and settings
+ * for an index that is an hnsw index in all else.
+ *
+ * README, "ivfflat", says what its settings mean here, and why.
+ */
+#include "postgres.h"
+#include "compat.h"
+
+#include <limits.h>
+#include <math.h>
+
+#include "hnsw/hnsw.h"
+#include "utils/guc.h"
+#include "utils/guc_tables.h"
+
+VM_FUNCTION_INFO(ivfflathandler);
+
+/* hnsw.c has it. */
+extern Datum hnswhandler(PG_FUNCTION_ARGS);
+
+#define DEFAULT_LISTS 100
+#define MAX_LISTS 32768
+#define DEFAULT_PROBES 1
+
+/* As pgvector has them; for us the one is "as hnsw.iterative_scan says". */
+#define ITERATIVE_OFF 0
+#define ITERATIVE_RELAXED 1
+#define RELAXED_NAME "relaxed_order"
+
+static const struct config_enum_entry iterative_scan_values[] = {
+	{"off", ITERATIVE_OFF, false},
+	{RELAXED_NAME, ITERATIVE_RELAXED, false},
+	{NULL, 0, false}
+};
+
+static int	probes_setting = DEFAULT_PROBES;
+static int	max_probes_setting = MAX_LISTS;
+static int	iterative_scan_setting = ITERATIVE_OFF;
+
+/* The settings as the server knows them: ours, or those of pgvector. */
+static struct config_generic *probes_record;
+static struct config_generic *iterative_scan_record;
+
+static relopt_kind option_kind;
+
+/*
+ * Define the option and the settings that only ivfflat has, these unless pgvector
+ * has.  Returns its kind of options, to which hnsw's are to be added.  Runs once
+ * in each backend, when the library is loaded.
+ */
+relopt_kind
+hnsw_ivfflat_define_settings(void)
+{
+	option_kind = add_reloption_kind();
+	add_int_reloption(option_kind, "lists", "Lists that pgvector would make; as many ivfflat.probes search exactly.",
+					  DEFAULT_LISTS, 1, MAX_LISTS, AccessExclusiveLock);
+
+	if (hnsw_defined_setting("ivfflat.probes") == NULL)
+		DefineCustomIntVariable("ivfflat.probes",
+								"Widens a search of an ivfflat index, by the square root.",
+								"As many as the index has lists: the search is exact.",
+								&probes_setting,
+								DEFAULT_PROBES, 1, MAX_LISTS,
+								PGC_USERSET, 0, NULL, NULL, NULL);
+	if (hnsw_defined_setting("ivfflat.iterative_scan") == NULL)
+		DefineCustomEnumVariable("ivfflat.iterative_scan",
+								 "Whether an ivfflat index returns rows late that it finds late.",
+								 "Unless it does, \"hnsw.iterative_scan\" counts.",
+								 &iterative_scan_setting,
+								 ITERATIVE_OFF, iterative_scan_values,
+								 PGC_USERSET, 0, NULL, NULL, NULL);
+	if (hnsw_defined_setting("ivfflat.max_probes") == NULL)
+		DefineCustomIntVariable("ivfflat.max_probes",
+								"Accepted for programs that set it; \"hnsw.max_scan_tuples\" ends a scan.",
+								NULL,
+								&max_probes_setting,
+								MAX_LISTS, 1, MAX_LISTS,
+								PGC_USERSET, 0, NULL, NULL, NULL);
+	MarkGUCPrefixReserved("ivfflat");
+
+	probes_record = hnsw_defined_setting("ivfflat.probes");
+	iterative_scan_record = hnsw_defined_setting("ivfflat.iterative_scan");
+	return option_kind;
+}
+
+/* amoptions */
+static bytea *
+parse_options(Datum reloptions, bool validate)
+{
+	return hnsw_parse_options(reloptions, validate, option_kind);
+}
+
+/* Whether an index is of access method ivfflat. */
+bool
+hnsw_is_ivfflat(Relation rel)
+{
+	return rel->rd_indam->amoptions == parse_options;
+}
+
+/*
+ * Make of the settings of a scan, as an hnsw index would have them, those of an
+ * ivfflat index.
+ */
+void
+hnsw_ivfflat_adjust(Relation rel, HnswScanSettings *settings)
+{
+	const HnswOptions *options = (const HnswOptions *) rel->rd_options;
+	int			lists = options == NULL ? DEFAULT_LISTS : options->lists;
+	int			probes = hnsw_int_value(probes_record, DEFAULT_PROBES);
+	const char *iterative_scan = hnsw_enum_value(iterative_scan_record);
+
+	if (iterative_scan != NULL && strcmp(iterative_scan, RELAXED_NAME) == 0)
+		settings->iterative_scan = HNSW_ITERATIVE_RELAXED;
+	if (probes >= lists)
+	{
+		settings->exact = true;
+		settings->ef_search = INT_MAX;
+	}
+	else
+		settings->ef_search = (int) Min(ceil(settings->ef_search * sqrt(probes)), HNSW_MAX_EF_SEARCH);
+}
+
+/*
+ * SQL: ivfflathandler(internal) -> index_am_handler.
+ */
+Datum
+ivfflathandler(PG_FUNCTION_ARGS)
+{
+	IndexAmRoutine *routine = (IndexAmRoutine *) DatumGetPointer(hnswhandler(fcinfo));
+
+	routine->amoptions = parse_options;
+	PG_RETURN_POINTER(routine);
+}
