@@ -118,3 +118,24 @@ $(SCRIPT): $(SQL_PIECES) $(here)Makefile
 -include $(OBJS:.o=.d)
 # Bitcode has no .d files of its own: it is made anew with its object.
 $(OBJS:.o=.bc): %.bc: %.o
+
+# Extension "vector", an alias of this one: only on demand, and never over pgvector's.
+ALIAS     := $(notdir $(wildcard $(here)alias/vector*))
+ALIAS_DIR  = $(DESTDIR)$(datadir)/extension
+
+.PHONY: install-alias uninstall-alias
+install-alias:
+	@for file in '$(ALIAS_DIR)'/vector.control '$(ALIAS_DIR)'/vector--*.sql; do \
+		if [ -e "$$file" ] && ! grep -q vecmark "$$file"; then \
+			echo "$$file is not vecmark's: is pgvector installed?  Remove it first." >&2; exit 1; \
+		fi; \
+	done
+	$(MKDIR_P) '$(ALIAS_DIR)'
+	$(INSTALL_DATA) $(addprefix $(here)alias/,$(ALIAS)) '$(ALIAS_DIR)/'
+
+uninstall-alias:
+	@for file in $(ALIAS); do \
+		if grep -qs vecmark '$(ALIAS_DIR)'/"$$file"; then \
+			echo rm "$$file"; rm '$(ALIAS_DIR)'/"$$file"; \
+		fi; \
+	done

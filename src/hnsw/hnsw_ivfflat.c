@@ -8,7 +8,6 @@
 #include "compat.h"
 
 #include <limits.h>
-#include <math.h>
 
 #include "hnsw/hnsw.h"
 #include "utils/guc.h"
@@ -58,7 +57,7 @@ hnsw_ivfflat_define_settings(void)
 
 	if (hnsw_defined_setting("ivfflat.probes") == NULL)
 		DefineCustomIntVariable("ivfflat.probes",
-								"Widens a search of an ivfflat index, by the square root.",
+								"Widens a search of an ivfflat index: a multiplier of \"hnsw.ef_search\".",
 								"As many as the index has lists: the search is exact.",
 								&probes_setting,
 								DEFAULT_PROBES, 1, MAX_LISTS,
@@ -118,7 +117,7 @@ hnsw_ivfflat_adjust(Relation rel, HnswScanSettings *settings)
 		settings->ef_search = INT_MAX;
 	}
 	else
-		settings->ef_search = (int) Min(ceil(settings->ef_search * sqrt(probes)), HNSW_MAX_EF_SEARCH);
+		settings->ef_search = (int) Min((int64) settings->ef_search * probes, HNSW_MAX_EF_SEARCH);
 }
 
 /*

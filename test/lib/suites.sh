@@ -249,13 +249,14 @@ suite_isolation_plain_role() {
 suite_tap() {
 	local variant=${1:-test} run=$scratch/tap files=("${@:2}") status
 	echo "TAP tests"
-	install -d -o "$server_user" "$run"
-	cp -r test/t README.md "$run"/ && chown -R "$server_user" "$run"
+	install -d -o "$server_user" "$run" "$run/source"
+	cp -r test/t README.md "$run"/ && cp -r Makefile vecmark.control alias "$run/source"/ && chown -R "$server_user" "$run"
 	write_conf "$variant" "$scratch/tap.conf"
 	chmod 644 "$scratch/tap.conf"
 	[ ${#files[@]} -gt 0 ] || files=(test/t/*.pl)
 	as_server env -C "$run" TEMP_CONFIG="$scratch/tap.conf" TESTDIR="$run" TESTLOGDIR="$run/log" TESTDATADIR="$run/data" \
 		PATH="$bindir:$PATH" PG_REGRESS="$testdir/regress/pg_regress" VECMARK_README="$run/README.md" \
+		VECMARK_SOURCE="$run/source" VECMARK_STAGE="$scratch/stage-$variant" PG_CONFIG="$pg_config" \
 		prove -v -j2 -I "$testdir/perl" "${files[@]/#test\//}" >"$scratch/tap.log" 2>&1
 	status=$?
 	count_tap "TAP" "$scratch/tap.log" $status
