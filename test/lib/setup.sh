@@ -96,7 +96,7 @@ as_server() {
 
 # A scratch folder for this run, that the server's user can enter.  What went
 # wrong is kept in it; without a failure it goes.
-scratch=$(mktemp -d "${TMPDIR:-/tmp}/vecmark.XXXXXX")
+scratch=$(mktemp -d "${TMPDIR:-/tmp}/vecmark.XXXXXX") || exit 2
 chmod 755 "$scratch"
 keep_scratch=no
 
