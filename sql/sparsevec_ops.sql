@@ -19,7 +19,7 @@ CREATE TABLE sparse_pairs AS
 	FROM generate_series(1, 200) AS n, generate_series(1, n) AS i GROUP BY n;
 SELECT count(*), count(*) FILTER (WHERE a::sparsevec <-> b::sparsevec <> a <-> b) AS l2, count(*) FILTER (WHERE a::sparsevec <#> b::sparsevec <> a <#> b) AS ip,
 	count(*) FILTER (WHERE a::sparsevec <+> b::sparsevec <> a <+> b) AS l1, count(*) FILTER (WHERE a::sparsevec <=> b::sparsevec IS DISTINCT FROM a <=> b) AS cosine,
-	count(*) FILTER (WHERE sparsevec_l2_squared_distance(a, b) <> vector_l2_squared_distance(a, b)) AS l2_squared, count(*) FILTER (WHERE l2_norm(a) <> vector_norm(a)) AS norm,
+	count(*) FILTER (WHERE sparsevec_l2_squared_distance(a, b) <> vector_l2_squared_distance(a, b)) AS l2_squared, count(*) FILTER (WHERE l2_norm(a::sparsevec) <> vector_norm(a)) AS norm,
 	count(*) FILTER (WHERE l2_normalize(a)::sparsevec <> l2_normalize(a::sparsevec)) AS normalized
 FROM sparse_pairs;
 -- the order too is that of vectors

@@ -170,7 +170,7 @@ COMMENT ON OPERATOR FAMILY halfvec_ip_ops USING hnsw IS 'half vectors of largest
 CREATE OPERATOR CLASS halfvec_cosine_ops
 	FOR TYPE halfvec USING hnsw AS
 	OPERATOR 1 <=> (halfvec, halfvec) FOR ORDER BY float_ops,
-	FUNCTION 1 cosine_distance(halfvec, halfvec),
+	FUNCTION 1 halfvec_negative_inner_product(halfvec, halfvec),
 	FUNCTION 2 hnsw_halfvec_cosine_support(internal);
 
 COMMENT ON OPERATOR CLASS halfvec_cosine_ops USING hnsw IS 'nearest half vectors by cosine distance, <=>';
@@ -206,7 +206,7 @@ COMMENT ON OPERATOR FAMILY sparsevec_ip_ops USING hnsw IS 'sparse vectors of lar
 CREATE OPERATOR CLASS sparsevec_cosine_ops
 	FOR TYPE sparsevec USING hnsw AS
 	OPERATOR 1 <=> (sparsevec, sparsevec) FOR ORDER BY float_ops,
-	FUNCTION 1 cosine_distance(sparsevec, sparsevec),
+	FUNCTION 1 sparsevec_negative_inner_product(sparsevec, sparsevec),
 	FUNCTION 2 hnsw_sparsevec_cosine_support(internal);
 
 COMMENT ON OPERATOR CLASS sparsevec_cosine_ops USING hnsw IS 'nearest sparse vectors by cosine distance, <=>';

@@ -634,7 +634,7 @@ hnsw_build_start(Relation heap, Relation rel, IndexInfo * info, const HnswMeta *
 	MemoryContext old = MemoryContextSwitchTo(context);
 	HnswBuild  *build = palloc0(sizeof(HnswBuild));
 	Size		limit = (Size) maintenance_work_mem * 1024;
-	Size		vector_size = sizeof(float) * meta->dim;
+	Size		vector_size;
 
 	build->context = context;
 	build->graph_context = AllocSetContextCreate(context, "hnsw graph", ALLOCSET_DEFAULT_SIZES);
@@ -644,6 +644,7 @@ hnsw_build_start(Relation heap, Relation rel, IndexInfo * info, const HnswMeta *
 	build->participants = 1;
 	build->index = hnsw_open_with(rel, meta);
 	build->index->log = false;
+	vector_size = sizeof(float) * build->index->geometry.words;
 	build->vector = palloc(vector_size);
 	build->own = palloc(vector_size);
 	build->other = palloc(vector_size);

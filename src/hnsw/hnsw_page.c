@@ -13,6 +13,7 @@
 #include "hnsw/hnsw_sparse.h"
 #include "hnsw/hnsw_rotation.h"
 #include "miscadmin.h"
+#include "simd/simd.h"
 #include "storage/buf_internals.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
@@ -386,6 +387,23 @@ form_unit_sparse(HnswSparse *vector)
 }
 
 /*
+ * Rotate a vector.  Sums on the way may be larger than floats, even where what
+ * comes out is not; what is, as its length is, becomes the largest float.
+ */
+static void
+rotate(const HnswIndex *index, float *vector)
+{
+	int			dim = index->geometry.shape.dim;
+	bool		large = simd->max_abs_f32(vector, dim) > ldexpf(1, 100);
+
+	for (int i = 0; i < dim && large; i++)
+		vector[i] = ldexpf(vector[i], -30);
+	hnsw_rotate(index->signs, dim, vector, vector);
+	for (int i = 0; i < dim && large; i++)
+		vector[i] = Max(-FLT_MAX, Min(FLT_MAX, ldexpf(vector[i], 30)));
+}
+
+/*
  * Turn a value of the indexed type into the vector that the index holds: of unit
  * length for cosine, rotated if the metric allows it.  Equal values give equal bits, and
  * -0 is 0.  Returns false, leaving zeros, if the value has no direction and the
@@ -430,7 +448,7 @@ hnsw_form_vector(const HnswIndex *index, Datum value, float *vector)
 	if (hnsw_is_bits(metric))
 		return true;
 	if (!hnsw_is_whole(&index->geometry.shape))
-		hnsw_rotate(index->signs, dim, vector, vector);
+		rotate(index, vector);
 	for (int i = 0; i < dim; i++)
 		vector[i] += 0.0f;
 	return true;

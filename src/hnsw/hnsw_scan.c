@@ -175,8 +175,10 @@ wanted_width(const HnswScan *state)
 	int64		width = state->settings.ef_search + state->taken - state->returned;
 	int64		wanted = state->taken + 1;
 
-	if (state->settings.iterative_scan != HNSW_ITERATIVE_OFF && wanted > state->settings.ef_search)
-		width = Max(width, state->settings.iterative_scan == HNSW_ITERATIVE_RELAXED ? wanted + wanted / 4 : 2 * wanted);
+	if (state->settings.iterative_scan == HNSW_ITERATIVE_STRICT)
+		width = Max(width, 2 * wanted);
+	else if (state->settings.iterative_scan == HNSW_ITERATIVE_RELAXED && wanted > state->settings.ef_search)
+		width = Max(width, wanted + wanted / 4);
 	return (uint32) Min(width, PG_INT32_MAX);
 }
 

@@ -38,3 +38,39 @@ CREATE OPERATOR CLASS vector_cosine_ops
 
 COMMENT ON OPERATOR CLASS vector_cosine_ops USING ivfflat IS 'nearest vectors by cosine distance, <=>; zero vectors come last';
 COMMENT ON OPERATOR FAMILY vector_cosine_ops USING ivfflat IS 'nearest vectors by cosine distance';
+
+CREATE OPERATOR CLASS halfvec_l2_ops
+	FOR TYPE halfvec USING ivfflat AS
+	OPERATOR 1 <-> (halfvec, halfvec) FOR ORDER BY float_ops,
+	FUNCTION 1 halfvec_l2_squared_distance(halfvec, halfvec),
+	FUNCTION 2 hnsw_halfvec_l2_support(internal);
+
+COMMENT ON OPERATOR CLASS halfvec_l2_ops USING ivfflat IS 'nearest half vectors by Euclidean distance, <->';
+COMMENT ON OPERATOR FAMILY halfvec_l2_ops USING ivfflat IS 'nearest half vectors by Euclidean distance';
+
+CREATE OPERATOR CLASS halfvec_ip_ops
+	FOR TYPE halfvec USING ivfflat AS
+	OPERATOR 1 <#> (halfvec, halfvec) FOR ORDER BY float_ops,
+	FUNCTION 1 halfvec_negative_inner_product(halfvec, halfvec),
+	FUNCTION 2 hnsw_halfvec_ip_support(internal);
+
+COMMENT ON OPERATOR CLASS halfvec_ip_ops USING ivfflat IS 'half vectors of largest inner product, <#>';
+COMMENT ON OPERATOR FAMILY halfvec_ip_ops USING ivfflat IS 'half vectors of largest inner product';
+
+CREATE OPERATOR CLASS halfvec_cosine_ops
+	FOR TYPE halfvec USING ivfflat AS
+	OPERATOR 1 <=> (halfvec, halfvec) FOR ORDER BY float_ops,
+	FUNCTION 1 halfvec_negative_inner_product(halfvec, halfvec),
+	FUNCTION 2 hnsw_halfvec_cosine_support(internal);
+
+COMMENT ON OPERATOR CLASS halfvec_cosine_ops USING ivfflat IS 'nearest half vectors by cosine distance, <=>';
+COMMENT ON OPERATOR FAMILY halfvec_cosine_ops USING ivfflat IS 'nearest half vectors by cosine distance';
+
+CREATE OPERATOR CLASS bit_hamming_ops
+	FOR TYPE bit USING ivfflat AS
+	OPERATOR 1 <~> (bit, bit) FOR ORDER BY float_ops,
+	FUNCTION 1 hamming_distance(bit, bit),
+	FUNCTION 2 hnsw_bit_hamming_support(internal);
+
+COMMENT ON OPERATOR CLASS bit_hamming_ops USING ivfflat IS 'nearest bit strings by Hamming distance, <~>';
+COMMENT ON OPERATOR FAMILY bit_hamming_ops USING ivfflat IS 'nearest bit strings by Hamming distance';

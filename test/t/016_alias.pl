@@ -1,4 +1,4 @@
-# 014_alias.pl: coming from pgvector: the alias "vector", dumps, replication, and what README.md says of them.
+# 016_alias.pl: coming from pgvector: the alias "vector", dumps, replication, and what README.md says of them.
 use strict;
 use warnings;
 use PostgreSQL::Test::Cluster;

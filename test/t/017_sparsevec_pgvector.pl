@@ -1,4 +1,4 @@
-# 014_sparsevec_pgvector.pl: sparsevec beside genuine pgvector's, over thousands of random values.
+# 017_sparsevec_pgvector.pl: sparsevec beside genuine pgvector's, over thousands of random values.
 use strict;
 use warnings;
 use PostgreSQL::Test::Cluster;

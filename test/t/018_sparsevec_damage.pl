@@ -1,4 +1,4 @@
-# 015_sparsevec_damage.pl: every bit of a sparsevec flipped and every length cut, as it is sent and as it is stored: an error or a result, never a crash.
+# 018_sparsevec_damage.pl: every bit of a sparsevec flipped and every length cut, as it is sent and as it is stored: an error or a result, never a crash.
 use strict;
 use warnings;
 use PostgreSQL::Test::Cluster;
