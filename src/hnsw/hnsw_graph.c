@@ -149,7 +149,9 @@ hnsw_graph_shared_init(HnswGraphShared *shared)
 static inline size_t
 vector_size(const HnswGraph *graph)
 {
-	return hnsw_is_whole(&graph->geometry->shape) ? graph->geometry->words * sizeof(float) : graph->geometry->shape.dim;
+	const HnswGeometry *g = graph->geometry;
+
+	return hnsw_is_whole(&g->shape) ? g->words * sizeof(float) : (size_t) g->shape.dim;
 }
 
 /*

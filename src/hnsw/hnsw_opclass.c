@@ -15,6 +15,22 @@
 #include "vector/sparsevec.h"
 #include "vector/vector.h"
 
+VM_FUNCTION_INFO(hnsw_vector_l2_support);
+VM_FUNCTION_INFO(hnsw_vector_ip_support);
+VM_FUNCTION_INFO(hnsw_vector_cosine_support);
+VM_FUNCTION_INFO(hnsw_vector_l1_support);
+VM_FUNCTION_INFO(hnsw_vector_poincare_support);
+VM_FUNCTION_INFO(hnsw_halfvec_l2_support);
+VM_FUNCTION_INFO(hnsw_halfvec_ip_support);
+VM_FUNCTION_INFO(hnsw_halfvec_cosine_support);
+VM_FUNCTION_INFO(hnsw_halfvec_l1_support);
+VM_FUNCTION_INFO(hnsw_sparsevec_l2_support);
+VM_FUNCTION_INFO(hnsw_sparsevec_ip_support);
+VM_FUNCTION_INFO(hnsw_sparsevec_cosine_support);
+VM_FUNCTION_INFO(hnsw_sparsevec_l1_support);
+VM_FUNCTION_INFO(hnsw_bit_hamming_support);
+VM_FUNCTION_INFO(hnsw_bit_jaccard_support);
+
 StaticAssertDecl(HNSW_MAX_DIM == VECTOR_MAX_DIM && HNSW_MAX_DIM == HALFVEC_MAX_DIM, "every vector can be indexed");
 StaticAssertDecl(HNSW_MAX_SPARSE_DIM == SPARSEVEC_MAX_DIM, "and every sparse one");
 StaticAssertDecl(sizeof(HnswSparse) == HNSW_SPARSE_WORDS * sizeof(float), "it is whole words");
@@ -176,7 +192,6 @@ load_sparsevec_l1(Datum value, int dim, float *out)
  * class.
  */
 #define SUPPORT(name, ...) \
-	VM_FUNCTION_INFO(name); \
 	Datum \
 	name(PG_FUNCTION_ARGS) \
 	{ \

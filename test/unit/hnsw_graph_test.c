@@ -231,7 +231,6 @@ write_slots(Build *build, Slots *slots)
 static double
 recall(Build *build, uint32_t width)
 {
-	HnswMetric	metric = build->geometry.shape.metric;
 	Slots		slots;
 	HnswSource	source = {0};
 	HnswQuery  *query = hnsw_query_init(malloc(hnsw_query_size(&build->geometry)), &build->geometry);
