@@ -261,6 +261,13 @@ LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1;
 
 COMMENT ON FUNCTION vector_to_float4(vector, integer, boolean) IS 'convert vector to float4 array';
 
+-- For a cast that is made on request: with it to_json and its like show a
+-- vector as an array, and pgvector's clients are used to a string.
+CREATE FUNCTION vecmark.vector_to_json(source vector) RETURNS json
+AS 'MODULE_PATHNAME', 'vecmark_vector_to_json'
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1;
+COMMENT ON FUNCTION vecmark.vector_to_json(vector) IS 'convert vector to a JSON array; for CREATE CAST (vector AS json) WITH FUNCTION vecmark.vector_to_json(vector)';
+
 CREATE CAST (vector AS vector)
 	WITH FUNCTION vector(vector, integer, boolean) AS IMPLICIT;
 

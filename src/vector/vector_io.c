@@ -17,6 +17,7 @@
 
 VM_FUNCTION_INFO(vector_in);
 VM_FUNCTION_INFO(vector_out);
+VM_FUNCTION_INFO(vecmark_vector_to_json);
 VM_FUNCTION_INFO(vector_recv);
 VM_FUNCTION_INFO(vector_send);
 VM_FUNCTION_INFO(vector_typmod_in);
@@ -222,6 +223,16 @@ vector_out(PG_FUNCTION_ARGS)
 
 	PG_FREE_IF_COPY(vector, 0);
 	PG_RETURN_CSTRING(output);
+}
+
+/*
+ * SQL: vector to json.  The text form is a JSON array: its numbers are written
+ * as JSON writes them, and NaN and infinity are in no vector.
+ */
+Datum
+vecmark_vector_to_json(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_DATUM(CStringGetTextDatum(DatumGetCString(DirectFunctionCall1(vector_out, PG_GETARG_DATUM(0)))));
 }
 
 /*
