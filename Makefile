@@ -84,7 +84,8 @@ SQL_PIECES = \
 	src/bookmark/bookmark_table.sql \
 	src/bookmark/bookmark_edit.sql \
 	src/bookmark/bookmark_search.sql \
-	src/bookmark/bookmark_import.sql
+	src/bookmark/bookmark_import.sql \
+	src/bookmark/bookmark_api.sql
 
 DATA        = $(patsubst $(here)%,%,$(wildcard $(here)sql/install/*.sql))
 DATA_built  = $(SCRIPT)
