@@ -269,3 +269,23 @@ suite_sanitizer_reports() {
 		count pass "no report of a sanitizer"
 	fi
 }
+
+# ---- programs that are clients
+
+# suite_clients [NAME…]: each test/clients/*/run prints TAP about a database of
+# its own, which has the extension; CLIENT_DIR is where it may install packages,
+# and they are there again the next time.
+suite_clients() {
+	local names=("$@") name status
+	[ ${#names[@]} -gt 0 ] || names=($(cd test/clients && echo */))
+	for name in "${names[@]%/}"; do
+		echo "client: $name"
+		sql -c "CREATE DATABASE \"client_$name\"" && sql -d "client_$name" -c 'CREATE EXTENSION vecmark'
+		mkdir -p ".build/clients/$name"
+		PGDATABASE="client_$name" CLIENT_DIR="$top/.build/clients/$name" "test/clients/$name/run" >"$scratch/client-$name.log" 2>"$scratch/client-$name.err"
+		status=$?
+		count_tap "client: $name" "$scratch/client-$name.log" $status
+		[ $status = 0 ] || tail -20 "$scratch/client-$name.err"
+		sql -c "DROP DATABASE \"client_$name\" WITH (FORCE)"
+	done
+}
