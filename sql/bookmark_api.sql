@@ -87,7 +87,7 @@ SELECT url FROM marks_search_rows(query_embedding => '{1,0,0,0}', conditions => 
 SELECT (SELECT array_agg(s) FROM vecmark.search('marks', 'arrays', '[0.1234567,0.7654321,1e-30,3]') AS s)::text
 	= (SELECT array_agg(s) FROM marks_search('arrays', '{0.1234567,0.7654321,1e-30,3}') AS s)::text AS same;
 SET LOCAL extra_float_digits = 0;
-SELECT s.similarity = 1 - ('[1,0,0,0]' <=> '[0.1234567,0.7654321,1e-30,3]') AS same
+SELECT s.similarity = 1 - ('[1,0,0,0]'::vector <=> '[0.1234567,0.7654321,1e-30,3]') AS same
 FROM marks_search(query_embedding => '{0.1234567,0.7654321,1e-30,3}') AS s WHERE url = 'http://a.example/';
 COMMIT;
 

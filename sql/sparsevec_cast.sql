@@ -25,4 +25,4 @@ DROP TABLE sparse_assign;
 -- which casts there are, and of which character
 SELECT castsource::regtype, casttarget::regtype, castcontext
 FROM pg_cast WHERE castsource = 'sparsevec'::regtype OR casttarget = 'sparsevec'::regtype
-ORDER BY 1::text, 2::text;
+ORDER BY castsource::regtype::text, casttarget::regtype::text;

@@ -12,4 +12,4 @@ DROP TABLE vector_assign;
 -- which casts there are, and of which character
 SELECT castsource::regtype, casttarget::regtype, castcontext
 FROM pg_cast WHERE castsource = 'vector'::regtype OR casttarget = 'vector'::regtype
-ORDER BY 1::text, 2::text;
+ORDER BY castsource::regtype::text, casttarget::regtype::text;

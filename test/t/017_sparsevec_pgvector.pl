@@ -236,11 +236,11 @@ sub compare_catalogs
 		$node->safe_psql(
 			$_, q(
 SELECT 'function', p.oid::regprocedure, prorettype::regtype, provolatile, proisstrict, proparallel FROM pg_proc AS p
-WHERE (prorettype = 'sparsevec'::regtype OR 'sparsevec'::regtype = ANY (proargtypes)) AND proname !~ 'halfvec|hnsw' ORDER BY 2::text;
+WHERE (prorettype = 'sparsevec'::regtype OR 'sparsevec'::regtype = ANY (proargtypes)) AND proname !~ 'halfvec|hnsw' ORDER BY p.oid::regprocedure::text;
 SELECT 'operator', o.oid::regoperator, oprresult::regtype, oprcode, oprcom::regoper, oprnegate::regoper FROM pg_operator AS o
-WHERE 'sparsevec'::regtype IN (oprleft, oprright) ORDER BY 2::text;
+WHERE 'sparsevec'::regtype IN (oprleft, oprright) ORDER BY o.oid::regoperator::text;
 SELECT 'cast', castsource::regtype, casttarget::regtype, castfunc::regprocedure, castcontext, castmethod FROM pg_cast
-WHERE 'sparsevec'::regtype IN (castsource, casttarget) AND castfunc::regprocedure::text !~ 'halfvec' ORDER BY 2::text, 3::text;
+WHERE 'sparsevec'::regtype IN (castsource, casttarget) AND castfunc::regprocedure::text !~ 'halfvec' ORDER BY castsource::regtype::text, casttarget::regtype::text;
 SELECT 'class', opcname, opcdefault, amopstrategy, amopopr::regoperator FROM pg_opclass JOIN pg_am AS am ON am.oid = opcmethod JOIN pg_amop ON amopfamily = opcfamily
 WHERE opcintype = 'sparsevec'::regtype AND amname = 'btree' ORDER BY amopstrategy;
 SELECT 'type', typlen, typalign, typstorage, typinput, typoutput, typreceive, typsend, typmodin, typmodout FROM pg_type WHERE oid = 'sparsevec'::regtype;))
