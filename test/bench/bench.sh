@@ -25,13 +25,13 @@ bench_bookmarks() {
 
 bench() {
 	local name names=("$@") server=no
-	[ ${#names[@]} -gt 0 ] || names=(simd text scan bookmarks)
+	[ ${#names[@]} -gt 0 ] || names=(simd text scan plan poincare bookmarks)
 	need_packages "${packages_build[@]}"
 	for name in "${names[@]}"; do
 		case $name in
 			simd) ;;
-			text | scan | bookmarks) server=yes ;;
-			*) die "no benchmark \"$name\"; there are simd, text, scan and bookmarks" ;;
+			text | scan | plan | poincare | bookmarks) server=yes ;;
+			*) die "no benchmark \"$name\"; there are simd, text, scan, plan, poincare and bookmarks" ;;
 		esac
 	done
 	if [ $server = yes ]; then
