@@ -44,7 +44,7 @@ bench() {
 		printf '\n== %s\n' "$name"
 		case $name in
 			simd) bench_simd ;;
-			text | scan) bench_sql "$name" ;;
+			text | scan | plan | poincare) bench_sql "$name" ;;
 			bookmarks) bench_bookmarks ;;
 		esac
 	done
