@@ -82,5 +82,7 @@ sql() {
 }
 
 mkdir -p "$CLIENT_DIR"
-[ "$(sql -d postgres -c "SELECT count(*) FROM pg_roles WHERE rolname = 'client_owner'")" = 1 ] ||
-	sql -d postgres -c 'CREATE ROLE client_owner LOGIN'
+if ! sql -d postgres -c 'CREATE ROLE client_owner LOGIN' 2>"$CLIENT_DIR/psql.log" && ! grep -q 'already exists' "$CLIENT_DIR/psql.log"; then
+	cat "$CLIENT_DIR/psql.log" >&2
+	exit 2
+fi
