@@ -65,9 +65,14 @@ twice() {
 	if [ "$aliased" = 1 ]; then
 		CLIENT_EXTENSION=vector run_once "$name through the alias" "$@"
 	else
-		count=$((count + 1))
-		echo "ok $count - $name through the alias # SKIP the server has no alias (make install-alias)"
+		not_here "$name through the alias" "the server has no alias (make install-alias)"
 	fi
+}
+
+# not_here NAME REASON: a program that is skipped.
+not_here() {
+	count=$((count + 1))
+	echo "ok $count - $1 # SKIP $2"
 }
 
 # leave: the plan, and whether all went well.
