@@ -49,6 +49,15 @@ install_packages() {
 	rmdir --ignore-fail-on-non-empty "$(dirname "$conf")"
 }
 
+# want_packages NAME…: install these if that can be done, and go on without them if not.
+want_packages() {
+	local missing=() name
+	for name in "$@"; do
+		is_installed "$name" || missing+=("$name")
+	done
+	[ ${#missing[@]} = 0 ] || (install_packages "${missing[@]}") || true
+}
+
 # need_packages NAME…: see that these and a PostgreSQL are there; sets the
 # variables that describe it: pg_config, major, bindir, sharedir, pkglibdir,
 # testdir (the drivers of its test suites).

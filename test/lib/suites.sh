@@ -274,15 +274,19 @@ suite_sanitizer_reports() {
 
 # suite_clients [NAME…]: each test/clients/*/run prints TAP about a database of
 # its own, which has the extension; CLIENT_DIR is where it may install packages,
-# and they are there again the next time.
+# and they are there again the next time.  The server knows the alias as well.
 suite_clients() {
 	local names=("$@") name status
 	[ ${#names[@]} -gt 0 ] || names=($(cd test/clients && echo */))
+	make -s -C "$top/.build/$major-test" -f "$top/Makefile" PG_CONFIG="$pg_config" with_llvm=no \
+		DESTDIR="$scratch/stage-test" install-alias || count fail "make install-alias"
 	for name in "${names[@]%/}"; do
 		echo "client: $name"
+		# Debian's packages that the program uses; where they cannot be had it skips
+		[ ! -e "test/clients/$name/packages" ] || want_packages $(<"test/clients/$name/packages")
 		sql -c "CREATE DATABASE \"client_$name\"" && sql -d "client_$name" -c 'CREATE EXTENSION vecmark'
 		mkdir -p ".build/clients/$name"
-		PGDATABASE="client_$name" CLIENT_DIR="$top/.build/clients/$name" "test/clients/$name/run" >"$scratch/client-$name.log" 2>"$scratch/client-$name.err"
+		PATH="$bindir:$PATH" PGDATABASE="client_$name" CLIENT_DIR="$top/.build/clients/$name" "test/clients/$name/run" >"$scratch/client-$name.log" 2>"$scratch/client-$name.err"
 		status=$?
 		count_tap "client: $name" "$scratch/client-$name.log" $status
 		[ $status = 0 ] || tail -20 "$scratch/client-$name.err"
