@@ -22,7 +22,9 @@
  *
  * In the Poincare ball |q - o|^2 is estimated as above and then divided by
  * 1 - |q|^2 and 1 - |o|^2, of which the second is kept with the code.  A bit string
- * is coded by its own first bits, all of them up to 768, and needs no factors.
+ * is coded by its own first bits, all of them up to 768, and needs no factors.  Of a
+ * sparse vector a sketch is coded, and the sketch itself: most vectors are nearly at
+ * right angles, so that a residual would be longer than the vector.
  */
 #include "hnsw/hnsw_code.h"
 
@@ -261,7 +263,7 @@ estimate_sparse_l1(const HnswQuery *query, const HnswSlot *slot, float exact,
 	{
 		const HnswFactors *f = &factors[which[i]];
 
-		estimates[i] = longer * sqrtf(fmaxf(0, squared + f->add + f->multiply * estimates[i]));
+		estimates[i] = longer * sqrtf(fmaxf(0, query->norm + f->add + f->multiply * estimates[i]));
 	}
 }
 
@@ -319,6 +321,13 @@ hnsw_estimate(HnswQuery *query, const HnswSlot *slot, float exact,
 		estimate_sparse_l1(query, slot, exact, which, count, estimates);
 		return;
 	}
+
+	/*
+	 * What is coded is not the residual: it does not build on the node's
+	 * distance.
+	 */
+	if (g->shape.storage == HNSW_SPARSE)
+		exact = g->shape.metric == HNSW_IP ? 0 : query->norm;
 	if (g->shape.metric == HNSW_POINCARE)
 	{
 		estimate_poincare(query, slot, exact, which, count, estimates);
@@ -425,7 +434,8 @@ hnsw_slot_set_link(const HnswGeometry *g, HnswSlot *slot, int index, uint32_t li
 	HnswFactors *factors = hnsw_slot_factors(g, slot) + index;
 	uint8_t    *code = hnsw_slot_code(g, slot, index);
 	int			bits = g->shape.bits;
-	float		sketches[2][HNSW_SKETCH_DIM];
+	static const float zeros[HNSW_SKETCH_DIM];
+	float		sketch[HNSW_SKETCH_DIM];
 	const float *coded[2] = {own, neighbour};
 	float		squared;
 	float		coded_squared;
@@ -444,13 +454,11 @@ hnsw_slot_set_link(const HnswGeometry *g, HnswSlot *slot, int index, uint32_t li
 	}
 	if (g->shape.storage == HNSW_SPARSE)
 	{
-		squared = hnsw_sparse_l2_squared((const HnswSparse *) own, (const HnswSparse *) neighbour);
-		for (int i = 0; i < 2; i++)
-		{
-			hnsw_sparse_sketch((const HnswSparse *) coded[i], sketches[i]);
-			coded[i] = sketches[i];
-		}
-		coded_squared = simd->l2_squared_f32(coded[0], coded[1], dim);
+		hnsw_sparse_sketch((const HnswSparse *) neighbour, sketch);
+		coded[0] = zeros;
+		coded[1] = sketch;
+		squared = hnsw_sparse_norm((const HnswSparse *) neighbour);
+		coded_squared = simd->inner_product_f32(sketch, sketch, dim);
 	}
 	else
 		squared = coded_squared = simd->l2_squared_f32(own, neighbour, dim);
@@ -471,7 +479,9 @@ hnsw_slot_set_link(const HnswGeometry *g, HnswSlot *slot, int index, uint32_t li
 	switch (g->shape.metric)
 	{
 		case HNSW_IP:
-			factors->add = k * sums.xc + hnsw_distance(g, own, neighbour) - hnsw_distance(g, own, own);
+			factors->add = k * sums.xc;
+			if (g->shape.storage != HNSW_SPARSE)
+				factors->add += hnsw_distance(g, own, neighbour) - hnsw_distance(g, own, own);
 			factors->multiply = -k;
 			break;
 		case HNSW_L1:

@@ -27,7 +27,7 @@ hnsw_default_bits(const HnswShape *shape)
 	int			dim = shape->dim;
 
 	if (shape->storage == HNSW_SPARSE)
-		return 2;
+		return 1;
 	if (metric == HNSW_L1 || hnsw_is_bits(metric))
 		return 1;
 	if (dim <= 64 || metric == HNSW_POINCARE)

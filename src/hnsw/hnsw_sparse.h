@@ -12,7 +12,7 @@
 #define HNSW_SPARSE_KEPT 128
 
 /* Dimensions of the sketch that codes are made of. */
-#define HNSW_SKETCH_DIM 256
+#define HNSW_SKETCH_DIM 512
 
 /* No element: it sorts behind all. */
 #define HNSW_SPARSE_NONE UINT32_MAX
