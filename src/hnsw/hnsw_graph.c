@@ -195,7 +195,8 @@ hnsw_graph_init(HnswGraph *graph, const HnswGeometry *geometry, int m, int ef_co
 				HnswGraphShared *shared, const HnswGraphHooks *hooks)
 {
 	size_t		dim = geometry->words;
-	size_t		padded = (size_t) geometry->plane_bytes * 8;
+	size_t		coded = (size_t) geometry->plane_bytes * 8;
+	size_t		padded = coded > dim ? coded : dim;
 	size_t		sketch_bytes = sizeof(HnswSketch) + geometry->plane_bytes;
 
 	memset(graph, 0, sizeof(*graph));
@@ -219,7 +220,7 @@ hnsw_graph_init(HnswGraph *graph, const HnswGeometry *geometry, int m, int ef_co
 	/* Beyond the vector are zeros, up to a whole word of its code. */
 	graph->fresh = hooks->resize(hooks->context, NULL, sketch_bytes);
 	graph->fresh_vector = hooks->resize(hooks->context, NULL, padded * sizeof(float));
-	graph->weights = hooks->resize(hooks->context, NULL, padded);
+	graph->weights = hooks->resize(hooks->context, NULL, coded);
 	graph->zeros = hooks->resize(hooks->context, NULL, dim * sizeof(float));
 	memset(graph->fresh, 0, sketch_bytes);
 	memset(graph->fresh_vector, 0, padded * sizeof(float));
