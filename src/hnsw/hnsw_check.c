@@ -728,12 +728,14 @@ check_sparse(Check *check, const HnswSlot *slot, BlockNumber block)
 
 	if (slot->scale != 1 || slot->error != sparse->error || !(slot->error >= 0) || !isfinite(slot->error))
 		note(check, 5, block, slot->node, "scale is %g and error %g, not 1 and %g", slot->scale, slot->error, sparse->error);
+	if (sparse->count < 0 || sparse->count > HNSW_SPARSE_KEPT)
+		note(check, 5, block, slot->node, "vector has %d elements", sparse->count);
 	for (int i = 0; i < HNSW_SPARSE_KEPT; i++)
 	{
-		bool		none = sparse->indices[i] == HNSW_SPARSE_NONE;
+		bool		none = i >= sparse->count;
 
 		norm += (double) sparse->values[i] * sparse->values[i];
-		if (none ? sparse->values[i] != 0 : i > 0 && sparse->indices[i - 1] >= sparse->indices[i])
+		if (none ? sparse->values[i] != 0 || sparse->indices[i] != 0 : i > 0 && sparse->indices[i - 1] >= sparse->indices[i])
 			note(check, 5, block, slot->node, "element %d of the vector is out of place", i);
 	}
 	if (!(fabs(slot->norm - norm) <= 1e-3 * norm + FLT_MIN))
@@ -1020,12 +1022,6 @@ check_odd(Check *check, const HnswSlot *slot, uint16 state, BlockNumber block)
 		note(check, 11, block, slot->node, "node of the vectors without direction is of an upper level");
 	if (slot->count != 0)
 		note(check, 11, block, slot->node, "node of the vectors without direction has links");
-	if (GEOMETRY(check)->shape.storage == HNSW_SPARSE)
-	{
-		if (((HnswSparse *) check->own)->indices[0] != HNSW_SPARSE_NONE)
-			note(check, 11, block, slot->node, "node of the vectors without direction has one");
-		return;
-	}
 	for (int i = 0; i < GEOMETRY(check)->words; i++)
 	{
 		if (check->own[i] != 0)

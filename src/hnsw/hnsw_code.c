@@ -33,6 +33,7 @@
 
 #include "hnsw/hnsw_sparse.h"
 #include "simd/simd.h"
+#include "vector/hyperbolic_math.h"
 
 #define WEIGHT_MAX 127
 
@@ -90,17 +91,6 @@ set_weights(HnswQuery *query, const float *values)
 	query->weight_sum = sum;
 }
 
-/* 1 - |u|^2, in double precision as it may be next to nothing. */
-static double
-from_boundary(const float *u, int dim)
-{
-	double		squared = 0;
-
-	for (int i = 0; i < dim; i++)
-		squared += (double) u[i] * u[i];
-	return 1 - squared;
-}
-
 /* What a slot and a query say of the length of their vector. */
 static float
 norm_of(const HnswGeometry *g, const float *vector)
@@ -108,7 +98,7 @@ norm_of(const HnswGeometry *g, const float *vector)
 	if (hnsw_is_bits(g->shape.metric))
 		return 0;
 	if (g->shape.metric == HNSW_POINCARE)
-		return (float) from_boundary(vector, g->shape.dim);
+		return (float) hyperbolic_gap(vector, g->shape.dim, 1);
 	if (g->shape.storage == HNSW_SPARSE)
 		return hnsw_sparse_norm((const HnswSparse *) vector);
 	return simd->inner_product_f32(vector, vector, g->shape.dim);
@@ -247,23 +237,33 @@ estimate_bits(const HnswQuery *query, const HnswSlot *slot,
 }
 
 /*
- * Of a sketch only Euclidean distances can be told.  Taxicab distances are taken
- * to be as much longer as that of the node itself is.
+ * From sums of the sketches' codes.  They are not of residuals, and do not build on the
+ * node's distance.  Of a sketch only Euclidean distances can be told: taxicab
+ * distances are taken to be as much longer as that of the node itself is.
  */
 static void
-estimate_sparse_l1(const HnswQuery *query, const HnswSlot *slot, float exact,
-				   const uint16_t *which, int count, float *estimates)
+estimate_sparse(const HnswQuery *query, const HnswSlot *slot, float exact,
+				const uint16_t *which, int count, float *estimates)
 {
-	const HnswFactors *factors = hnsw_slot_factors(query->geometry, slot);
-	float		squared = hnsw_sparse_l2_squared((const HnswSparse *) query->vector,
-												 hnsw_slot_vector(query->geometry, slot));
-	float		longer = squared > 0 ? exact / sqrtf(squared) : 1;
+	const HnswGeometry *g = query->geometry;
+	const HnswFactors *factors = hnsw_slot_factors(g, slot);
+	float		base = g->shape.metric == HNSW_IP ? 0 : query->norm;
 
 	for (int i = 0; i < count; i++)
 	{
 		const HnswFactors *f = &factors[which[i]];
 
-		estimates[i] = longer * sqrtf(fmaxf(0, query->norm + f->add + f->multiply * estimates[i]));
+		estimates[i] = base + f->add + f->multiply * estimates[i];
+	}
+	if (g->shape.metric == HNSW_L1)
+	{
+		SparseList	a = hnsw_sparse_list((const HnswSparse *) query->vector);
+		SparseList	b = hnsw_sparse_list(hnsw_slot_vector(g, slot));
+		float		squared = sparse_l2_squared(&a, &b);
+		float		longer = squared > 0 ? exact / sqrtf(squared) : 1;
+
+		for (int i = 0; i < count; i++)
+			estimates[i] = longer * sqrtf(fmaxf(0, estimates[i]));
 	}
 }
 
@@ -305,29 +305,22 @@ hnsw_estimate(HnswQuery *query, const HnswSlot *slot, float exact,
 
 	if (count == 0)
 		return;
-	if (g->shape.metric == HNSW_L1 && g->shape.storage != HNSW_SPARSE)
-	{
-		estimate_l1(query, slot, which, count, estimates);
-		return;
-	}
 	if (hnsw_is_bits(g->shape.metric))
 	{
 		estimate_bits(query, slot, which, count, estimates);
 		return;
 	}
-	code_sums(query, slot, g->shape.bits, which, count, estimates);
-	if (g->shape.metric == HNSW_L1)
+	if (g->shape.metric == HNSW_L1 && g->shape.storage != HNSW_SPARSE)
 	{
-		estimate_sparse_l1(query, slot, exact, which, count, estimates);
+		estimate_l1(query, slot, which, count, estimates);
 		return;
 	}
-
-	/*
-	 * What is coded is not the residual: it does not build on the node's
-	 * distance.
-	 */
+	code_sums(query, slot, g->shape.bits, which, count, estimates);
 	if (g->shape.storage == HNSW_SPARSE)
-		exact = g->shape.metric == HNSW_IP ? 0 : query->norm;
+	{
+		estimate_sparse(query, slot, exact, which, count, estimates);
+		return;
+	}
 	if (g->shape.metric == HNSW_POINCARE)
 	{
 		estimate_poincare(query, slot, exact, which, count, estimates);
@@ -338,20 +331,6 @@ hnsw_estimate(HnswQuery *query, const HnswSlot *slot, float exact,
 		const HnswFactors *f = &factors[which[i]];
 
 		estimates[i] = exact + f->add + f->multiply * estimates[i];
-	}
-}
-
-/*
- * Make a formed vector that is zero everywhere.
- */
-void
-hnsw_zero_vector(const HnswGeometry *g, float *vector)
-{
-	memset(vector, 0, g->words * sizeof(float));
-	if (g->shape.storage == HNSW_SPARSE)
-	{
-		for (int i = 0; i < HNSW_SPARSE_KEPT; i++)
-			((HnswSparse *) vector)->indices[i] = HNSW_SPARSE_NONE;
 	}
 }
 
@@ -422,47 +401,12 @@ hnsw_slot_move_link(const HnswGeometry *g, HnswSlot *slot, int to, int from)
 		memcpy(hnsw_slot_code(g, slot, to), hnsw_slot_code(g, slot, from), g->code_bytes);
 }
 
-/*
- * Write link "index" of a slot: number, factors and code of a neighbour.  "own"
- * is the slot's own vector as it is stored, both are rotated.  The caller counts.
- */
-void
-hnsw_slot_set_link(const HnswGeometry *g, HnswSlot *slot, int index, uint32_t link,
-				   const float *own, const float *neighbour)
+/* Code o by what it is beside c; "squared" is the squared length of that. */
+static SimdCodeSums
+encode(const HnswGeometry *g, const float *c, const float *o, float squared, uint8_t *code)
 {
-	size_t		dim = g->code_dim;
-	HnswFactors *factors = hnsw_slot_factors(g, slot) + index;
-	uint8_t    *code = hnsw_slot_code(g, slot, index);
 	int			bits = g->shape.bits;
-	static const float zeros[HNSW_SKETCH_DIM];
-	float		sketch[HNSW_SKETCH_DIM];
-	const float *coded[2] = {own, neighbour};
-	float		squared;
-	float		coded_squared;
-	float		step;
-	SimdCodeSums sums;
-	float		k;
-
-	hnsw_slot_links(g, slot)[index] = link;
-	if (hnsw_is_bits(g->shape.metric))
-	{
-		size_t		bytes = g->words * sizeof(float);
-
-		memset(code, 0, g->code_bytes);
-		memcpy(code, neighbour, bytes < g->code_bytes ? bytes : g->code_bytes);
-		return;
-	}
-	if (g->shape.storage == HNSW_SPARSE)
-	{
-		hnsw_sparse_sketch((const HnswSparse *) neighbour, sketch);
-		coded[0] = zeros;
-		coded[1] = sketch;
-		squared = hnsw_sparse_norm((const HnswSparse *) neighbour);
-		coded_squared = simd->inner_product_f32(sketch, sketch, dim);
-	}
-	else
-		squared = coded_squared = simd->l2_squared_f32(own, neighbour, dim);
-	step = sqrtf(coded_squared / dim);
+	float		step = sqrtf(squared / g->code_dim);
 
 	/*
 	 * Components of a rotated residual are nearly Gaussian.  Uniform steps
@@ -473,56 +417,98 @@ hnsw_slot_set_link(const HnswGeometry *g, HnswSlot *slot, int index, uint32_t li
 		step *= 0.586f;
 	else if (bits == 4)
 		step *= 0.335f;
-	sums = simd->encode_f32(coded[0], coded[1], dim, bits,
-							step > 0 && isfinite(1 / step) ? 1 / step : 0, code, g->plane_bytes);
-	k = sums.xr > 0 ? coded_squared / sums.xr : 0;
+	return simd->encode_f32(c, o, g->code_dim, bits, step > 0 && isfinite(1 / step) ? 1 / step : 0,
+							code, g->plane_bytes);
+}
+
+static void
+code_bits(const HnswGeometry *g, uint8_t *code, const float *neighbour)
+{
+	size_t		bytes = g->words * sizeof(float);
+
+	memset(code, 0, g->code_bytes);
+	memcpy(code, neighbour, bytes < g->code_bytes ? bytes : g->code_bytes);
+}
+
+static void
+code_sparse(const HnswGeometry *g, uint8_t *code, HnswFactors *factors, const HnswSparse *neighbour)
+{
+	static const float zeros[HNSW_SKETCH_DIM];
+	float		sketch[HNSW_SKETCH_DIM];
+	float		squared;
+	SimdCodeSums sums;
+	float		k;
+
+	hnsw_sparse_sketch(neighbour, sketch);
+	squared = simd->inner_product_f32(sketch, sketch, HNSW_SKETCH_DIM);
+	sums = encode(g, zeros, sketch, squared, code);
+	k = sums.xr > 0 ? squared / sums.xr : 0;
+	factors->add = g->shape.metric == HNSW_IP ? 0 : hnsw_sparse_norm(neighbour);
+	factors->multiply = g->shape.metric == HNSW_IP ? -k : -2 * k;
+}
+
+static void
+code_residual(const HnswGeometry *g, uint8_t *code, HnswFactors *factors, const float *own, const float *neighbour)
+{
+	size_t		dim = g->shape.dim;
+	float		squared = simd->l2_squared_f32(own, neighbour, dim);
+	SimdCodeSums sums = encode(g, own, neighbour, squared, code);
+	float		k = sums.xr > 0 ? squared / sums.xr : 0;
+
 	switch (g->shape.metric)
 	{
 		case HNSW_IP:
-			factors->add = k * sums.xc;
-			if (g->shape.storage != HNSW_SPARSE)
-				factors->add += hnsw_distance(g, own, neighbour) - hnsw_distance(g, own, own);
+			factors->add = k * sums.xc -
+				(simd->inner_product_f32(own, neighbour, dim) - simd->inner_product_f32(own, own, dim));
 			factors->multiply = -k;
 			break;
 		case HNSW_L1:
-			if (g->shape.storage != HNSW_SPARSE)
-			{
-				factors->add = 0;
-				factors->multiply = simd->l1_f32(own, neighbour, dim) / dim;
-				break;
-			}
-			/* FALLTHROUGH */
+			factors->add = 0;
+			factors->multiply = simd->l1_f32(own, neighbour, dim) / dim;
+			break;
 		default:
 			factors->add = squared + 2 * k * sums.xc;
 			factors->multiply = -2 * k;
 			break;
 	}
-	if (g->shape.metric == HNSW_POINCARE)
-		hnsw_slot_scales(g, slot)[index] = (float) (1 / from_boundary(neighbour, dim));
 }
 
-/* Half of the argument of arsinh, squared; of points in the ball. */
-static float
-poincare(const float *u, const float *v, int dim)
+/*
+ * Write link "index" of a slot: number, factors and code of a neighbour.  "own"
+ * is the slot's own vector as it is stored, both are formed.  The caller counts.
+ */
+void
+hnsw_slot_set_link(const HnswGeometry *g, HnswSlot *slot, int index, uint32_t link,
+				   const float *own, const float *neighbour)
 {
-	double		squared = 0;
+	HnswFactors *factors = hnsw_slot_factors(g, slot) + index;
+	uint8_t    *code = hnsw_slot_code(g, slot, index);
 
-	for (int i = 0; i < dim; i++)
-		squared += ((double) u[i] - v[i]) * ((double) u[i] - v[i]);
-	return (float) (squared / (from_boundary(u, dim) * from_boundary(v, dim)));
+	hnsw_slot_links(g, slot)[index] = link;
+	if (hnsw_is_bits(g->shape.metric))
+		code_bits(g, code, neighbour);
+	else if (g->shape.storage == HNSW_SPARSE)
+		code_sparse(g, code, factors, (const HnswSparse *) neighbour);
+	else
+		code_residual(g, code, factors, own, neighbour);
+	if (g->shape.metric == HNSW_POINCARE)
+		hnsw_slot_scales(g, slot)[index] = (float) (1 / hyperbolic_gap(neighbour, g->shape.dim, 1));
 }
 
 static float
 sparse_distance(HnswMetric metric, const HnswSparse *a, const HnswSparse *b)
 {
+	SparseList	x = hnsw_sparse_list(a);
+	SparseList	y = hnsw_sparse_list(b);
+
 	switch (metric)
 	{
 		case HNSW_IP:
-			return -hnsw_sparse_inner_product(a, b);
+			return -sparse_inner_product(&x, &y);
 		case HNSW_L1:
-			return hnsw_sparse_l1(a, b);
+			return sparse_l1(&x, &y);
 		default:
-			return hnsw_sparse_l2_squared(a, b);
+			return sparse_l2_squared(&x, &y);
 	}
 }
 
@@ -544,7 +530,7 @@ hnsw_distance(const HnswGeometry *g, const float *a, const float *b)
 		case HNSW_JACCARD:
 			return bits_distance(g->shape.metric, a, b, g->words);
 		case HNSW_POINCARE:
-			return poincare(a, b, g->words);
+			return (float) hyperbolic_delta(a, b, g->words);
 		default:
 			return simd->l2_squared_f32(a, b, g->words);
 	}
@@ -563,7 +549,7 @@ hnsw_output_distance(HnswMetric metric, float distance)
 		case HNSW_COSINE:
 			return distance / 2.0;
 		case HNSW_POINCARE:
-			return 2 * asinh(sqrt(distance));
+			return hyperbolic_distance(distance, 1);
 		default:
 			return distance;
 	}

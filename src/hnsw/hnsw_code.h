@@ -99,7 +99,6 @@ extern float hnsw_key(const HnswQuery *query, const HnswSlot *slot, float exact)
 extern void hnsw_estimate(HnswQuery *query, const HnswSlot *slot, float exact,
 						  const uint16_t *which, int count, float *estimates);
 
-extern void hnsw_zero_vector(const HnswGeometry *geometry, float *vector);
 extern void hnsw_slot_store(const HnswGeometry *geometry, HnswSlot *slot, const float *vector);
 extern void hnsw_slot_load(const HnswGeometry *geometry, const HnswSlot *slot, float *vector);
 extern void hnsw_slot_move_link(const HnswGeometry *geometry, HnswSlot *slot, int to, int from);

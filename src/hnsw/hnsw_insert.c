@@ -397,7 +397,7 @@ insert_odd(Insertion *insertion, ItemPointer tid)
 	HnswIndex  *index = insertion->index;
 	First		first = {insertion, tid};
 
-	hnsw_zero_vector(&index->geometry, insertion->query->vector);
+	memset(insertion->query->vector, 0, sizeof(float) * index->geometry.words);
 	hnsw_slot_store(&index->geometry, insertion->image, insertion->query->vector);
 	for (;;)
 	{

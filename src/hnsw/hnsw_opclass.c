@@ -144,6 +144,8 @@ load_sparsevec_as(Datum value, int dim, float *out, bool taxicab)
 	double		error = 0;
 	int			kept = 0;
 
+	if (given == dim)
+		memset(sparse, 0, sizeof(HnswSparse));
 	for (int i = 0; i < vector->nnz && given == dim; i++)
 	{
 		float		size = fabsf(values[i]);
@@ -158,11 +160,7 @@ load_sparsevec_as(Datum value, int dim, float *out, bool taxicab)
 	}
 	if (given == dim)
 	{
-		for (; kept < HNSW_SPARSE_KEPT; kept++)
-		{
-			sparse->indices[kept] = HNSW_SPARSE_NONE;
-			sparse->values[kept] = 0;
-		}
+		sparse->count = kept;
 		/* No less than it is, for the bound that follows from it. */
 		sparse->error = error == 0 ? 0 : nextafterf((float) (taxicab ? error : sqrt(error)), INFINITY);
 	}

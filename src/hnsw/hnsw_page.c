@@ -10,8 +10,8 @@
 #include "access/generic_xlog.h"
 #include "common/hashfn.h"
 #include "hnsw/hnsw.h"
-#include "hnsw/hnsw_sparse.h"
 #include "hnsw/hnsw_rotation.h"
+#include "hnsw/hnsw_sparse.h"
 #include "miscadmin.h"
 #include "simd/simd.h"
 #include "storage/buf_internals.h"
@@ -371,6 +371,17 @@ squared_norm(const float *vector, int dim)
 	return sums[0] + sums[1] + (sums[2] + sums[3]);
 }
 
+/*
+ * Whether a vector of so large a squared length has a direction.  The operator sums
+ * squares in floats: it gives NaN where they vanish or overflow, and noise where they
+ * are subnormal.
+ */
+static bool
+has_direction(double norm)
+{
+	return norm >= 16.0 * FLT_MIN && norm <= FLT_MAX;
+}
+
 /* Give a sparse vector unit length; false if it has no direction. */
 static bool
 form_unit_sparse(HnswSparse *vector)
@@ -378,9 +389,9 @@ form_unit_sparse(HnswSparse *vector)
 	double		norm = hnsw_sparse_norm(vector) + (double) vector->error * vector->error;
 	double		scale = 1 / sqrt(norm);
 
-	if (!(norm >= 16.0 * FLT_MIN) || norm > FLT_MAX)
+	if (!has_direction(norm))
 		return false;
-	for (int i = 0; i < HNSW_SPARSE_KEPT; i++)
+	for (int i = 0; i < vector->count; i++)
 		vector->values[i] = (float) (vector->values[i] * scale);
 	vector->error = (float) (vector->error * scale * (1 + FLT_EPSILON));
 	return true;
@@ -424,24 +435,19 @@ hnsw_form_vector(const HnswIndex *index, Datum value, float *vector)
 	{
 		if (metric != HNSW_COSINE || form_unit_sparse((HnswSparse *) vector))
 			return true;
-		hnsw_zero_vector(&index->geometry, vector);
+		memset(vector, 0, sizeof(HnswSparse));
 		return false;
 	}
 	if (metric == HNSW_COSINE)
 	{
 		double		norm = squared_norm(vector, dim);
-		double		scale;
+		double		scale = 1 / sqrt(norm);
 
-		/*
-		 * The operator sums squares in floats: it gives NaN where they vanish
-		 * or overflow, and noise where they are subnormal.
-		 */
-		if (!(norm >= 16.0 * FLT_MIN) || norm > FLT_MAX)
+		if (!has_direction(norm))
 		{
-			hnsw_zero_vector(&index->geometry, vector);
+			memset(vector, 0, dim * sizeof(float));
 			return false;
 		}
-		scale = 1 / sqrt(norm);
 		for (int i = 0; i < dim; i++)
 			vector[i] = (float) (vector[i] * scale);
 	}

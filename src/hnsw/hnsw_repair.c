@@ -736,6 +736,13 @@ raise_entry(Repair *repair)
 	}
 }
 
+/* A bit for each node number, none set. */
+static uint8 *
+make_bits(const Repair *repair)
+{
+	return MemoryContextAllocExtended(CurrentMemoryContext, repair->limit / 8 + 1, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+}
+
 /*
  * Lead links around the nodes whose rows are gone, and free those nodes.  Inserts
  * and scans go on meanwhile; a link to such a node that an insert still makes is
@@ -751,14 +758,10 @@ hnsw_repair(HnswIndex *index, BufferAccessStrategy strategy)
 	repair->strategy = strategy;
 	repair->limit = hnsw_count_groups(index) * g->group_nodes;
 	repair->entries = palloc(sizeof(HnswEntry) * g->group_nodes);
-	repair->doomed = MemoryContextAllocExtended(CurrentMemoryContext, repair->limit / 8 + 1,
-												MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-	repair->free = MemoryContextAllocExtended(CurrentMemoryContext, repair->limit / 8 + 1,
-											  MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-	repair->reached = MemoryContextAllocExtended(CurrentMemoryContext, repair->limit / 8 + 1,
-												 MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-	repair->followed = MemoryContextAllocExtended(CurrentMemoryContext, repair->limit / 8 + 1,
-												  MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	repair->doomed = make_bits(repair);
+	repair->free = make_bits(repair);
+	repair->reached = make_bits(repair);
+	repair->followed = make_bits(repair);
 	repair->live = HNSW_NO_NODE;
 	repair->query = hnsw_query_init(palloc(hnsw_query_size(g)), g);
 	repair->aside = hnsw_query_init(palloc(hnsw_query_size(g)), g);

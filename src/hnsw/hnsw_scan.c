@@ -72,11 +72,12 @@ static void
 report(IndexScanDesc scan)
 {
 	HnswScan   *state = scan->opaque;
-	bool		ivfflat = hnsw_is_ivfflat(scan->indexRelation);
+	bool		ivfflat;
 
 	/* Who got what was asked for need not be told how it was found. */
 	if (!state->exhausted)
 		return;
+	ivfflat = hnsw_is_ivfflat(scan->indexRelation);
 	if (state->stopped_by != NULL)
 		ereport(NOTICE,
 				(errmsg("scan of hnsw index \"%s\" stopped after " UINT64_FORMAT " nodes",

@@ -1,5 +1,5 @@
 /*
- * hnsw_sparse.c: distances of sparse vectors, and their sketches.
+ * hnsw_sparse.c: sparse vectors as the index keeps them, and their sketches.
  *
  * A sketch adds each element to four of its coordinates, chosen and signed by a
  * hash of the index, and then spreads them all by a Hadamard transform.  Lengths
@@ -8,7 +8,6 @@
  */
 #include "hnsw/hnsw_sparse.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "hnsw/hnsw_rotation.h"
@@ -16,86 +15,26 @@
 /* Coordinates of the sketch that an element is added to. */
 #define COPIES 4
 
+/*
+ * The elements as distances take them.  A count from a damaged page is cut to what
+ * there is room for.
+ */
+SparseList
+hnsw_sparse_list(const HnswSparse *sparse)
+{
+	int			count = sparse->count < 0 ? 0 : sparse->count > HNSW_SPARSE_KEPT ? HNSW_SPARSE_KEPT : sparse->count;
+	SparseList	list = {sparse->indices, sparse->values, count};
+
+	return list;
+}
+
 /* Squared length. */
 float
-hnsw_sparse_norm(const HnswSparse *a)
+hnsw_sparse_norm(const HnswSparse *sparse)
 {
-	float		sum = 0;
+	SparseList	list = hnsw_sparse_list(sparse);
 
-	for (int i = 0; i < HNSW_SPARSE_KEPT && a->indices[i] != HNSW_SPARSE_NONE; i++)
-		sum += a->values[i] * a->values[i];
-	return sum;
-}
-
-/* The inner product of two vectors. */
-float
-hnsw_sparse_inner_product(const HnswSparse *a, const HnswSparse *b)
-{
-	float		sum = 0;
-	int			i = 0;
-	int			j = 0;
-
-	while (i < HNSW_SPARSE_KEPT && j < HNSW_SPARSE_KEPT)
-	{
-		uint32_t	x = a->indices[i];
-		uint32_t	y = b->indices[j];
-
-		if (x == y)
-			sum += a->values[i] * b->values[j];
-		i += x <= y;
-		j += y <= x;
-	}
-	return sum;
-}
-
-/* Squared Euclidean distance. */
-float
-hnsw_sparse_l2_squared(const HnswSparse *a, const HnswSparse *b)
-{
-	float		sum = 0;
-	int			i = 0;
-	int			j = 0;
-
-	while (i < HNSW_SPARSE_KEPT || j < HNSW_SPARSE_KEPT)
-	{
-		uint32_t	x = i < HNSW_SPARSE_KEPT ? a->indices[i] : HNSW_SPARSE_NONE;
-		uint32_t	y = j < HNSW_SPARSE_KEPT ? b->indices[j] : HNSW_SPARSE_NONE;
-		float		difference = 0;
-
-		if (x == HNSW_SPARSE_NONE && y == HNSW_SPARSE_NONE)
-			break;
-		if (x <= y)
-			difference = a->values[i++];
-		if (y <= x)
-			difference -= b->values[j++];
-		sum += difference * difference;
-	}
-	return sum;
-}
-
-/* Taxicab distance. */
-float
-hnsw_sparse_l1(const HnswSparse *a, const HnswSparse *b)
-{
-	float		sum = 0;
-	int			i = 0;
-	int			j = 0;
-
-	while (i < HNSW_SPARSE_KEPT || j < HNSW_SPARSE_KEPT)
-	{
-		uint32_t	x = i < HNSW_SPARSE_KEPT ? a->indices[i] : HNSW_SPARSE_NONE;
-		uint32_t	y = j < HNSW_SPARSE_KEPT ? b->indices[j] : HNSW_SPARSE_NONE;
-		float		difference = 0;
-
-		if (x == HNSW_SPARSE_NONE && y == HNSW_SPARSE_NONE)
-			break;
-		if (x <= y)
-			difference = a->values[i++];
-		if (y <= x)
-			difference -= b->values[j++];
-		sum += fabsf(difference);
-	}
-	return sum;
+	return sparse_inner_product(&list, &list);
 }
 
 /* The finaliser of MurmurHash3. */
@@ -114,13 +53,15 @@ mix(uint64_t x)
  * index holds depends on it.
  */
 void
-hnsw_sparse_sketch(const HnswSparse *a, float *sketch)
+hnsw_sparse_sketch(const HnswSparse *sparse, float *sketch)
 {
+	SparseList	list = hnsw_sparse_list(sparse);
+
 	memset(sketch, 0, sizeof(float) * HNSW_SKETCH_DIM);
-	for (int i = 0; i < HNSW_SPARSE_KEPT && a->indices[i] != HNSW_SPARSE_NONE; i++)
+	for (int i = 0; i < list.count; i++)
 	{
-		uint64_t	hash = mix(a->indices[i] + UINT64_C(1));
-		float		value = a->values[i] / 2;
+		uint64_t	hash = mix((uint32_t) list.indices[i] + UINT64_C(1));
+		float		value = list.values[i] / 2;
 
 		for (int j = 0; j < COPIES; j++)
 		{

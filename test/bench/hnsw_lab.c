@@ -4,7 +4,7 @@
  * Builds the graph in memory as CREATE INDEX does, writes its nodes into slots as
  * they are in pages, and searches those.  From the top of the tree:
  *
- *	LAB_SOURCES="$(ls src/hnsw/hnsw_{code,geometry,graph,prune,rotation,walk}.c src/simd/simd*.c)"
+ *	LAB_SOURCES="$(ls src/hnsw/hnsw_{code,geometry,graph,prune,rotation,sparse,walk}.c src/vector/{hyperbolic_math,sparsevec_distance}.c src/simd/simd*.c)"
  *	cc -O2 -Isrc -o hnsw_lab test/bench/hnsw_lab.c $LAB_SOURCES -lm
  *	./hnsw_lab base.fvecs query.fvecs truth.ivecs [name=value ...]
  *

@@ -6,7 +6,7 @@
  * The first eight bytes are shape and level, then come the query and the slot, both
  * repeated if the input is too short for them.
  */
-/* sources: src/hnsw/hnsw_code.c src/hnsw/hnsw_sparse.c src/hnsw/hnsw_geometry.c src/hnsw/hnsw_rotation.c src/simd/simd*.c */
+/* sources: src/hnsw/hnsw_code.c src/hnsw/hnsw_sparse.c src/vector/hyperbolic_math.c src/vector/sparsevec_distance.c src/hnsw/hnsw_geometry.c src/hnsw/hnsw_rotation.c src/simd/simd*.c */
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* hnsw_estimate_test.c: estimates of the distances to a node's neighbours, from their codes. */
-/* sources: src/hnsw/hnsw_code.c src/hnsw/hnsw_sparse.c src/hnsw/hnsw_geometry.c src/hnsw/hnsw_rotation.c src/simd/simd*.c */
+/* sources: src/hnsw/hnsw_code.c src/hnsw/hnsw_sparse.c src/vector/hyperbolic_math.c src/vector/sparsevec_distance.c src/hnsw/hnsw_geometry.c src/hnsw/hnsw_rotation.c src/simd/simd*.c */
 
 /*
  * First against the formulas at the head of hnsw_code.c, computed plainly from the

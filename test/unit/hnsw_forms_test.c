@@ -1,5 +1,5 @@
 /* hnsw_forms_test.c: bit strings, sparse vectors and points of the Poincare ball as the index has them. */
-/* sources: src/hnsw/hnsw_code.c src/hnsw/hnsw_sparse.c src/hnsw/hnsw_geometry.c src/hnsw/hnsw_rotation.c src/simd/simd*.c */
+/* sources: src/hnsw/hnsw_code.c src/hnsw/hnsw_sparse.c src/vector/hyperbolic_math.c src/vector/sparsevec_distance.c src/hnsw/hnsw_geometry.c src/hnsw/hnsw_rotation.c src/simd/simd*.c */
 
 #include <math.h>
 #include <stdint.h>
@@ -210,9 +210,10 @@ fill_sparse(double *dense, float *vector, int count, bool taxicab)
 		else
 			error += taxicab ? fabs(dense[i]) : dense[i] * dense[i];
 	}
+	sparse->count = kept;
 	for (; kept < HNSW_SPARSE_KEPT; kept++)
 	{
-		sparse->indices[kept] = HNSW_SPARSE_NONE;
+		sparse->indices[kept] = 0;
 		sparse->values[kept] = 0;
 	}
 	sparse->error = error == 0 ? 0 : nextafterf((float) (taxicab ? error : sqrt(error)), INFINITY);

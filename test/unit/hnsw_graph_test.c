@@ -1,5 +1,5 @@
 /* hnsw_graph_test.c: the graph that CREATE INDEX builds in memory, and what is found in it. */
-/* sources: src/hnsw/hnsw_graph.c src/hnsw/hnsw_prune.c src/hnsw/hnsw_walk.c src/hnsw/hnsw_code.c src/hnsw/hnsw_sparse.c src/hnsw/hnsw_geometry.c src/hnsw/hnsw_rotation.c src/simd/simd*.c */
+/* sources: src/hnsw/hnsw_graph.c src/hnsw/hnsw_prune.c src/hnsw/hnsw_walk.c src/hnsw/hnsw_code.c src/hnsw/hnsw_sparse.c src/vector/hyperbolic_math.c src/vector/sparsevec_distance.c src/hnsw/hnsw_geometry.c src/hnsw/hnsw_rotation.c src/simd/simd*.c */
 
 #include <math.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /* hnsw_walk_test.c: the walk over graphs made up in memory, step by step beside a plain one. */
-/* sources: src/hnsw/hnsw_walk.c src/hnsw/hnsw_code.c src/hnsw/hnsw_sparse.c src/hnsw/hnsw_geometry.c src/hnsw/hnsw_rotation.c src/simd/simd*.c */
+/* sources: src/hnsw/hnsw_walk.c src/hnsw/hnsw_code.c src/hnsw/hnsw_sparse.c src/vector/hyperbolic_math.c src/vector/sparsevec_distance.c src/hnsw/hnsw_geometry.c src/hnsw/hnsw_rotation.c src/simd/simd*.c */
 
 #include <math.h>
 #include <stdint.h>
