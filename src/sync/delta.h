@@ -1,0 +1,94 @@
+/*
+ * delta.h: what one node tells another: rows, and which transactions they bring it to.
+ *
+ * Pure C: it knows no PostgreSQL.
+ */
+#ifndef SYNC_DELTA_H
+#define SYNC_DELTA_H
+
+#include "sync/row_state.h"
+#include "sync/version.h"
+
+#define DELTA_FORMAT 1
+#define DELTA_MAX_SIZE ((size_t) 256 * 1024 * 1024)
+
+/* What a column is, as its values are told. */
+typedef enum ColumnKind
+{
+	COLUMN_REGISTER,
+	COLUMN_COUNTER,
+	COLUMN_SET,
+} ColumnKind;
+
+typedef struct DeltaColumn
+{
+	const char *name;			/* published, terminated */
+	ColumnKind	kind;
+	bool		binary;			/* values are in their type's binary form, not
+								 * text */
+} DeltaColumn;
+
+/* Columns in "state" are by number in the relation's list here, not by hash. */
+typedef struct DeltaRow
+{
+	Image		key;
+	RowState   *state;
+} DeltaRow;
+
+typedef struct DeltaRelation
+{
+	const char *name;			/* published, terminated */
+	int			column_count;	/* only those that rows here have */
+	DeltaColumn *columns;
+	int			row_count;
+	DeltaRow   *rows;
+} DeltaRelation;
+
+/*
+ * A state that holds "base" and is joined with the rows holds "to".  Sites that the rows
+ * do not move are in neither.  In a stream (logical replication) there is no base: what
+ * came before is what the stream brought.
+ */
+typedef struct Delta
+{
+	Site		sender;
+	bool		stream;
+	int			encoding;		/* of text: a number of PostgreSQL's */
+	Version    *base;
+	Version    *to;
+	int			relation_count;
+	DeltaRelation *relations;
+} Delta;
+
+/*
+ * Bytes, after magic "VMD", format (1), flags (1: 1 stream, 2 compressed) and CRC-32C of
+ * all that follows (4, little endian); v is a varint as in clocks:
+ *
+ *	v	size of the body before it was compressed, only if it is
+ *	body:
+ *	v	encoding
+ *	v	sites, 8 bytes each, ascending; v number of the sender
+ *	base, to: v entries; each site (v), ranges (v), of each distance from the end of
+ *		the last (v) and length (v)
+ *	v	stamps of the delta, ascending: time as distance to the last one's (v), site
+ *		(v), txn (v)
+ *	v	relations; each name (v, bytes), columns (v); each flags (v: kind, 4 for binary),
+ *		name (v, bytes); rows (v); each
+ *		v	size of the key, and the key
+ *		v	life
+ *		v	base stamp by number + 1, 0 if it is not carried
+ *		v	registers; each column (v), stamp (v), size + 1 or 0 for NULL (v), bytes
+ *		v	counters; each column (v), shares (v); each stamp (v), total (v, zigzag)
+ *		v	sets; each column (v), context (v) and stamps (v), elements (v); each size (v),
+ *			bytes, dots (v) and stamps (v)
+ *
+ * CRC, compression and the checks of text are the caller's: the functions here make and
+ * read the body alone.  Decoding returns NULL with what is wrong in *error; it allocates
+ * nothing by a number before as many bytes are there to back it, and what it returns
+ * points into "bytes".  Everything must be in order and canonical, used up to
+ * the last byte.  Names are checked to be 1 to 200 bytes without a zero byte.
+ */
+extern uint8_t *delta_encode_body(const Delta *delta, size_t *size);
+extern Delta *delta_decode_body(const uint8_t *bytes, size_t size, const char **error);
+
+#endif							/* SYNC_DELTA_H */

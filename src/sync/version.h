@@ -1,0 +1,81 @@
+/*
+ * version.h: which transactions of which sites a state holds.
+ *
+ * Pure C: it knows no PostgreSQL.
+ */
+#ifndef SYNC_VERSION_H
+#define SYNC_VERSION_H
+
+#include "sync/stamp.h"
+
+/* Transactions from <= txn < to. */
+typedef struct TxnRange
+{
+	uint64_t	from;
+	uint64_t	to;
+} TxnRange;
+
+/*
+ * A site and its transactions: ranges ascending, none empty, none touching the next.
+ * A snapshot gives one range more than it has holes.
+ */
+typedef struct SiteTxns
+{
+	Site		site;
+	int			count;			/* at least 1 */
+	TxnRange   *ranges;
+} SiteTxns;
+
+/* A version vector: ascending by site.  Sites that it says nothing of are not in it. */
+typedef struct Version
+{
+	int			count;
+	SiteTxns   *sites;
+} Version;
+
+typedef enum VersionOrder
+{
+	VERSION_EQUAL,
+	VERSION_BEFORE,
+	VERSION_AFTER,
+	VERSION_CONCURRENT,
+} VersionOrder;
+
+/*
+ * Results share no memory with arguments.  Each is canonical: equal sets of dots give
+ * equal bytes.
+ */
+extern bool version_covers(const Version *version, Site site, uint64_t txn);
+extern const SiteTxns *version_find(const Version *version, Site site);
+extern bool version_dominates(const Version *a, const Version *b);
+extern VersionOrder version_compare(const Version *a, const Version *b);
+extern Version *version_union(const Version *a, const Version *b);
+extern Version *version_minus(const Version *a, const Version *b);
+extern Version *version_intersect(const Version *a, const Version *b);
+extern Version *version_of_dot(Site site, uint64_t txn);
+
+/*
+ * From ranges of one site in any order, overlapping or not; empty ones are passed over.
+ * The array is sorted in place.
+ */
+extern Version *version_of_ranges(Site site, TxnRange *ranges, int count);
+
+/*
+ * Bytes: number of sites; of each, its number in 8 bytes (little endian), the number of
+ * ranges, and of each range the distance from the end of the last one and its length
+ * (varints).  Decoding checks everything before allocating by it, refuses what is not
+ * canonical, and says in *error what is wrong.  It must use up "size" bytes.
+ */
+extern size_t version_encoded_size(const Version *version);
+extern uint8_t *version_encode(const Version *version, uint8_t *out);
+extern Version *version_decode(const uint8_t *bytes, size_t size, const char **error);
+
+/*
+ * Text: "{00c0ffee00c0ffee: 0-811 813, 0badcafe0badcafe: 0-4}"; both ends of a range
+ * are part of it.  Reading allows spaces between tokens, any order of sites and ranges,
+ * and sites more than once.
+ */
+extern char *version_print(const Version *version);
+extern Version *version_parse(const char *text, const char **error);
+
+#endif							/* SYNC_VERSION_H */
