@@ -46,6 +46,7 @@ OBJS = \
 	src/simd/simd_half_scalar.o \
 	src/simd/simd_neon.o \
 	src/simd/simd_scalar.o \
+	src/sync/delta.o \
 	src/testpoint/testpoint.o \
 	src/vecmark.o \
 	src/vector/bit.o \

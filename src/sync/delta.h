@@ -10,7 +10,16 @@
 #include "sync/version.h"
 
 #define DELTA_FORMAT 1
-#define DELTA_MAX_SIZE ((size_t) 256 * 1024 * 1024)
+#define DELTA_MAX_SIZE ((size_t) 256 * 1024 * 1024) /* of a body */
+#define DELTA_MAX_NAME 200
+
+/*
+ * Decoding allocates at most DELTA_EXPANSION bytes for each of a body, and DELTA_ROOM.
+ * The worst is a stamp, of 24 bytes, that one byte names; a row that has nothing is 104
+ * bytes of 6, a register 48 of 3, an element with one dot 64 of 3.
+ */
+#define DELTA_EXPANSION 28
+#define DELTA_ROOM 8192
 
 /* What a column is, as its values are told. */
 typedef enum ColumnKind
@@ -28,7 +37,10 @@ typedef struct DeltaColumn
 								 * text */
 } DeltaColumn;
 
-/* Columns in "state" are by number in the relation's list here, not by hash. */
+/*
+ * Columns in "state" are by number in the relation's list here, not by hash.  A key may be
+ * empty, but is not NULL.
+ */
 typedef struct DeltaRow
 {
 	Image		key;
@@ -39,9 +51,10 @@ typedef struct DeltaRelation
 {
 	const char *name;			/* published, terminated */
 	int			column_count;	/* only those that rows here have */
-	DeltaColumn *columns;
-	int			row_count;
-	DeltaRow   *rows;
+	DeltaColumn *columns;		/* ascending by name, each used */
+	int			row_count;		/* at least 1 */
+	DeltaRow   *rows;			/* ascending by bytes of the key, a prefix
+								 * first */
 } DeltaRelation;
 
 /*
@@ -57,7 +70,7 @@ typedef struct Delta
 	Version    *base;
 	Version    *to;
 	int			relation_count;
-	DeltaRelation *relations;
+	DeltaRelation *relations;	/* ascending by name */
 } Delta;
 
 /*
@@ -67,7 +80,7 @@ typedef struct Delta
  *	v	size of the body before it was compressed, only if it is
  *	body:
  *	v	encoding
- *	v	sites, 8 bytes each, ascending; v number of the sender
+ *	v	all sites that are named, 8 bytes each, ascending; v number of the sender
  *	base, to: v entries; each site (v), ranges (v), of each distance from the end of
  *		the last (v) and length (v)
  *	v	stamps of the delta, ascending: time as distance to the last one's (v), site
@@ -79,14 +92,22 @@ typedef struct Delta
  *		v	base stamp by number + 1, 0 if it is not carried
  *		v	registers; each column (v), stamp (v), size + 1 or 0 for NULL (v), bytes
  *		v	counters; each column (v), shares (v); each stamp (v), total (v, zigzag)
- *		v	sets; each column (v), context (v) and stamps (v), elements (v); each size (v),
- *			bytes, dots (v) and stamps (v)
+ *		v	sets; each column (v), context (v) and stamps (v), elements (v), ascending by
+ *			hash; each size (v), bytes, dots (v) and stamps (v)
  *
- * CRC, compression and the checks of text are the caller's: the functions here make and
- * read the body alone.  Decoding returns NULL with what is wrong in *error; it allocates
- * nothing by a number before as many bytes are there to back it, and what it returns
- * points into "bytes".  Everything must be in order and canonical, used up to
- * the last byte.  Names are checked to be 1 to 200 bytes without a zero byte.
+ * CRC, compression, flags and the checks of text are the caller's: the functions here
+ * make and read the body alone, "stream" is not in it, and is false when decoded.
+ *
+ * Encoding takes a delta in which all is as the comments of the structures say, and
+ * checks nothing; a version may be NULL for an empty one.  Equal deltas give equal
+ * bytes.  NULL if the body would be larger than DELTA_MAX_SIZE.
+ *
+ * Decoding returns NULL with what is wrong in *error; it allocates nothing by a number
+ * before as many bytes are there to back it, and what it returns points into "bytes".
+ * Everything must be in order and canonical, used up to the last byte: what is decoded
+ * would be encoded to the same bytes.  Names are checked to be 1 to DELTA_MAX_NAME bytes
+ * without a zero byte; sites, stamps and columns to be used; lists of stamps to ascend by
+ * site.  Whether "to" holds "base", and a context the dots, is not checked here.
  */
 extern uint8_t *delta_encode_body(const Delta *delta, size_t *size);
 extern Delta *delta_decode_body(const uint8_t *bytes, size_t size, const char **error);

@@ -1,0 +1,138 @@
+/* sync_delta_fuzz.c: any bytes as the body of a delta: refused, or what gives these bytes again. */
+/* sources: src/sync/delta.c */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sync/delta.h"
+
+int			LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Each block begins with a pointer to the one before it. */
+typedef union Block
+{
+	union Block *last;
+	max_align_t align;
+} Block;
+
+static Block *blocks;
+static size_t allocated;
+
+void *
+sync_alloc(size_t size)
+{
+	Block	   *block = malloc(sizeof(Block) + size);
+
+	if (block == NULL)
+		abort();
+	memset(block + 1, 0xa5, size);
+	block->last = blocks;
+	blocks = block;
+	allocated += size;
+	return block + 1;
+}
+
+static void
+free_all(void)
+{
+	while (blocks != NULL)
+	{
+		Block	   *last = blocks->last;
+
+		free(blocks);
+		blocks = last;
+	}
+}
+
+/* A pointer into the body, with so many bytes there. */
+static void
+check_inside(Image image, const uint8_t *bytes, size_t size)
+{
+	size_t		offset = (size_t) ((const uint8_t *) image.data - bytes);
+
+	if (offset > size || image.size > size - offset)
+		abort();
+}
+
+/* All that is decoded is there; values lie in the body. */
+static void
+check_delta(const Delta *delta, const uint8_t *bytes, size_t size)
+{
+	if (delta->sender == 0 || delta->stream)
+		abort();
+	for (int i = 0; i < delta->relation_count; i++)
+	{
+		const DeltaRelation *relation = &delta->relations[i];
+
+		if (relation->row_count == 0 || strlen(relation->name) - 1 >= DELTA_MAX_NAME)
+			abort();
+		for (int j = 0; j < relation->row_count; j++)
+		{
+			const RowState *state = relation->rows[j].state;
+
+			check_inside(relation->rows[j].key, bytes, size);
+			if (state->life == 0)
+				abort();
+			for (int k = 0; k < state->register_count; k++)
+			{
+				const Register *reg = &state->registers[k];
+
+				if (relation->columns[reg->column].kind != COLUMN_REGISTER || reg->stamp.site == 0)
+					abort();
+				if (reg->value.data != NULL)
+					check_inside(reg->value, bytes, size);
+			}
+			for (int k = 0; k < state->counter_count; k++)
+			{
+				const Counter *counter = &state->counters[k];
+
+				if (relation->columns[counter->column].kind != COLUMN_COUNTER || counter->count < 1 ||
+					counter->shares[0].stamp.site == 0)
+					abort();
+			}
+			for (int k = 0; k < state->set_count; k++)
+			{
+				const ElementSet *set = &state->sets[k];
+
+				if (relation->columns[set->column].kind != COLUMN_SET || set->context_count < 1)
+					abort();
+				for (int l = 0; l < set->count; l++)
+				{
+					check_inside(set->elements[l].value, bytes, size);
+					if (set->elements[l].count < 1)
+						abort();
+				}
+			}
+		}
+	}
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	/* of exactly the size that it has, for what lies beside to be seen */
+	uint8_t    *bytes = malloc(size + (size == 0));
+	const char *error = NULL;
+	Delta	   *delta;
+
+	if (bytes == NULL)
+		abort();
+	memcpy(bytes, data, size);
+	allocated = 0;
+	delta = delta_decode_body(bytes, size, &error);
+	if (allocated > DELTA_EXPANSION * size + DELTA_ROOM || (delta == NULL) != (error != NULL))
+		abort();
+	if (delta != NULL)
+	{
+		size_t		again_size;
+		uint8_t    *again;
+
+		check_delta(delta, bytes, size);
+		again = delta_encode_body(delta, &again_size);
+		if (again == NULL || again_size != size || memcmp(again, bytes, size) != 0)
+			abort();
+	}
+	free_all();
+	free(bytes);
+	return 0;
+}
