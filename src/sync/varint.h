@@ -101,6 +101,20 @@ read_count(Reader *reader, size_t each)
 	return count;
 }
 
+/* The same for a list whose length is an int. */
+static inline int
+read_int_count(Reader *reader, size_t each)
+{
+	uint64_t	count = read_count(reader, each);
+
+	if (count > INT32_MAX)
+	{
+		reader_fail(reader, "has too many parts");
+		return 0;
+	}
+	return (int) count;
+}
+
 /* So many bytes, in place; NULL after an error. */
 static inline const uint8_t *
 read_bytes(Reader *reader, uint64_t size)
@@ -114,6 +128,26 @@ read_bytes(Reader *reader, uint64_t size)
 	}
 	reader->at += size;
 	return bytes;
+}
+
+static inline uint8_t *
+fixed32_write(uint8_t *out, uint32_t value)
+{
+	for (int i = 0; i < 4; i++)
+		*out++ = (uint8_t) (value >> (8 * i));
+	return out;
+}
+
+static inline uint32_t
+read_fixed32(Reader *reader)
+{
+	const uint8_t *bytes = read_bytes(reader, 4);
+	uint32_t	value = 0;
+
+	if (bytes != NULL)
+		for (int i = 0; i < 4; i++)
+			value |= (uint32_t) bytes[i] << (8 * i);
+	return value;
 }
 
 static inline uint8_t *
