@@ -1,6 +1,6 @@
 /*
- * sync_arena.h: memory for src/sync without a server: each piece a block of its own, for
- * the sanitizer to see what lies beside it, all freed at once.
+ * sync_arena.h: memory for src/sync without a server, all freed at once, with gaps that
+ * the address sanitizer watches.
  */
 #ifndef SYNC_ARENA_H
 #define SYNC_ARENA_H
@@ -10,40 +10,81 @@
 
 #include "sync/stamp.h"
 
-/* No test needs a piece that large. */
-#define SYNC_ARENA_LIMIT ((size_t) 64 * 1024 * 1024)
+#ifndef __has_feature
+#define __has_feature(what) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(at, size) ((void) (at), (void) (size))
+#define ASAN_UNPOISON_MEMORY_REGION(at, size) ((void) (at), (void) (size))
+#endif
 
-static void **sync_arena_pieces;
-static size_t sync_arena_count;
-static size_t sync_arena_room;
+#define ARENA_BLOCK ((size_t) 1024 * 1024)
+#define ARENA_GAP 16
+
+/* No test needs a piece that large. */
+#define ARENA_LIMIT ((size_t) 64 * 1024 * 1024)
+
+typedef struct ArenaBlock
+{
+	struct ArenaBlock *next;
+	char	   *bytes;
+	size_t		size;
+	size_t		used;
+} ArenaBlock;
+
+static ArenaBlock *arena_blocks;
 
 void *
 sync_alloc(size_t size)
 {
-	void	   *piece;
+	size_t		room = (size + 2 * ARENA_GAP - 1) / ARENA_GAP * ARENA_GAP;
+	ArenaBlock *block = arena_blocks;
+	char	   *piece;
 
-	if (size > SYNC_ARENA_LIMIT)
+	if (size > ARENA_LIMIT)
 		abort();
-	if (sync_arena_count == sync_arena_room)
+	if (block == NULL || block->size - block->used < room)
 	{
-		sync_arena_room = 2 * sync_arena_room + 64;
-		sync_arena_pieces = realloc(sync_arena_pieces, sync_arena_room * sizeof(void *));
+		block = malloc(sizeof(ArenaBlock));
+		if (block == NULL)
+			abort();
+		block->size = room > ARENA_BLOCK ? room : ARENA_BLOCK;
+		block->used = 0;
+		block->bytes = malloc(block->size);
+		if (block->bytes == NULL)
+			abort();
+		ASAN_POISON_MEMORY_REGION(block->bytes, block->size);
+		block->next = arena_blocks;
+		arena_blocks = block;
 	}
-	piece = malloc(size);
-	if (piece == NULL && size > 0)
-		abort();
-	if (size > 0)
-		memset(piece, 0xa5, size);
-	sync_arena_pieces[sync_arena_count++] = piece;
+	piece = block->bytes + block->used;
+	block->used += room;
+	ASAN_UNPOISON_MEMORY_REGION(piece, size);
+	memset(piece, 0xa5, size);
 	return piece;
 }
 
-/* Free all that was allocated since "mark", which is a count from before. */
+/* Free all but the room for more. */
 static void
-sync_arena_free(size_t mark)
+arena_free(void)
 {
-	while (sync_arena_count > mark)
-		free(sync_arena_pieces[--sync_arena_count]);
+	while (arena_blocks != NULL)
+	{
+		ArenaBlock *block = arena_blocks;
+
+		if (block->next == NULL && block->size == ARENA_BLOCK)
+		{
+			ASAN_POISON_MEMORY_REGION(block->bytes, block->used);
+			block->used = 0;
+			return;
+		}
+		arena_blocks = block->next;
+		ASAN_UNPOISON_MEMORY_REGION(block->bytes, block->size);
+		free(block->bytes);
+		free(block);
+	}
 }
 
 #endif							/* SYNC_ARENA_H */

@@ -441,7 +441,7 @@ run(void (*check) (void), int times, const char *what)
 	for (int i = 0; i < times && !failed; i++)
 	{
 		check();
-		sync_arena_free(0);
+		arena_free();
 	}
 	ok(!failed, what);
 }
@@ -478,7 +478,7 @@ main(void)
 		else
 			ok(version == NULL && error != NULL && strcmp(error, byte_cases[i].error) == 0, what);
 		free(bytes);
-		sync_arena_free(0);
+		arena_free();
 	}
 	for (size_t i = 0; i < sizeof(bad_texts) / sizeof(bad_texts[0]); i++)
 	{
@@ -487,7 +487,7 @@ main(void)
 		version = version_parse(bad_texts[i].text, &error);
 		snprintf(what, sizeof(what), "text \"%s\": %s", bad_texts[i].text, bad_texts[i].error);
 		ok(version == NULL && error != NULL && strcmp(error, bad_texts[i].error) == 0, what);
-		sync_arena_free(0);
+		arena_free();
 	}
 	for (size_t i = 0; i < sizeof(good_texts) / sizeof(good_texts[0]); i++)
 	{
@@ -496,7 +496,7 @@ main(void)
 		version = version_parse(good_texts[i].text, &error);
 		snprintf(what, sizeof(what), "printed as \"%.90s\"", good_texts[i].printed);
 		ok(version != NULL && error == NULL && strcmp(version_print(version), good_texts[i].printed) == 0, what);
-		sync_arena_free(0);
+		arena_free();
 	}
 	check_count_limit();
 
@@ -510,6 +510,6 @@ main(void)
 	run(check_codec_plain, 100000, "bytes of a version give it again");
 	run(check_codec_damaged, 1500, "bytes that are cut short or changed are refused, or those of another version");
 	run(check_parse, 60000, "texts in disorder are read, and what is printed is read again");
-	sync_arena_free(0);
+	arena_free();
 	return done_testing();
 }
