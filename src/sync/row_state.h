@@ -7,6 +7,7 @@
 #define SYNC_ROW_STATE_H
 
 #include "sync/stamp.h"
+#include "sync/varint.h"
 
 /*
  * A value in canonical form.  "data" is NULL for SQL's NULL; not terminated.
@@ -44,7 +45,9 @@ typedef struct Counter
 
 /*
  * An element of an add-wins set with the stamps of the adds that put it there, one a
- * site.  "hash" is XXH3-64 of its value, which a clock has instead of the value.
+ * site.  "hash" is XXH3-64 of its value, which a clock has instead of the value, and by
+ * which elements are the same.  (Of two values with one hash a join keeps the greater;
+ * which is there at last depends on the order of joins.)
  */
 typedef struct Element
 {
@@ -56,7 +59,12 @@ typedef struct Element
 
 /*
  * An add-wins set.  The context holds the last stamp of each site whose adds or removes
- * are in this state; a dot that it covers and no element has was removed.
+ * are in this state; a dot that it covers and no element has was removed.  It covers the
+ * dots of a site up to its stamp of that site, all those of the elements among them: else
+ * joins are no lattice, so who reads a set from elsewhere must check it.
+ *
+ * A part of a state has a set whole, or not at all: with a context and without all
+ * elements it would remove those that it leaves out.
  */
 typedef struct ElementSet
 {
@@ -64,7 +72,7 @@ typedef struct ElementSet
 	int			context_count;	/* at least 1 */
 	Stamp	   *context;		/* ascending by site, one each */
 	int			count;
-	Element    *elements;		/* ascending by hash */
+	Element    *elements;		/* ascending by hash, none twice */
 } ElementSet;
 
 /*
@@ -72,7 +80,8 @@ typedef struct ElementSet
  *
  * "life" is the causal length: odd while the row lives, one more with each delete and
  * each insert after it.  "base" is the stamp of the birth or of the death; its site is
- * zero in a part that does not carry it.  Rows that are dead have no columns.
+ * zero in a part that does not carry it; no other stamp has a site of zero.  Rows that
+ * are dead have no columns.  Life 0 is no row: all zeros, the least state.
  */
 typedef struct RowState
 {
@@ -93,10 +102,12 @@ row_is_alive(const RowState *row)
 }
 
 /*
- * The least state that holds both: the longer life, and of equal lives, column by
- * column, what either holds.  Of two registers with one stamp (which do not happen) the
- * greater bytes, NULL first.  Idempotent, commutative, associative, byte for byte.
- * The result may point into the arguments.
+ * The least state that holds both: the longer life, and of equal lives the greater base
+ * (one that is not carried is least) and, column by column, what either holds.  Of a set:
+ * the dots that both have, and those that one has and the context of the other does not
+ * cover.  Of two registers with one stamp (which do not happen) the greater bytes, NULL
+ * first; of two shares the greater total.  Idempotent, commutative, associative, byte for
+ * byte.  The result is new, but it points into the arguments.
  */
 extern RowState *row_join(const RowState *a, const RowState *b);
 
@@ -104,11 +115,11 @@ extern RowState *row_join(const RowState *a, const RowState *b);
 extern bool row_equal(const RowState *a, const RowState *b);
 
 /*
- * The sum of a counter; false if it does not fit.
+ * The sum of a counter; false if it does not fit, whatever it is on the way.
  */
 extern bool counter_sum(const Counter *counter, int64_t *sum);
 
-/* The latest stamp in a row, for the next one to be later than. */
+/* The latest stamp in a row, for the next one to be later than; zeros if it has none. */
 extern Stamp row_last_stamp(const RowState *row);
 
 /*
@@ -128,14 +139,20 @@ extern Stamp row_last_stamp(const RowState *row);
  *		hash (8), dots (v) and stamps (v)
  *
  * v is a varint of 7 bits a byte, low bits first, no longer than it must be.  Stamp 0
- * is the base.  Stamps and columns ascend strictly, so there is one form of each state.
+ * is the base.  Stamps (in their total order) and columns ascend strictly, and none is
+ * there for nothing, so there is one form of each state.
+ *
+ * The row must carry its base, and its contexts the base's site: a context without it is
+ * read as one that ends with the base.  What a join makes of sound rows has a clock that
+ * decodes, whether or not it could have happened.
  */
 extern size_t clock_encoded_size(const RowState *row);
 extern uint8_t *clock_encode(const RowState *row, uint8_t *out);
 
 /*
  * What the bytes say, nothing added: counters and sets that follow from the base are
- * not there, a context or shares lack the base's.  Checks everything before
+ * not there, a context or shares lack the base's, values are NULL.  A context is empty
+ * only beside elements older than the base, of its site.  Checks everything before
  * allocating by it.  Returns NULL and says in *error what is wrong.
  */
 extern RowState *clock_decode(const uint8_t *bytes, size_t size, const char **error);

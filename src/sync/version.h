@@ -8,7 +8,7 @@
 
 #include "sync/stamp.h"
 
-/* Transactions from <= txn < to. */
+/* Transactions from <= txn < to.  So UINT64_MAX is in none. */
 typedef struct TxnRange
 {
 	uint64_t	from;
@@ -16,7 +16,7 @@ typedef struct TxnRange
 } TxnRange;
 
 /*
- * A site and its transactions: ranges ascending, none empty, none touching the next.
+ * A site, not zero, and its transactions: ranges ascending, none empty, none touching the next.
  * A snapshot gives one range more than it has holes.
  */
 typedef struct SiteTxns
@@ -43,7 +43,8 @@ typedef enum VersionOrder
 
 /*
  * Results share no memory with arguments.  Each is canonical: equal sets of dots give
- * equal bytes.
+ * equal bytes.  Of site zero, and of transaction UINT64_MAX, there is nothing.
+ * version_compare(a, b) is VERSION_AFTER if a holds all of b and more.
  */
 extern bool version_covers(const Version *version, Site site, uint64_t txn);
 extern const SiteTxns *version_find(const Version *version, Site site);
@@ -72,8 +73,8 @@ extern Version *version_decode(const uint8_t *bytes, size_t size, const char **e
 
 /*
  * Text: "{00c0ffee00c0ffee: 0-811 813, 0badcafe0badcafe: 0-4}"; both ends of a range
- * are part of it.  Reading allows spaces between tokens, any order of sites and ranges,
- * and sites more than once.
+ * are part of it.  Reading allows spaces between tokens, digits of sites in either case,
+ * any order of sites and ranges, ranges that overlap, and sites more than once.
  */
 extern char *version_print(const Version *version);
 extern Version *version_parse(const char *text, const char **error);
