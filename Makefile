@@ -46,7 +46,10 @@ OBJS = \
 	src/simd/simd_half_scalar.o \
 	src/simd/simd_neon.o \
 	src/simd/simd_scalar.o \
+	src/sync/clock.o \
 	src/sync/delta.o \
+	src/sync/row_state.o \
+	src/sync/version.o \
 	src/testpoint/testpoint.o \
 	src/vecmark.o \
 	src/vector/bit.o \
