@@ -83,12 +83,12 @@ random_set(ElementSet *set, const Stamp *base)
 	}
 }
 
-/* Of this life, with a base or not. */
+/* Of this life, with a base or with one of no site, of whatever time. */
 static RowState *
 random_row(uint64_t life, bool with_base)
 {
 	RowState   *row = sync_alloc(sizeof(RowState));
-	Stamp		none = {0, 0, 0};
+	Stamp		none = {time_of[random_below(TIMES)], 0, 0};
 
 	memset(row, 0, sizeof(RowState));
 	row->life = life;
