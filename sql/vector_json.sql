@@ -5,9 +5,8 @@ SELECT vecmark.vector_to_json(v)::text::vector = v AS same FROM (SELECT array_ag
 SET extra_float_digits = 0;
 SELECT vecmark.vector_to_json('[0.1234567,16777217]');
 RESET extra_float_digits;
-\set VERBOSITY verbose
 SELECT '[1]'::vector::json;
-\set VERBOSITY default
+\echo :LAST_ERROR_SQLSTATE
 
 CREATE CAST (vector AS json) WITH FUNCTION vecmark.vector_to_json(vector);
 SELECT to_json('[1,2.5]'::vector), to_jsonb('[1,2.5]'::vector), json_build_object('v', '[1]'::vector), row_to_json(r) FROM (SELECT '[3]'::vector AS v) AS r;
