@@ -49,6 +49,22 @@ OBJS = \
 	src/sync/clock.o \
 	src/sync/delta.o \
 	src/sync/row_state.o \
+	src/sync/sync_apply.o \
+	src/sync/sync_build.o \
+	src/sync/sync_capture.o \
+	src/sync/sync_changes.o \
+	src/sync/sync_image.o \
+	src/sync/sync_log.o \
+	src/sync/sync_merge.o \
+	src/sync/sync_meta.o \
+	src/sync/sync_park.o \
+	src/sync/sync_peer.o \
+	src/sync/sync_read.o \
+	src/sync/sync_row.o \
+	src/sync/sync_site.o \
+	src/sync/sync_table.o \
+	src/sync/sync_track.o \
+	src/sync/sync_types.o \
 	src/sync/version.o \
 	src/testpoint/testpoint.o \
 	src/vecmark.o \
@@ -84,6 +100,8 @@ SQL_PIECES = \
 	src/hnsw/ivfflat.sql \
 	src/closed_path.sql \
 	src/hnsw/hnsw_inspect.sql \
+	src/sync/sync_types.sql \
+	src/sync/sync.sql \
 	src/bookmark/bookmark_url.sql \
 	src/bookmark/bookmark_table.sql \
 	src/bookmark/bookmark_edit.sql \

@@ -66,6 +66,27 @@
 #endif
 #define vm_extend_relation(rel) vm_extend_fork(rel, MAIN_FORKNUM)
 
+/* The oldest transaction whose outcome is kept.  Needs access/transam.h. */
+#if PG_VERSION_NUM >= 170000
+#define vm_oldest_xid() (TransamVariables->oldestXid)
+#else
+#define vm_oldest_xid() (ShmemVariableCache->oldestXid)
+#endif
+
+/* The number of this backend's transaction.  Needs storage/proc.h. */
+#if PG_VERSION_NUM >= 170000
+#define vm_local_xid() (MyProc->vxid.lxid)
+#else
+#define vm_local_xid() (MyProc->lxid)
+#endif
+
+/* Whether a role owns a table.  Needs utils/acl.h. */
+#if PG_VERSION_NUM >= 160000
+#define vm_owns_table(relid, role) object_ownercheck(RelationRelationId, relid, role)
+#else
+#define vm_owns_table(relid, role) pg_class_ownercheck(relid, role)
+#endif
+
 /* EXPLAIN ANALYZE shows searches of an index from 18 on. */
 #if PG_VERSION_NUM >= 180000
 #define vm_count_index_search(scan) \

@@ -7,6 +7,7 @@
 #include "funcapi.h"
 #include "hnsw/hnsw.h"
 #include "simd/simd.h"
+#include "sync/sync.h"
 #include "testpoint/testpoint.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -68,6 +69,7 @@ _PG_init(void)
 							   assign_simd,
 							   NULL);
 	hnsw_define_settings();
+	sync_define_settings();
 	testpoint_define_setting();
 	MarkGUCPrefixReserved("vecmark");
 }

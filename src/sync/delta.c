@@ -860,6 +860,25 @@ read_dots(Decoder *decoder, int *count, const char *none)
 	return dots;
 }
 
+/* Whether no dot of an element is later than what the context has of its site. */
+static bool
+context_has(const ElementSet *set, const Element *element)
+{
+	int			place = 0;
+
+	for (int i = 0; i < element->count; i++)
+	{
+		const Stamp *dot = &element->dots[i];
+
+		while (place < set->context_count && set->context[place].site < dot->site)
+			place++;
+		if (place == set->context_count || set->context[place].site != dot->site ||
+			stamp_compare(dot, &set->context[place]) > 0)
+			return false;
+	}
+	return true;
+}
+
 static void
 read_elements(Decoder *decoder, ElementSet *set)
 {
@@ -879,6 +898,8 @@ read_elements(Decoder *decoder, ElementSet *set)
 		if (i > 0 && element[-1].hash >= element->hash)
 			reader_fail(reader, "elements are not ascending by hash");
 		element->dots = read_dots(decoder, &element->count, "an element has no adds");
+		if (reader->error == NULL && !context_has(set, element))
+			reader_fail(reader, "a context does not have an add of its set");
 	}
 }
 

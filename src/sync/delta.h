@@ -10,7 +10,7 @@
 #include "sync/version.h"
 
 #define DELTA_FORMAT 1
-#define DELTA_MAX_SIZE ((size_t) 256 * 1024 * 1024) /* of a body */
+#define DELTA_MAX_SIZE ((size_t) 64 * 1024 * 1024)	/* of a body */
 #define DELTA_MAX_NAME 200
 
 /*
@@ -58,14 +58,20 @@ typedef struct DeltaRelation
 } DeltaRelation;
 
 /*
- * A state that holds "base" and is joined with the rows holds "to".  Sites that the rows
- * do not move are in neither.  In a stream (logical replication) there is no base: what
- * came before is what the stream brought.
+ * A state that holds "base" and is joined with the rows holds "to", which is all that the
+ * sender held.  In a stream (logical replication) there is no base: what came before is
+ * what the stream brought.
+ *
+ * What is too large for one delta is a batch of parts, numbered from 1; a state holds
+ * "to" when it was joined with all of them, in any order.
  */
 typedef struct Delta
 {
 	Site		sender;
 	bool		stream;
+	uint64_t	batch;			/* a random number, or 0 for who is alone */
+	uint64_t	part;			/* 0 for who is alone */
+	bool		last;			/* of its batch */
 	int			encoding;		/* of text: a number of PostgreSQL's */
 	Version    *base;
 	Version    *to;
@@ -74,9 +80,11 @@ typedef struct Delta
 } Delta;
 
 /*
- * Bytes, after magic "VMD", format (1), flags (1: 1 stream, 2 compressed) and CRC-32C of
- * all that follows (4, little endian); v is a varint as in clocks:
+ * Bytes, after magic "VMD", format (1), flags (1: 1 stream, 2 compressed, 4 one of a batch) and
+ * CRC-32C of all that follows (4, little endian); v is a varint as in clocks:
  *
+ *	8	number of the batch, and v twice the number of the part, plus 1 for the last, only
+ *		if it is one of a batch
  *	v	size of the body before it was compressed, only if it is
  *	body:
  *	v	encoding
@@ -96,7 +104,8 @@ typedef struct Delta
  *			hash; each size (v), bytes, dots (v) and stamps (v)
  *
  * CRC, compression, flags and the checks of text are the caller's: the functions here
- * make and read the body alone, "stream" is not in it, and is false when decoded.
+ * make and read the body alone; "stream", "batch", "part" and "last" are not in it, and
+ * are false or 0 when decoded.
  *
  * Encoding takes a delta in which all is as the comments of the structures say, and
  * checks nothing; a version may be NULL for an empty one.  Equal deltas give equal
@@ -107,7 +116,8 @@ typedef struct Delta
  * Everything must be in order and canonical, used up to the last byte: what is decoded
  * would be encoded to the same bytes.  Names are checked to be 1 to DELTA_MAX_NAME bytes
  * without a zero byte; sites, stamps and columns to be used; lists of stamps to ascend by
- * site.  Whether "to" holds "base", and a context the dots, is not checked here.
+ * site, and contexts to have the dots of their elements.  Whether "to" holds "base" is not
+ * checked here.
  */
 extern uint8_t *delta_encode_body(const Delta *delta, size_t *size);
 extern Delta *delta_decode_body(const uint8_t *bytes, size_t size, const char **error);

@@ -1,0 +1,279 @@
+/*
+ * sync.h: replicated state, the part that knows PostgreSQL.
+ *
+ * The room's own header: other rooms call nothing of it yet.
+ */
+#ifndef SYNC_SYNC_H
+#define SYNC_SYNC_H
+
+#include "access/genam.h"
+#include "access/skey.h"
+#include "lib/stringinfo.h"
+#include "nodes/pg_list.h"
+#include "sync/delta.h"
+#include "sync/row_state.h"
+#include "sync/varint.h"
+#include "sync/version.h"
+#include "utils/rel.h"
+#include "utils/snapshot.h"
+
+/* SQLSTATEs of our own; class VM is not PostgreSQL's. */
+#define ERRCODE_CAUSALITY_VIOLATION MAKE_SQLSTATE('V', 'M', '0', '0', '1')
+#define ERRCODE_CLOCK_AHEAD MAKE_SQLSTATE('V', 'M', '0', '0', '2')
+#define ERRCODE_PEER_RETIRED MAKE_SQLSTATE('V', 'M', '0', '0', '3')
+
+/* The column that has a row's clock. */
+#define SYNC_CLOCK_COLUMN "_vm"
+
+/* sync_types.c: values of SQL. */
+extern Datum sync_version_datum(const Version *version);
+extern Version *sync_version_from_datum(Datum datum);
+extern Datum sync_clock_datum(const RowState *row);
+extern RowState *sync_clock_from_datum(Datum datum);
+extern Datum sync_delta_datum(const Delta *delta);
+extern Delta *sync_delta_from_datum(Datum datum);
+extern uint64_t sync_hash_datum(Datum datum);
+
+/* sync_meta.c: the extension's own tables. */
+typedef enum SyncMeta
+{
+	META_SITE,
+	META_VERSION,
+	META_TABLE,
+	META_COLUMN,
+	META_LOG,
+	META_TOMBSTONE,
+	META_PARKED,
+	META_QUARANTINE,
+	META_PEER,
+	META_STREAM,
+	META_BATCH,
+	META_CONFLICT,
+} SyncMeta;
+
+typedef struct SyncScan
+{
+	SysScanDesc scan;
+	Snapshot	latest;			/* registered for this scan, or NULL */
+} SyncScan;
+
+extern Oid	sync_meta_oid(SyncMeta meta);
+extern Relation sync_meta_open(SyncMeta meta, LOCKMODE mode);
+extern SyncScan *sync_meta_scan(Relation rel, Snapshot snapshot, int count, const Datum *key);
+extern SyncScan *sync_meta_scan_from(Relation rel, Snapshot snapshot, Datum first, Datum from);
+extern HeapTuple sync_meta_next(SyncScan *scan);
+extern void sync_meta_end(SyncScan *scan);
+extern void sync_meta_insert(Relation rel, const Datum *values, const bool *nulls);
+extern void sync_meta_update(Relation rel, HeapTuple old, const Datum *values, const bool *nulls);
+extern void sync_meta_delete(Relation rel, HeapTuple old);
+extern Snapshot sync_push_outside_snapshot(void);
+
+/* Columns of sync_table. */
+#define SYNC_TABLE_REL 0
+#define SYNC_TABLE_NAME 1
+#define SYNC_TABLE_FLOOR 2
+#define SYNC_TABLE_NOTIFY 3
+#define SYNC_TABLE_COLUMNS 4
+
+/* sync_site.c: who this database is, and what it holds. */
+extern Site sync_writer_site(void);
+extern Site sync_reader_site(void);
+extern uint64_t sync_writer_txn(void);
+extern uint64_t sync_next_txn(void);
+extern Version *sync_own_version(Site site, Snapshot snapshot);
+extern Version *sync_foreign_version(Snapshot snapshot);
+extern Version *sync_version(Snapshot snapshot);
+extern void sync_version_add(const Version *version);
+extern Site sync_renew_site(void);
+extern void sync_flush_wal(void);
+
+/* sync_table.c: what is known of a tracked table. */
+typedef enum SyncKind
+{
+	SYNC_REGISTER = 'r',
+	SYNC_COUNTER = 'c',
+	SYNC_SET = 's',
+	SYNC_LOCAL = 'l',			/* not replicated */
+} SyncKind;
+
+typedef struct SyncColumn
+{
+	AttrNumber	attnum;
+	SyncKind	kind;
+	ColumnId	id;
+	char	   *name;			/* published */
+	char	   *attname;
+	Oid			type;
+	int32		typmod;
+	int16		typlen;
+	bool		byval;
+	char		align;
+	bool		binary;			/* images are in binary form */
+	bool		identity_always;
+	bool		is_key;
+	FmgrInfo	write;			/* of the type, or of a set's element */
+	FmgrInfo	read;
+	Oid			ioparam;
+	Oid			element;		/* of a set */
+	int16		element_len;
+	bool		element_byval;
+	char		element_align;
+} SyncColumn;
+
+/* A prepared statement on a table, by its text. */
+typedef struct SyncPlan
+{
+	char	   *sql;
+	struct _SPI_plan *plan;
+} SyncPlan;
+
+typedef struct SyncTable
+{
+	Oid			relid;			/* this table or partition */
+	Oid			root;			/* the tracked table */
+	char	   *name;			/* published */
+	char	   *qualified;		/* root, for SQL */
+	AttrNumber	clock;
+	int			column_count;
+	SyncColumn *columns;		/* ascending by attnum; without _vm and
+								 * generated ones */
+	int			key_count;
+	SyncColumn **by_id;			/* ascending by id */
+	int		   *key;			/* index into columns, in the order of the
+								 * primary key */
+	Oid			key_index;
+	bool		stale;			/* to be read anew */
+	bool		notify;
+	Version    *floor;			/* the log has no dots that it covers */
+	List	   *plans;			/* of SyncPlan */
+	struct _SPI_plan *read_row;
+	struct _SPI_plan *lock_row;
+	struct _SPI_plan *delete_row;
+	MemoryContext context;
+} SyncTable;
+
+extern SyncTable *sync_table_find(Oid relid);
+extern SyncTable *sync_table_get(Oid relid);
+extern Oid	sync_table_by_name(const char *name);
+extern List * sync_table_list(Snapshot snapshot);
+extern const SyncColumn *sync_table_column(const SyncTable *table, const char *name);
+extern bool sync_key_type(Oid type);
+extern bool sync_binary_type(Oid type);
+extern ColumnId sync_column_id(const char *name);
+
+/* sync_image.c: canonical values and keys. */
+extern int	sync_begin_images(void);
+extern void sync_end_images(int level);
+extern Image sync_image(const SyncColumn *column, Datum value, bool isnull);
+extern Datum sync_value(const SyncColumn *column, Image image, bool *isnull);
+extern Image sync_key_image(const SyncTable *table, const Datum *values);
+extern void sync_key_values(const SyncTable *table, Image key, Datum *values, bool *nulls);
+extern Datum sync_bytea(Image image);
+extern Image sync_image_of_bytea(Datum datum);
+extern Element *sync_set_elements(const SyncColumn *column, Datum value, bool isnull, int *count);
+extern Datum sync_set_value(const SyncColumn *column, const Element *elements, int count);
+extern int64 sync_counter_value(const SyncColumn *column, Datum value, bool isnull);
+extern Datum sync_counter_datum(const SyncColumn *column, int64 value);
+
+/* sync_row.c: states of rows. */
+extern RowState *sync_row_state(const SyncTable *table, const RowState *clock, const Datum *values, const bool *nulls, bool images);
+extern RowState *sync_row_without(const RowState *row, const Version *covered);
+extern Counter *sync_complete_counter(const RowState *clock, ColumnId id, int64 visible);
+extern ElementSet *sync_complete_set(const RowState *clock, ColumnId id, Element *elements, int count);
+extern RowState *sync_tombstone(Oid root, Image key, Snapshot snapshot);
+extern bool sync_row_has_unknown(const RowState *row, Site site, const Version *own);
+extern bool sync_tombstone_reaches(Oid root, Image key, uint64_t life);
+extern void sync_write_tombstone(Oid root, Image key, const RowState *row);
+
+/* sync_log.c: which keys a transaction wrote. */
+extern void sync_log_key(Site site, uint64_t txn, Oid root, Image key, uint64_t born);
+extern void sync_log_state(Oid root, Image key, const RowState *incoming, uint64_t born);
+extern bool sync_log_next(Reader *reader, Image *key);
+
+/* sync_capture.c: triggers. */
+typedef struct SyncMark
+{
+	Oid			root;
+	Image		key;
+	const RowState *state;
+	const Datum *values;		/* of all columns of the root table's
+								 * SyncTable */
+	const bool *nulls;
+	const bool *given;			/* columns without a value here keep what they
+								 * get */
+	bool		reached;		/* the trigger saw the row */
+} SyncMark;
+
+extern int	sync_max_drift;
+extern void sync_row_values(const SyncTable *table, HeapTuple tuple, TupleDesc desc, Datum *values, bool *nulls);
+extern SyncMark *sync_mark(SyncMark *mark);
+extern void sync_restamp_state(RowState *state, Site old);
+extern uint64_t sync_now(void);
+extern Stamp sync_stamp(const RowState *seen);
+
+/* sync_build.c: deltas, row by row. */
+typedef struct SyncNames
+{
+	int			count;
+	ColumnId   *ids;
+	DeltaColumn *columns;
+} SyncNames;
+
+typedef struct SyncBuilder
+{
+	MemoryContext context;
+	Delta		delta;
+	int		   *column_rooms;	/* of each relation */
+	int		   *row_rooms;
+	ColumnId  **ids;
+	size_t		size;			/* of what was added, about */
+} SyncBuilder;
+
+extern SyncNames *sync_names_of_table(const SyncTable *table);
+extern SyncNames *sync_names_of_relation(const DeltaRelation *relation);
+extern SyncNames *sync_names_union(const SyncNames *a, const SyncNames *b);
+extern SyncBuilder *sync_builder_begin(Site sender);
+extern void sync_builder_add(SyncBuilder *builder, const char *relation, const SyncNames *names, Image key, const RowState *state);
+extern Delta *sync_builder_end(SyncBuilder *builder);
+extern RowState *sync_state_of(const SyncNames *names, const RowState *row);
+
+/* sync_read.c: rows of users' tables. */
+extern struct _SPI_plan *sync_plan(SyncTable *table, const char *sql, int count, const Oid *types);
+extern void sync_append_key(StringInfo sql, const SyncTable *table, int before);
+extern char *sync_select(const SyncTable *table);
+extern void sync_take_row(const SyncTable *table, HeapTuple tuple, TupleDesc desc, Datum *values, bool *nulls, RowState **clock);
+extern bool sync_read_row(SyncTable *table, bool lock, Datum *values, bool *nulls, RowState **clock);
+
+/* sync_park.c: states that could not be shown. */
+extern RowState *sync_parked(const char *name, Image key, Snapshot snapshot, SyncNames **names);
+extern void sync_park(const char *name, Image key, const RowState *state, const SyncNames *names, const ErrorData *reason);
+extern void sync_unpark(const char *name, Image key);
+
+/* sync_apply.c: one row of a merge. */
+typedef struct SyncMerge
+{
+	const Version *held;		/* what this database held before */
+	const Version *known;		/* what the sender knows */
+	bool		repair;			/* take atoms that "held" covers too */
+	int64		applied;
+	int64		stale;
+	int64		parked;
+	int64		conflicts;
+} SyncMerge;
+
+extern bool sync_column_was_dropped(const SyncTable *table, const char *name);
+extern void sync_note_conflict(const char *name, Image key, const SyncColumn *column, const Register *theirs,
+							   const Register *ours, Datum value, bool isnull);
+extern void sync_apply_row(SyncMerge *merge, const char *name, Image key, const RowState *incoming, const SyncNames *names);
+
+extern void sync_restamp_key(Oid root, Image key, Site old);
+
+/* sync_peer.c: what other sites hold. */
+extern void sync_refuse_retired(Site site);
+extern void sync_refuse_unknown_dots(Site own, const Version *since);
+extern void sync_note_peer(Site site, const Version *version);
+extern void sync_restamp(Site old);
+
+extern void sync_define_settings(void);
+
+#endif							/* SYNC_SYNC_H */

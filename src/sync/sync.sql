@@ -1,0 +1,439 @@
+-- sync.sql: replicated state: its tables, what tracks, tells and merges.
+
+-- Only C code writes these; users see them through views.
+CREATE TABLE vecmark.sync_site (
+	site bigint PRIMARY KEY,
+	current boolean NOT NULL,
+	signs text NOT NULL,
+	pending bigint[] NOT NULL,
+	since timestamptz NOT NULL
+);
+CREATE TABLE vecmark.sync_version (
+	site bigint PRIMARY KEY,
+	dots vecmark.version_vector NOT NULL
+);
+CREATE TABLE vecmark.sync_table (
+	rel regclass PRIMARY KEY,
+	name text COLLATE "C" NOT NULL,
+	floor vecmark.version_vector NOT NULL,
+	notify boolean NOT NULL
+);
+CREATE TABLE vecmark.sync_column (
+	rel regclass NOT NULL,
+	attnum smallint NOT NULL,
+	attname name NOT NULL,
+	name text COLLATE "C" NOT NULL,
+	kind "char" NOT NULL,
+	attrelid oid NOT NULL,
+	PRIMARY KEY (rel, attnum)
+);
+CREATE TABLE vecmark.sync_log (
+	site bigint NOT NULL,
+	txn bigint NOT NULL,
+	rel oid NOT NULL,
+	keys bytea NOT NULL
+);
+CREATE INDEX sync_log_dot ON vecmark.sync_log (site, txn);
+CREATE TABLE vecmark.sync_tombstone (
+	rel regclass NOT NULL,
+	key bytea NOT NULL,
+	clock vecmark.rowclock NOT NULL,
+	PRIMARY KEY (rel, key)
+);
+CREATE TABLE vecmark.sync_parked (
+	name text COLLATE "C" NOT NULL,
+	key bytea NOT NULL,
+	state vecmark.delta NOT NULL,
+	sqlstate text NOT NULL,
+	reason text NOT NULL,
+	since timestamptz NOT NULL,
+	tries integer NOT NULL,
+	PRIMARY KEY (name, key)
+);
+CREATE TABLE vecmark.sync_quarantine (
+	hash bigint PRIMARY KEY,
+	sender bigint NOT NULL,
+	at timestamptz NOT NULL,
+	ahead_ms bigint NOT NULL,
+	delta vecmark.delta NOT NULL
+);
+CREATE TABLE vecmark.sync_peer (
+	site bigint PRIMARY KEY,
+	holds vecmark.version_vector NOT NULL,
+	seen timestamptz NOT NULL,
+	retired boolean NOT NULL
+);
+CREATE TABLE vecmark.sync_stream (
+	site bigint PRIMARY KEY,
+	first bigint NOT NULL,
+	whole boolean NOT NULL
+);
+CREATE TABLE vecmark.sync_batch (
+	batch bigint PRIMARY KEY,
+	parts vecmark.version_vector NOT NULL,
+	last bigint NOT NULL,
+	at timestamptz NOT NULL
+);
+CREATE TABLE vecmark.sync_conflict (
+	at timestamptz NOT NULL,
+	name text NOT NULL,
+	key bytea NOT NULL,
+	col text NOT NULL,
+	winner bigint NOT NULL,
+	loser bigint NOT NULL,
+	lost bytea,
+	is_binary boolean NOT NULL
+);
+
+COMMENT ON TABLE vecmark.sync_site IS 'lives of this database: number, whether it is the present one, by what a copy is told, transactions that were prepared when it ended';
+COMMENT ON TABLE vecmark.sync_version IS 'transactions of other sites, and of earlier lives, that are merged here';
+COMMENT ON TABLE vecmark.sync_table IS 'tracked tables, their published names, and the transactions that are not in the log';
+COMMENT ON TABLE vecmark.sync_column IS 'columns of tracked tables, by the names that they had when the table was tracked, and how they merge: r register, c counter, s set, l local';
+COMMENT ON TABLE vecmark.sync_log IS 'which keys a transaction wrote';
+COMMENT ON TABLE vecmark.sync_tombstone IS 'clocks of rows that are gone';
+COMMENT ON TABLE vecmark.sync_parked IS 'merged rows that cannot be shown, and why';
+COMMENT ON TABLE vecmark.sync_quarantine IS 'deltas whose clock is too far ahead';
+COMMENT ON TABLE vecmark.sync_peer IS 'what other sites have said that they hold';
+COMMENT ON TABLE vecmark.sync_stream IS 'streams of logical replication: the first transaction that came, and whether everything before is here';
+COMMENT ON TABLE vecmark.sync_batch IS 'deltas in parts of which not all are merged';
+COMMENT ON TABLE vecmark.sync_conflict IS 'values that lost against a concurrent write';
+
+SELECT pg_catalog.pg_extension_config_dump('vecmark.sync_site', '');
+SELECT pg_catalog.pg_extension_config_dump('vecmark.sync_version', '');
+SELECT pg_catalog.pg_extension_config_dump('vecmark.sync_table', '');
+SELECT pg_catalog.pg_extension_config_dump('vecmark.sync_column', '');
+SELECT pg_catalog.pg_extension_config_dump('vecmark.sync_tombstone', '');
+SELECT pg_catalog.pg_extension_config_dump('vecmark.sync_parked', '');
+SELECT pg_catalog.pg_extension_config_dump('vecmark.sync_quarantine', '');
+SELECT pg_catalog.pg_extension_config_dump('vecmark.sync_peer', '');
+SELECT pg_catalog.pg_extension_config_dump('vecmark.sync_stream', '');
+SELECT pg_catalog.pg_extension_config_dump('vecmark.sync_batch', '');
+SELECT pg_catalog.pg_extension_config_dump('vecmark.sync_conflict', '');
+
+CREATE FUNCTION vecmark.capture() RETURNS trigger
+AS 'MODULE_PATHNAME', 'vecmark_capture'
+LANGUAGE C VOLATILE COST 5;
+
+CREATE FUNCTION vecmark.refuse_truncate() RETURNS trigger
+AS 'MODULE_PATHNAME', 'vecmark_refuse_truncate'
+LANGUAGE C VOLATILE COST 1;
+
+CREATE FUNCTION vecmark.birth() RETURNS vecmark.rowclock
+AS 'MODULE_PATHNAME', 'vecmark_birth'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10;
+
+CREATE FUNCTION vecmark.is_key_type(type oid) RETURNS boolean
+AS 'MODULE_PATHNAME', 'vecmark_is_key_type'
+LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1;
+
+CREATE FUNCTION vecmark.register_table(rel regclass, name text, notify boolean, columns name[], kinds "char"[]) RETURNS void
+AS 'MODULE_PATHNAME', 'vecmark_register_table'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 100;
+
+CREATE FUNCTION vecmark.unregister_table(rel regclass) RETURNS void
+AS 'MODULE_PATHNAME', 'vecmark_unregister_table'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 100;
+
+COMMENT ON FUNCTION vecmark.capture() IS 'trigger of tracked tables: stamps what is written; made by vecmark.track()';
+COMMENT ON FUNCTION vecmark.refuse_truncate() IS 'trigger of tracked tables: refuses TRUNCATE; made by vecmark.track()';
+COMMENT ON FUNCTION vecmark.birth() IS 'the clock of rows that are in a table when it is tracked; for vecmark.track()';
+COMMENT ON FUNCTION vecmark.is_key_type(oid) IS 'whether keys of tracked tables, and elements of sets, may have a type: equal values have equal bytes';
+COMMENT ON FUNCTION vecmark.register_table(regclass, text, boolean, name[], "char"[]) IS 'puts a table on record; for vecmark.track()';
+COMMENT ON FUNCTION vecmark.unregister_table(regclass) IS 'takes a table off the record; for vecmark.untrack()';
+
+-- Tables that have a trigger of these functions are tracked with these policies,
+-- unless the caller says otherwise: other rooms fill it.
+CREATE TABLE vecmark.sync_default (
+	trigger_function regproc PRIMARY KEY,
+	policy jsonb NOT NULL
+);
+
+COMMENT ON TABLE vecmark.sync_default IS 'policies of tables that vecmark makes, known by a trigger of theirs';
+
+GRANT SELECT ON vecmark.sync_default TO PUBLIC;
+
+CREATE FUNCTION vecmark.track(rel regclass, policy jsonb DEFAULT '{}') RETURNS text
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE COST 1000
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	class record;
+	col record;
+	rules jsonb := policy;
+	published text;
+	names name[] := '{}';
+	kinds "char"[] := '{}';
+	keys smallint[];
+	word text;
+	clock text;
+	part regclass;
+BEGIN
+	IF policy IS NULL OR jsonb_typeof(policy) <> 'object' THEN
+		RAISE EXCEPTION 'a policy is a json object' USING ERRCODE = 'invalid_parameter_value';
+	END IF;
+	FOR word IN SELECT jsonb_object_keys(policy) LOOP
+		IF word NOT IN ('name', 'keys', 'counters', 'sets', 'local', 'notify') THEN
+			RAISE EXCEPTION 'unknown part of a policy: "%"', word
+				USING ERRCODE = 'invalid_parameter_value', HINT = 'Parts are name, keys, counters, sets, local and notify.';
+		END IF;
+	END LOOP;
+	EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', rel);
+	SELECT c.relkind, c.relpersistence, c.relispartition, c.relname, n.nspname, c.oid INTO class
+	FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = rel;
+	IF class.relkind NOT IN ('r', 'p') THEN
+		RAISE EXCEPTION 'cannot track "%": it is not a table', class.relname USING ERRCODE = 'wrong_object_type';
+	ELSIF class.relpersistence <> 'p' THEN
+		RAISE EXCEPTION 'cannot track "%": it is temporary or unlogged', class.relname
+			USING ERRCODE = 'wrong_object_type', HINT = 'What a crash empties cannot be told from what was deleted.';
+	ELSIF class.relispartition THEN
+		RAISE EXCEPTION 'cannot track "%": it is a partition', class.relname
+			USING ERRCODE = 'wrong_object_type', HINT = 'Track the table that it is a partition of.';
+	ELSIF class.relkind = 'r' AND EXISTS (SELECT FROM pg_inherits WHERE rel IN (inhrelid, inhparent)) THEN
+		RAISE EXCEPTION 'cannot track "%": it inherits', class.relname USING ERRCODE = 'wrong_object_type';
+	ELSIF EXISTS (SELECT FROM vecmark.tracked AS t WHERE t.rel = track.rel) THEN
+		RAISE EXCEPTION 'table "%" is tracked already', class.relname USING ERRCODE = 'duplicate_object';
+	END IF;
+
+	SELECT coalesce(d.policy, '{}') || track.policy INTO rules
+	FROM pg_trigger AS t JOIN vecmark.sync_default AS d ON d.trigger_function = t.tgfoid WHERE t.tgrelid = rel;
+	rules := coalesce(rules, policy);
+	published := coalesce(rules->>'name', class.nspname || '.' || class.relname);
+	IF octet_length(published) NOT BETWEEN 1 AND 200 THEN
+		RAISE EXCEPTION 'published name "%" is longer than 200 bytes', published USING ERRCODE = 'name_too_long';
+	END IF;
+
+	SELECT i.indkey::smallint[] INTO keys FROM pg_index AS i WHERE i.indrelid = rel AND i.indisprimary AND i.indimmediate;
+	IF keys IS NULL THEN
+		RAISE EXCEPTION 'cannot track "%": it has no primary key that is checked at once', class.relname
+			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'A row is known everywhere by its primary key, which must not be deferrable.';
+	END IF;
+	FOREACH word IN ARRAY ARRAY['counters', 'sets', 'local'] LOOP
+		IF jsonb_typeof(coalesce(rules->word, '[]')) <> 'array' THEN
+			RAISE EXCEPTION 'part "%" of a policy is an array of columns', word USING ERRCODE = 'invalid_parameter_value';
+		END IF;
+		PERFORM FROM jsonb_array_elements_text(coalesce(rules->word, '[]')) AS named
+			WHERE NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = rel AND attname = named AND attnum > 0 AND NOT attisdropped);
+		IF FOUND AND policy ? word THEN
+			RAISE EXCEPTION 'policy names a column that "%" does not have, in "%"', class.relname, word USING ERRCODE = 'undefined_column';
+		END IF;
+	END LOOP;
+
+	FOR col IN
+		SELECT a.attname, a.attnum = ANY (keys) AS is_key, a.attidentity, a.atttypid, a.attgenerated, t.typname, t.typnamespace, t.typelem, t.typcategory,
+			coalesce(bool_or(l.collisdeterministic), true) AS is_deterministic,
+			coalesce(pg_get_expr(d.adbin, d.adrelid), '') LIKE '%nextval(%' AS is_serial,
+			coalesce(rules->'counters', '[]') ? a.attname AS is_counter,
+			coalesce(rules->'sets', '[]') ? a.attname AS is_set,
+			coalesce(rules->'local', '[]') ? a.attname AS is_local
+		FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid
+			LEFT JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+			LEFT JOIN pg_collation AS l ON l.oid = a.attcollation
+		WHERE a.attrelid = rel AND a.attnum > 0 AND NOT a.attisdropped
+		GROUP BY a.attrelid, a.attnum, a.attname, a.attidentity, a.atttypid, a.attgenerated, t.oid, d.oid
+		ORDER BY a.attnum
+	LOOP
+		IF col.attname = '_vm' THEN
+			IF col.atttypid <> 'vecmark.rowclock'::regtype THEN
+				RAISE EXCEPTION 'cannot track "%": it has a column "_vm" of another type', class.relname USING ERRCODE = 'duplicate_column';
+			END IF;
+			clock := '';
+			CONTINUE;
+		ELSIF col.is_key THEN
+			IF NOT vecmark.is_key_type(col.atttypid) OR NOT col.is_deterministic THEN
+				RAISE EXCEPTION 'cannot track "%": equal values of key column "%" may differ in their bytes', class.relname, col.attname
+					USING ERRCODE = 'feature_not_supported', HINT = 'Use a key of type uuid, bigint or text.';
+			ELSIF (col.attidentity <> '' OR col.is_serial) AND coalesce(rules->>'keys', '') <> 'disjoint' THEN
+				RAISE EXCEPTION 'cannot track "%": key column "%" is numbered by each site for itself', class.relname, col.attname
+					USING ERRCODE = 'feature_not_supported', DETAIL = 'Rows of two sites with the same number are not the same row.',
+					HINT = 'Use uuid keys; or, if the sites'' numbers cannot meet (INCREMENT BY, ranges), say so with policy {"keys": "disjoint"}.';
+			ELSIF col.is_counter OR col.is_set OR col.is_local THEN
+				RAISE EXCEPTION 'column "%" is part of the key of "%" and has no policy', col.attname, class.relname USING ERRCODE = 'invalid_parameter_value';
+			END IF;
+		ELSIF col.attgenerated <> '' THEN
+			CONTINUE;
+		ELSIF col.is_counter::int + col.is_set::int + col.is_local::int > 1 THEN
+			RAISE EXCEPTION 'column "%" of "%" has more than one policy', col.attname, class.relname USING ERRCODE = 'invalid_parameter_value';
+		ELSIF col.is_counter AND col.atttypid NOT IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) THEN
+			RAISE EXCEPTION 'column "%" of "%" cannot be a counter: it is not of type smallint, integer or bigint', col.attname, class.relname USING ERRCODE = 'datatype_mismatch';
+		ELSIF col.is_set AND (col.typcategory <> 'A' OR NOT vecmark.is_key_type(col.typelem)) THEN
+			RAISE EXCEPTION 'column "%" of "%" cannot be a set: it is not an array of a type that keys may have', col.attname, class.relname USING ERRCODE = 'datatype_mismatch';
+		ELSIF NOT col.is_local AND (col.typname LIKE 'reg%' OR col.typname IN ('money', 'aclitem')) AND col.typnamespace = 'pg_catalog'::regnamespace THEN
+			RAISE EXCEPTION 'cannot track "%": values of column "%" mean something else in another database', class.relname, col.attname
+				USING ERRCODE = 'feature_not_supported', HINT = 'Name it in "local" of the policy to leave it out.';
+		END IF;
+		names := names || col.attname;
+		kinds := kinds || (CASE WHEN col.is_counter THEN 'c' WHEN col.is_set THEN 's' WHEN col.is_local THEN 'l' ELSE 'r' END)::"char";
+	END LOOP;
+
+	IF clock IS NULL THEN
+		clock := vecmark.birth();
+		EXECUTE format('ALTER TABLE %s ADD COLUMN _vm vecmark.rowclock NOT NULL DEFAULT %L', rel, clock);
+	END IF;
+	PERFORM vecmark.register_table(rel, published, coalesce((rules->>'notify')::boolean, false), names, kinds);
+	EXECUTE format('CREATE TRIGGER "~~vecmark_capture" BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION vecmark.capture()', rel);
+	FOR part IN SELECT relid FROM pg_partition_tree(rel) UNION SELECT rel LOOP
+		EXECUTE format('CREATE TRIGGER "~~vecmark_truncate" BEFORE TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION vecmark.refuse_truncate()', part);
+	END LOOP;
+	RETURN published;
+END;
+$$;
+
+COMMENT ON FUNCTION vecmark.track(regclass, jsonb) IS
+	'makes a table replicated state: adds column _vm and triggers; policy: name (published), counters, sets, local (arrays of columns), keys "disjoint", notify; for its owner; returns the published name';
+
+CREATE FUNCTION vecmark.untrack(rel regclass) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE COST 1000
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	part regclass;
+BEGIN
+	EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', rel);
+	IF NOT EXISTS (SELECT FROM vecmark.tracked AS t WHERE t.rel = untrack.rel) THEN
+		RAISE EXCEPTION 'table "%" is not tracked', rel USING ERRCODE = 'object_not_in_prerequisite_state';
+	END IF;
+	EXECUTE format('DROP TRIGGER IF EXISTS "~~vecmark_capture" ON %s', rel);
+	FOR part IN SELECT relid FROM pg_partition_tree(rel) UNION SELECT rel LOOP
+		EXECUTE format('DROP TRIGGER IF EXISTS "~~vecmark_truncate" ON %s', part);
+	END LOOP;
+	PERFORM vecmark.unregister_table(rel);
+	EXECUTE format('ALTER TABLE %s DROP COLUMN IF EXISTS _vm', rel);
+END;
+$$;
+
+COMMENT ON FUNCTION vecmark.untrack(regclass) IS
+	'makes a tracked table an ordinary one: drops column _vm, triggers and tombstones; its rows stay';
+
+CREATE FUNCTION vecmark.site() RETURNS text
+AS 'MODULE_PATHNAME', 'vecmark_site'
+LANGUAGE C STABLE STRICT PARALLEL RESTRICTED COST 100;
+
+COMMENT ON FUNCTION vecmark.site() IS
+	'the number of this database''s present life, 16 hexadecimal digits; a copy of the database gets another one with its first write';
+
+CREATE FUNCTION vecmark.new_incarnation() RETURNS text
+AS 'MODULE_PATHNAME', 'vecmark_new_incarnation'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000;
+
+COMMENT ON FUNCTION vecmark.new_incarnation() IS
+	'begins a new life of this database and returns its site; to be called after a disk image was put back, which cannot be seen from inside';
+
+CREATE FUNCTION vecmark.version() RETURNS vecmark.version_vector
+AS 'MODULE_PATHNAME', 'vecmark_version'
+LANGUAGE C STABLE STRICT PARALLEL RESTRICTED COST 100;
+
+COMMENT ON FUNCTION vecmark.version() IS
+	'what this database holds, as the caller''s snapshot shows it, without the caller''s own transaction';
+
+CREATE FUNCTION vecmark.changes(since vecmark.version_vector DEFAULT '{}', rels regclass[] DEFAULT NULL, max_bytes integer DEFAULT 8388608)
+RETURNS SETOF vecmark.delta
+AS 'MODULE_PATHNAME', 'vecmark_changes'
+LANGUAGE C STABLE PARALLEL UNSAFE COST 10000 ROWS 10;
+
+COMMENT ON FUNCTION vecmark.changes(vecmark.version_vector, regclass[], integer) IS
+	'what who holds "since" lacks, in deltas of about max_bytes; with rels, of some tables only, and such deltas do not move the receiver''s version; errors 42501 where the caller does not see all rows';
+
+CREATE TYPE vecmark.merge_result AS (
+	status text,
+	applied bigint,
+	stale bigint,
+	parked bigint,
+	conflicts bigint,
+	gap vecmark.version_vector,
+	version vecmark.version_vector
+);
+
+COMMENT ON TYPE vecmark.merge_result IS
+	'what a merge did: status (merged, partial until all parts of a batch are there, gap, quarantined), rows applied, rows that were here, rows parked, concurrent writes of a column, what is missing before a gap, and the version after it';
+
+CREATE FUNCTION vecmark.merge(d vecmark.delta, mode text DEFAULT 'strict') RETURNS vecmark.merge_result
+AS 'MODULE_PATHNAME', 'vecmark_merge'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 10000;
+
+CREATE FUNCTION vecmark.merge(d vecmark.delta[], mode text DEFAULT 'strict') RETURNS vecmark.merge_result
+AS 'MODULE_PATHNAME', 'vecmark_merge_array'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 10000;
+
+COMMENT ON FUNCTION vecmark.merge(vecmark.delta, text) IS
+	'joins a delta with what is here; any order, any number of times; a gap changes nothing and is raised (VM001) in mode strict, returned in mode report; so is a clock too far ahead (VM002)';
+COMMENT ON FUNCTION vecmark.merge(vecmark.delta[], text) IS
+	'joins deltas one after the other, until one does not fit';
+
+CREATE FUNCTION vecmark.retry_parked() RETURNS vecmark.merge_result
+AS 'MODULE_PATHNAME', 'vecmark_retry_parked'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 10000;
+
+COMMENT ON FUNCTION vecmark.retry_parked() IS
+	'tries to show parked rows once more, after what stood in their way was mended';
+
+CREATE FUNCTION vecmark.merging() RETURNS boolean
+AS 'MODULE_PATHNAME', 'vecmark_merging'
+LANGUAGE C STABLE STRICT PARALLEL RESTRICTED COST 1;
+
+COMMENT ON FUNCTION vecmark.merging() IS
+	'for triggers: whether the row at hand is written by a merge';
+
+CREATE FUNCTION vecmark.ack(site text, version vecmark.version_vector) RETURNS void
+AS 'MODULE_PATHNAME', 'vecmark_ack'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 100;
+
+COMMENT ON FUNCTION vecmark.ack(text, vecmark.version_vector) IS
+	'records that a site holds a version; what all peers hold may be forgotten; deltas that are merged say so of their sender';
+
+CREATE FUNCTION vecmark.retire(site text) RETURNS void
+AS 'MODULE_PATHNAME', 'vecmark_retire'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 100;
+
+COMMENT ON FUNCTION vecmark.retire(text) IS
+	'a site that will not come back: forgetting does not wait for it, and its deltas are refused (VM003)';
+
+CREATE FUNCTION vecmark.stable() RETURNS vecmark.version_vector
+AS 'MODULE_PATHNAME', 'vecmark_stable'
+LANGUAGE C STABLE STRICT PARALLEL RESTRICTED COST 100;
+
+COMMENT ON FUNCTION vecmark.stable() IS
+	'what all peers hold as far as is known here; null without peers, or while one of them holds something that is not here';
+
+CREATE FUNCTION vecmark.forget(most bigint DEFAULT 100000) RETURNS bigint
+AS 'MODULE_PATHNAME', 'vecmark_forget'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 10000;
+
+COMMENT ON FUNCTION vecmark.forget(bigint) IS
+	'deletes rows of the log and tombstones that all peers know of, at most so many; how many it were';
+
+-- Retiring and acknowledging decide what is forgotten: for whom the owner allows.
+REVOKE ALL ON FUNCTION vecmark.ack(text, vecmark.version_vector), vecmark.retire(text), vecmark.forget(bigint),
+	vecmark.new_incarnation() FROM PUBLIC;
+
+CREATE VIEW vecmark.tracked AS
+SELECT t.rel, t.name, t.notify, t.floor,
+	(SELECT pg_catalog.array_agg(c.name ORDER BY c.attnum) FROM vecmark.sync_column AS c WHERE c.rel = t.rel AND c.kind = 'c') AS counters,
+	(SELECT pg_catalog.array_agg(c.name ORDER BY c.attnum) FROM vecmark.sync_column AS c WHERE c.rel = t.rel AND c.kind = 's') AS sets,
+	(SELECT pg_catalog.array_agg(c.name ORDER BY c.attnum) FROM vecmark.sync_column AS c WHERE c.rel = t.rel AND c.kind = 'l') AS local
+FROM vecmark.sync_table AS t;
+
+CREATE VIEW vecmark.parked WITH (security_barrier) AS
+SELECT p.name, p.key, p.sqlstate, p.reason, p.since, p.tries, p.state
+FROM vecmark.sync_parked AS p LEFT JOIN vecmark.sync_table AS t ON t.name = p.name
+WHERE pg_catalog.has_table_privilege(t.rel, 'SELECT') OR pg_catalog.pg_has_role((SELECT nspowner FROM pg_catalog.pg_namespace WHERE nspname = 'vecmark'), 'USAGE');
+
+CREATE VIEW vecmark.conflicts WITH (security_barrier) AS
+SELECT c.at, c.name, c.key, c.col AS "column", pg_catalog.to_hex(c.winner) AS winner, pg_catalog.to_hex(c.loser) AS loser, c.lost, c.is_binary
+FROM vecmark.sync_conflict AS c JOIN vecmark.sync_table AS t ON t.name = c.name
+WHERE pg_catalog.has_table_privilege(t.rel, 'SELECT');
+
+CREATE VIEW vecmark.quarantine AS
+SELECT pg_catalog.lpad(pg_catalog.to_hex(q.sender), 16, '0') AS sender, q.at, q.ahead_ms, pg_catalog.octet_length(q.delta::text) / 2 AS bytes
+FROM vecmark.sync_quarantine AS q;
+
+CREATE VIEW vecmark.peers AS
+SELECT pg_catalog.lpad(pg_catalog.to_hex(p.site), 16, '0') AS site, p.holds, p.seen, p.retired
+FROM vecmark.sync_peer AS p;
+
+COMMENT ON VIEW vecmark.tracked IS 'tracked tables: published name, whether commits notify, what is not in the log, columns by policy';
+COMMENT ON VIEW vecmark.parked IS 'merged rows that cannot be shown, with the reason, of tables that the caller may read';
+COMMENT ON VIEW vecmark.conflicts IS 'values that lost against a concurrent write, of tables that the caller may read; lost is its canonical text, or its binary form';
+COMMENT ON VIEW vecmark.quarantine IS 'deltas whose clock was too far ahead: from whom, when, by how many milliseconds';
+COMMENT ON VIEW vecmark.peers IS 'other sites: what they have said that they hold, when, and whether they are retired';
+
+GRANT SELECT ON vecmark.tracked, vecmark.parked, vecmark.conflicts, vecmark.quarantine, vecmark.peers TO PUBLIC;

@@ -1,0 +1,553 @@
+/*
+ * sync_apply.c: one row of a merge: joined with what is here, and written.
+ */
+#include "postgres.h"
+#include "compat.h"
+
+#include "access/genam.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/pg_inherits.h"
+#include "executor/spi.h"
+#include "executor/tuptable.h"
+#include "storage/lmgr.h"
+#include "sync/sync.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+/* Times that a row is looked at anew because another transaction came between. */
+#define ATTEMPTS_MAX 10
+
+typedef struct Row
+{
+	SyncTable  *table;
+	Image		key;
+	Datum	   *values;			/* of all columns */
+	bool	   *nulls;
+	bool	   *given;			/* columns whose value a merge decides */
+	bool	   *changed;		/* columns to write */
+} Row;
+
+static int
+column_of(const SyncTable *table, ColumnId id)
+{
+	int			low = 0;
+	int			high = table->column_count;
+
+	while (low < high)
+	{
+		int			middle = (low + high) / 2;
+
+		if (table->by_id[middle]->id < id)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == table->column_count || table->by_id[low]->id != id)
+		return -1;
+	return table->by_id[low] - table->columns;
+}
+
+static const char *
+name_of(const SyncNames *names, ColumnId id)
+{
+	for (int i = 0; i < names->count; i++)
+		if (names->ids[i] == id)
+			return names->columns[i].name;
+	return "?";
+}
+
+/*
+ * Whether a column takes values from elsewhere.  False for one that is local here,
+ * or was dropped here.
+ *
+ * Errors: 42703, 42804; the row is parked until the table is altered.
+ */
+static bool
+takes(const SyncTable *table, const SyncNames *names, ColumnId id, SyncKind kind)
+{
+	int			number = column_of(table, id);
+
+	if (number < 0)
+	{
+		if (sync_column_was_dropped(table, name_of(names, id)))
+			return false;
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("table \"%s\" has no column published as \"%s\"", table->name, name_of(names, id)),
+				 errhint("Add it, and SELECT vecmark.retry_parked().")));
+	}
+	if (table->columns[number].kind == SYNC_LOCAL)
+		return false;
+	if (table->columns[number].kind != kind || table->columns[number].is_key)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("column \"%s\" of table \"%s\" has another policy where it was written", name_of(names, id), table->name),
+				 errhint("Track the table with the same policy on all nodes.")));
+	return true;
+}
+
+/* An incoming state without columns that this table does not take. */
+static RowState *
+fit(const SyncTable *table, const SyncNames *names, const RowState *incoming)
+{
+	RowState   *fitted = palloc(sizeof(RowState));
+	int			kept;
+
+	*fitted = *incoming;
+	fitted->registers = palloc(sizeof(Register) * (incoming->register_count + 1));
+	kept = 0;
+	for (int i = 0; i < incoming->register_count; i++)
+		if (takes(table, names, incoming->registers[i].column, SYNC_REGISTER))
+			fitted->registers[kept++] = incoming->registers[i];
+	fitted->register_count = kept;
+	fitted->counters = palloc(sizeof(Counter) * (incoming->counter_count + 1));
+	kept = 0;
+	for (int i = 0; i < incoming->counter_count; i++)
+		if (takes(table, names, incoming->counters[i].column, SYNC_COUNTER))
+			fitted->counters[kept++] = incoming->counters[i];
+	fitted->counter_count = kept;
+	fitted->sets = palloc(sizeof(ElementSet) * (incoming->set_count + 1));
+	kept = 0;
+	for (int i = 0; i < incoming->set_count; i++)
+		if (takes(table, names, incoming->sets[i].column, SYNC_SET))
+			fitted->sets[kept++] = incoming->sets[i];
+	fitted->set_count = kept;
+	return fitted;
+}
+
+static bool
+same_clock(const RowState *a, const RowState *b)
+{
+	size_t		size = clock_encoded_size(a);
+	uint8_t    *x;
+	uint8_t    *y;
+
+	if (size != clock_encoded_size(b))
+		return false;
+	x = palloc(size);
+	y = palloc(size);
+	clock_encode(a, x);
+	clock_encode(b, y);
+	return memcmp(x, y, size) == 0;
+}
+
+static void
+set_column(Row *row, int number, Datum value, bool isnull)
+{
+	row->values[number] = value;
+	row->nulls[number] = isnull;
+	row->given[number] = row->changed[number] = true;
+}
+
+/* The values of a joined state, where they are not those of the old one. */
+static void
+take_values(Row *row, const RowState *old, const RowState *joined)
+{
+	const SyncTable *table = row->table;
+	bool		same_life = old != NULL && old->life == joined->life;
+
+	for (int i = 0, j = 0; i < joined->register_count; i++)
+	{
+		const Register *new = &joined->registers[i];
+		int			number = column_of(table, new->column);
+		bool		isnull;
+		Datum		value;
+
+		while (same_life && j < old->register_count && old->registers[j].column < new->column)
+			j++;
+		if (same_life && j < old->register_count && old->registers[j].column == new->column &&
+			stamp_equal(&old->registers[j].stamp, &new->stamp))
+			continue;
+		value = sync_value(&table->columns[number], new->value, &isnull);
+		set_column(row, number, value, isnull);
+	}
+	for (int i = 0; i < joined->counter_count; i++)
+	{
+		int			number = column_of(table, joined->counters[i].column);
+		int64_t		sum;
+
+		if (!counter_sum(&joined->counters[i], &sum))
+			ereport(ERROR,
+					(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+					 errmsg("sum of counter \"%s\" is out of range", table->columns[number].name)));
+		set_column(row, number, sync_counter_datum(&table->columns[number], sum), false);
+	}
+	for (int i = 0; i < joined->set_count; i++)
+	{
+		int			number = column_of(table, joined->sets[i].column);
+
+		set_column(row, number,
+				   sync_set_value(&table->columns[number], joined->sets[i].elements, joined->sets[i].count), false);
+	}
+}
+
+static SyncMark
+begin_mark(const Row *row, const RowState *state)
+{
+	SyncMark	mark = {row->table->root, row->key, state, row->values, row->nulls, row->given, false};
+
+	return mark;
+}
+
+/* Run a statement with the row marked; how many rows it wrote. */
+static uint64
+run_marked(SyncMark *mark, SPIPlanPtr plan, Datum *values, const char *nulls, int expected)
+{
+	SyncMark   *before = sync_mark(mark);
+	int			result;
+
+	PG_TRY();
+	{
+		result = SPI_execute_plan(plan, values, nulls, false, 0);
+	}
+	PG_FINALLY();
+	{
+		sync_mark(before);
+	}
+	PG_END_TRY();
+	if (result != expected)
+		elog(ERROR, "cannot write table: %s", SPI_result_code_string(result));
+	return SPI_processed;
+}
+
+static void
+refuse_suppressed(const Row *row)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_TRIGGERED_ACTION_EXCEPTION),
+			 errmsg("a trigger or a rule of table \"%s\" kept a merged row from being written", row->table->name)));
+}
+
+/* Write a row that is not there; false if it has appeared meanwhile. */
+static bool
+insert_row(const Row *row, const RowState *state)
+{
+	SyncTable  *table = row->table;
+	StringInfoData sql;
+	StringInfoData places;
+	Oid		   *types = palloc(sizeof(Oid) * (table->column_count + 1));
+	Datum	   *values = palloc(sizeof(Datum) * (table->column_count + 1));
+	char	   *nulls = palloc(table->column_count + 1);
+	int			count = 0;
+	bool		overriding = false;
+	SyncMark	mark = begin_mark(row, state);
+
+	initStringInfo(&sql);
+	initStringInfo(&places);
+	appendStringInfo(&sql, "INSERT INTO %s (", table->qualified);
+	for (int i = 0; i < table->column_count; i++)
+	{
+		const SyncColumn *column = &table->columns[i];
+
+		if (!row->changed[i] && !column->is_key)
+			continue;
+		appendStringInfo(&sql, "%s%s", count == 0 ? "" : ", ", quote_identifier(column->attname));
+		appendStringInfo(&places, "%s$%d", count == 0 ? "" : ", ", count + 1);
+		types[count] = column->type;
+		values[count] = row->values[i];
+		nulls[count++] = row->nulls[i] ? 'n' : ' ';
+		overriding |= column->identity_always;
+	}
+	appendStringInfo(&sql, ") %sVALUES (%s) ON CONFLICT (", overriding ? "OVERRIDING SYSTEM VALUE " : "", places.data);
+	for (int i = 0; i < table->key_count; i++)
+		appendStringInfo(&sql, "%s%s", i == 0 ? "" : ", ", quote_identifier(table->columns[table->key[i]].attname));
+	appendStringInfoString(&sql, ") DO NOTHING");
+	if (run_marked(&mark, sync_plan(table, sql.data, count, types), values, nulls, SPI_OK_INSERT) > 0)
+		return true;
+	if (!mark.reached)
+		refuse_suppressed(row);
+	return false;
+}
+
+/* Write a row that is there and locked. */
+static void
+update_row(const Row *row, const RowState *state)
+{
+	SyncTable  *table = row->table;
+	StringInfoData sql;
+	Oid		   *types = palloc(sizeof(Oid) * (table->column_count + table->key_count + 1));
+	Datum	   *values = palloc(sizeof(Datum) * (table->column_count + table->key_count + 1));
+	char	   *nulls = palloc(table->column_count + table->key_count + 1);
+	int			count = 0;
+	SyncMark	mark = begin_mark(row, state);
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "UPDATE %s SET ", table->qualified);
+	for (int i = 0; i < table->column_count; i++)
+	{
+		if (!row->changed[i])
+			continue;
+		types[count] = table->columns[i].type;
+		values[count] = row->values[i];
+		nulls[count++] = row->nulls[i] ? 'n' : ' ';
+		appendStringInfo(&sql, "%s%s = $%d", count == 1 ? "" : ", ", quote_identifier(table->columns[i].attname), count);
+	}
+	if (count == 0)
+		appendStringInfoString(&sql, SYNC_CLOCK_COLUMN " = " SYNC_CLOCK_COLUMN);
+	appendStringInfoString(&sql, " WHERE ");
+	sync_append_key(&sql, table, count);
+	for (int i = 0; i < table->key_count; i++)
+	{
+		types[count] = table->columns[table->key[i]].type;
+		values[count] = row->values[table->key[i]];
+		nulls[count++] = ' ';
+	}
+	if (run_marked(&mark, sync_plan(table, sql.data, count, types), values, nulls, SPI_OK_UPDATE) != 1)
+		refuse_suppressed(row);
+}
+
+/* Delete a row that is there and locked; the trigger writes the tombstone. */
+static void
+delete_row(const Row *row, const RowState *state)
+{
+	SyncTable  *table = row->table;
+	Datum	   *values = palloc(sizeof(Datum) * table->key_count);
+	SyncMark	mark = begin_mark(row, state);
+
+	if (table->delete_row == NULL)
+	{
+		StringInfoData sql;
+		Oid		   *types = palloc(sizeof(Oid) * table->key_count);
+
+		initStringInfo(&sql);
+		appendStringInfo(&sql, "DELETE FROM %s WHERE ", table->qualified);
+		sync_append_key(&sql, table, 0);
+		for (int i = 0; i < table->key_count; i++)
+			types[i] = table->columns[table->key[i]].type;
+		table->delete_row = sync_plan(table, sql.data, table->key_count, types);
+	}
+	for (int i = 0; i < table->key_count; i++)
+		values[i] = row->values[table->key[i]];
+	if (run_marked(&mark, table->delete_row, values, NULL, SPI_OK_DELETE) != 1)
+		refuse_suppressed(row);
+}
+
+/*
+ * Wait for who is inserting the row in one relation; whether there is a row then, which
+ * another transaction wrote.
+ */
+static bool
+wait_in_relation(Oid relid, const Row *row)
+{
+	SyncTable  *table = sync_table_get(relid);
+	Relation	rel = table_open(relid, RowShareLock);
+	Relation	index = index_open(table->key_index, AccessShareLock);
+	TupleTableSlot *slot = table_slot_create(rel, NULL);
+	ScanKeyData *keys = palloc(sizeof(ScanKeyData) * table->key_count);
+	TransactionId other;
+	bool		found;
+
+	for (int i = 0; i < table->key_count; i++)
+	{
+		const SyncColumn *column = &table->columns[table->key[i]];
+		int			number = column - table->columns;
+		Oid			family = index->rd_opfamily[i];
+		Oid			type = index->rd_opcintype[i];
+		Oid			equal = get_opfamily_member(family, type, type, BTEqualStrategyNumber);
+
+		if (relid != row->table->relid)
+			number = sync_table_column(row->table, column->name) - row->table->columns;
+		ScanKeyInit(&keys[i], i + 1, BTEqualStrategyNumber, get_opcode(equal), row->values[number]);
+		keys[i].sk_collation = index->rd_indcollation[i];
+	}
+	do
+	{
+		SnapshotData dirty;
+		IndexScanDesc scan;
+
+		InitDirtySnapshot(dirty);
+		other = InvalidTransactionId;
+		found = false;
+		scan = vm_index_beginscan(rel, index, &dirty, table->key_count, 0);
+		index_rescan(scan, keys, table->key_count, NULL, 0);
+		while (!TransactionIdIsValid(other) && index_getnext_slot(scan, ForwardScanDirection, slot))
+		{
+			other = TransactionIdIsValid(dirty.xmin) ? dirty.xmin : dirty.xmax;
+			found = true;
+		}
+		index_endscan(scan);
+		ExecClearTuple(slot);
+		if (TransactionIdIsValid(other))
+			XactLockTableWait(other, NULL, NULL, XLTW_None);
+	} while (TransactionIdIsValid(other));
+	ExecDropSingleTupleTableSlot(slot);
+	index_close(index, NoLock);
+	table_close(rel, NoLock);
+	return found;
+}
+
+/*
+ * A tombstone was written where no row was seen.  Whoever is inserting one did not see
+ * the tombstone: wait, and look again.
+ */
+static bool
+wait_for_row(const Row *row)
+{
+	List	   *relids = get_rel_relkind(row->table->root) == RELKIND_PARTITIONED_TABLE ?
+	find_all_inheritors(row->table->root, RowShareLock, NULL) : list_make1_oid(row->table->root);
+	ListCell   *cell;
+	bool		found = false;
+
+	foreach(cell, relids)
+	{
+		if (get_rel_relkind(lfirst_oid(cell)) != RELKIND_PARTITIONED_TABLE)
+			found |= wait_in_relation(lfirst_oid(cell), row);
+	}
+	return found;
+}
+
+static void
+note_conflicts(SyncMerge *merge, const Row *row, const RowState *old, const RowState *incoming)
+{
+	if (old == NULL || old->life != incoming->life || merge->known == NULL)
+		return;
+	for (int i = 0, j = 0; i < incoming->register_count; i++)
+	{
+		const Register *theirs = &incoming->registers[i];
+		const Register *ours;
+		const SyncColumn *column;
+
+		while (j < old->register_count && old->registers[j].column < theirs->column)
+			j++;
+		if (j == old->register_count || old->registers[j].column != theirs->column)
+			continue;
+		ours = &old->registers[j];
+		if (stamp_equal(&ours->stamp, &theirs->stamp) ||
+			version_covers(merge->known, ours->stamp.site, ours->stamp.txn))
+			continue;
+		column = &row->table->columns[column_of(row->table, theirs->column)];
+		merge->conflicts++;
+		sync_note_conflict(row->table->name, row->key, column, theirs, ours,
+						   row->values[column - row->table->columns], row->nulls[column - row->table->columns]);
+	}
+}
+
+/*
+ * Join what a delta has of a row with what is here.
+ *
+ * Within SPI, in a subtransaction of its own or of a group, as it may fail for reasons
+ * of data.  "names" are of the columns in "incoming".
+ *
+ * Errors: what writing the row raises.
+ */
+void
+sync_apply_row(SyncMerge *merge, const char *name, Image key, const RowState *incoming, const SyncNames *names)
+{
+	Oid			root = sync_table_by_name(name);
+	Row			row;
+	RowState   *parked;
+	SyncNames  *parked_names;
+
+	if (!OidIsValid(root))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("no table is tracked here as \"%s\"", name),
+				 errhint("Create it and SELECT vecmark.track() it; then SELECT vecmark.retry_parked().")));
+	row.table = sync_table_get(root);
+	row.key = key;
+	row.values = palloc(sizeof(Datum) * (row.table->column_count + 1));
+	row.nulls = palloc(sizeof(bool) * (row.table->column_count + 1));
+	incoming = fit(row.table, names, incoming);
+	parked = sync_parked(name, key, NULL, &parked_names);
+	if (parked != NULL)
+		parked = fit(row.table, parked_names, parked);
+
+	for (int attempt = 0; attempt < ATTEMPTS_MAX; attempt++)
+	{
+		RowState   *clock;
+		RowState   *old = NULL;
+		const RowState *joined = parked != NULL ? row_join(parked, incoming) : incoming;
+		bool		found;
+
+		row.given = palloc0(row.table->column_count + 1);
+		row.changed = palloc0(row.table->column_count + 1);
+		sync_key_values(row.table, key, row.values, row.nulls);
+		found = sync_read_row(row.table, true, row.values, row.nulls, &clock);
+		if (found)
+		{
+			old = sync_row_state(row.table, clock, row.values, row.nulls, false);
+			memset(row.given, true, row.table->column_count);
+		}
+		else
+			old = sync_tombstone(root, key, NULL);
+		if (attempt == 0 && found)
+			note_conflicts(merge, &row, old, incoming);
+		if (old != NULL)
+			joined = row_join(old, joined);
+		if (joined->base.site == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_NO_DATA_FOUND),
+					 errmsg("the rest of a row of table \"%s\" has not arrived yet", name)));
+
+		if (old != NULL && same_clock(old, joined))
+			merge->stale++;
+		else if (row_is_alive(joined))
+		{
+			take_values(&row, found ? old : NULL, joined);
+			if (found)
+				update_row(&row, joined);
+			else if (!insert_row(&row, joined))
+				continue;
+			merge->applied++;
+		}
+		else if (found)
+		{
+			delete_row(&row, joined);
+			merge->applied++;
+		}
+		else
+		{
+			sync_write_tombstone(root, key, joined);
+			if (wait_for_row(&row))
+				continue;
+			merge->applied++;
+		}
+		if (parked != NULL)
+			sync_unpark(name, key);
+		sync_log_state(root, key, incoming, found || !row_is_alive(joined) ? 0 : joined->life);
+		return;
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+			 errmsg("could not serialize access to a row of table \"%s\" due to concurrent changes", name)));
+}
+
+/*
+ * Stamp anew what a key has from a site whose dots others know as something else; its
+ * values stay.  Counters are left alone: what of a total is new cannot be told.
+ */
+void
+sync_restamp_key(Oid root, Image key, Site old)
+{
+	Row			row = {.table = sync_table_get(root),.key = key};
+	RowState   *clock;
+	RowState   *tombstone;
+	Stamp		last;
+
+	SPI_connect();
+	row.values = palloc(sizeof(Datum) * (row.table->column_count + 1));
+	row.nulls = palloc(sizeof(bool) * (row.table->column_count + 1));
+	row.given = palloc0(row.table->column_count + 1);
+	row.changed = palloc0(row.table->column_count + 1);
+	sync_key_values(row.table, key, row.values, row.nulls);
+	if (sync_read_row(row.table, true, row.values, row.nulls, &clock))
+	{
+		RowState   *state = sync_row_state(row.table, clock, row.values, row.nulls, false);
+
+		sync_restamp_state(state, old);
+		last = row_last_stamp(state);
+		update_row(&row, state);
+		sync_log_key(last.site, last.txn, root, key, 0);
+	}
+	else if ((tombstone = sync_tombstone(root, key, NULL)) != NULL && tombstone->base.site == old)
+	{
+		sync_restamp_state(tombstone, old);
+		sync_write_tombstone(root, key, tombstone);
+		sync_log_key(tombstone->base.site, tombstone->base.txn, root, key, 0);
+	}
+	SPI_finish();
+}

@@ -1,0 +1,634 @@
+/*
+ * sync_capture.c: the triggers of tracked tables: they stamp what is written.
+ */
+#include "postgres.h"
+#include "compat.h"
+
+#include "access/htup_details.h"
+#include "access/detoast.h"
+#include "access/xact.h"
+#include "commands/trigger.h"
+#include "common/int.h"
+#include "storage/proc.h"
+#include "sync/sync.h"
+#include "utils/datum.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/timestamp.h"
+
+VM_FUNCTION_INFO(vecmark_capture);
+VM_FUNCTION_INFO(vecmark_refuse_truncate);
+VM_FUNCTION_INFO(vecmark_merging);
+
+/* The row that a merge is writing, or NULL. */
+static SyncMark *marked;
+
+/* The clock that the transaction's writes have, and of which transaction it is. */
+static uint64_t own_time;
+static LocalTransactionId own_time_of;
+
+/* For tests: milliseconds that this session's clock is wrong by. */
+static int	clock_offset;
+
+/* Milliseconds; setting vecmark.max_drift. */
+int			sync_max_drift;
+
+/* Set the mark, or none; returns the one before. */
+SyncMark   *
+sync_mark(SyncMark *mark)
+{
+	SyncMark   *before = marked;
+
+	marked = mark;
+	return before;
+}
+
+/* The hybrid clock: milliseconds since 1970 in the upper 48 bits. */
+uint64_t
+sync_now(void)
+{
+	int64		ms = GetCurrentTimestamp() / 1000 +
+	(int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY * 1000 + clock_offset;
+
+	return (uint64_t) Max(ms, 0) << 16;
+}
+
+/*
+ * The stamp of a write of this transaction, later than what it saw ("seen" may be
+ * NULL).  All writes of a transaction have the same time, unless rows are later.
+ */
+Stamp
+sync_stamp(const RowState *seen)
+{
+	Stamp		stamp;
+
+	stamp.site = sync_writer_site();
+	stamp.txn = sync_writer_txn();
+	if (own_time_of != vm_local_xid())
+	{
+		own_time = sync_now();
+		own_time_of = vm_local_xid();
+	}
+	stamp.time = own_time;
+	if (seen != NULL)
+	{
+		Stamp		last = row_last_stamp(seen);
+
+		/* A row that this transaction stamped before keeps that stamp. */
+		if (last.time >= stamp.time && !(last.site == stamp.site && last.txn == stamp.txn))
+			stamp.time = last.time + 1;
+		else
+			stamp.time = Max(stamp.time, last.time);
+	}
+	return stamp;
+}
+
+static bool
+is_marked(const SyncTable *table, Image key)
+{
+	return marked != NULL && marked->root == table->root &&
+		marked->key.size == key.size && memcmp(marked->key.data, key.data, key.size) == 0;
+}
+
+/* Whether a value was changed, without fetching what is stored out of line. */
+static bool
+is_changed(const SyncColumn *column, Datum old, bool old_isnull, Datum new, bool new_isnull)
+{
+	if (old_isnull || new_isnull)
+		return old_isnull != new_isnull;
+	if (column->typlen == -1 && DatumGetPointer(old) != DatumGetPointer(new))
+	{
+		struct varlena *a = (struct varlena *) DatumGetPointer(old);
+		struct varlena *b = (struct varlena *) DatumGetPointer(new);
+
+		if (VARATT_IS_EXTERNAL_ONDISK(a) && VARATT_IS_EXTERNAL_ONDISK(b))
+		{
+			struct varatt_external x;
+			struct varatt_external y;
+
+			VARATT_EXTERNAL_GET_POINTER(x, a);
+			VARATT_EXTERNAL_GET_POINTER(y, b);
+			if (memcmp(&x, &y, sizeof(x)) == 0)
+				return false;
+		}
+		return !datum_image_eq(old, new, column->byval, column->typlen);
+	}
+	return !datum_image_eq(old, new, column->byval, column->typlen);
+}
+
+static void
+set_register(RowState *clock, ColumnId id, const Stamp *stamp)
+{
+	Register   *registers;
+	int			place = 0;
+
+	while (place < clock->register_count && clock->registers[place].column < id)
+		place++;
+	if (place < clock->register_count && clock->registers[place].column == id)
+	{
+		clock->registers[place].stamp = *stamp;
+		return;
+	}
+	registers = palloc(sizeof(Register) * (clock->register_count + 1));
+	if (place > 0)
+		memcpy(registers, clock->registers, sizeof(Register) * place);
+	registers[place] = (Register)
+	{
+		id, *stamp,
+		{
+			NULL, 0
+		}
+	};
+	if (clock->register_count > place)
+		memcpy(registers + place + 1, clock->registers + place, sizeof(Register) * (clock->register_count - place));
+	clock->registers = registers;
+	clock->register_count++;
+}
+
+static void
+set_counter(RowState *clock, const Counter *counter)
+{
+	Counter    *counters = palloc(sizeof(Counter) * (clock->counter_count + 1));
+	int			count = 0;
+	bool		placed = false;
+
+	for (int i = 0; i < clock->counter_count; i++)
+	{
+		if (!placed && clock->counters[i].column >= counter->column)
+		{
+			counters[count++] = *counter;
+			placed = true;
+		}
+		if (clock->counters[i].column != counter->column)
+			counters[count++] = clock->counters[i];
+	}
+	if (!placed)
+		counters[count++] = *counter;
+	clock->counters = counters;
+	clock->counter_count = count;
+}
+
+static void
+set_set(RowState *clock, const ElementSet *set)
+{
+	ElementSet *sets = palloc(sizeof(ElementSet) * (clock->set_count + 1));
+	int			count = 0;
+	bool		placed = false;
+
+	for (int i = 0; i < clock->set_count; i++)
+	{
+		if (!placed && clock->sets[i].column >= set->column)
+		{
+			sets[count++] = *set;
+			placed = true;
+		}
+		if (clock->sets[i].column != set->column)
+			sets[count++] = clock->sets[i];
+	}
+	if (!placed)
+		sets[count++] = *set;
+	clock->sets = sets;
+	clock->set_count = count;
+}
+
+/* Add to the own share of a counter. */
+static void
+add_to_counter(RowState *clock, const SyncColumn *column, int64 visible, int64 difference, const Stamp *stamp)
+{
+	Counter    *counter = sync_complete_counter(clock, column->id, visible);
+	CounterShare *shares = palloc(sizeof(CounterShare) * (counter->count + 1));
+	int			place = 0;
+	int			rest;
+
+	memcpy(shares, counter->shares, sizeof(CounterShare) * counter->count);
+	while (place < counter->count && shares[place].stamp.site < stamp->site)
+		place++;
+	rest = counter->count - place;
+	if (rest > 0 && shares[place].stamp.site == stamp->site)
+	{
+		if (pg_add_s64_overflow(shares[place].total, difference, &shares[place].total))
+			ereport(ERROR,
+					(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+					 errmsg("total of counter \"%s\" is out of range", column->name)));
+		shares[place].stamp = *stamp;
+	}
+	else
+	{
+		memmove(shares + place + 1, shares + place, sizeof(CounterShare) * rest);
+		shares[place] = (CounterShare)
+		{
+			*stamp, difference
+		};
+		counter->count++;
+	}
+	counter->shares = shares;
+	set_counter(clock, counter);
+}
+
+/* Put the stamp of a site into a context or among dots, in the place of its earlier one. */
+static Stamp *
+with_stamp(const Stamp *stamps, int *count, const Stamp *stamp)
+{
+	Stamp	   *result = palloc(sizeof(Stamp) * (*count + 1));
+	int			kept = 0;
+	bool		placed = false;
+
+	for (int i = 0; i < *count; i++)
+	{
+		if (!placed && stamps[i].site >= stamp->site)
+		{
+			result[kept++] = *stamp;
+			placed = true;
+		}
+		if (stamps[i].site != stamp->site)
+			result[kept++] = stamps[i];
+	}
+	if (!placed)
+		result[kept++] = *stamp;
+	*count = kept;
+	return result;
+}
+
+/*
+ * Change a set from what was visible to "elements"; false if they are the same.
+ */
+static bool
+change_set(RowState *clock, const SyncColumn *column, Element *old, int old_count,
+		   Element *elements, int count, const Stamp *stamp)
+{
+	ElementSet *set = sync_complete_set(clock, column->id, old, old_count);
+	bool		changed = old_count != count;
+
+	for (int i = 0, j = 0; i < count; i++)
+	{
+		while (j < old_count && old[j].hash < elements[i].hash)
+			j++;
+		if (j < old_count && old[j].hash == elements[i].hash)
+		{
+			elements[i].count = old[j].count;
+			elements[i].dots = old[j].dots;
+		}
+		else
+		{
+			elements[i].count = 1;
+			elements[i].dots = palloc(sizeof(Stamp));
+			elements[i].dots[0] = *stamp;
+			changed = true;
+		}
+	}
+	if (!changed)
+		return false;
+	set->elements = elements;
+	set->count = count;
+	set->context = with_stamp(set->context, &set->context_count, stamp);
+	set_set(clock, set);
+	return true;
+}
+
+/*
+ * Put a new stamp of this transaction in the place of those of a site, in registers, in the
+ * base, and beside them in sets.
+ */
+void
+sync_restamp_state(RowState *state, Site old)
+{
+	Stamp		stamp = sync_stamp(state);
+
+	if (state->base.site == old)
+		state->base = stamp;
+	for (int i = 0; i < state->register_count; i++)
+		if (state->registers[i].stamp.site == old)
+			state->registers[i].stamp = stamp;
+	for (int i = 0; i < state->set_count; i++)
+	{
+		ElementSet *set = &state->sets[i];
+
+		for (int j = 0; j < set->count; j++)
+		{
+			Element    *element = &set->elements[j];
+			bool		has = false;
+
+			for (int n = 0; n < element->count; n++)
+				has |= element->dots[n].site == old;
+			if (has)
+				element->dots = with_stamp(element->dots, &element->count, &stamp);
+		}
+		set->context = with_stamp(set->context, &set->context_count, &stamp);
+	}
+}
+
+/* A new row: its clock is its birth; sets are put in order, counters are not null. */
+static void
+form_birth(const SyncTable *table, Image key, Datum *values, bool *nulls, RowState *clock)
+{
+	RowState   *tombstone = sync_tombstone(table->root, key, NULL);
+
+	memset(clock, 0, sizeof(RowState));
+	clock->life = tombstone != NULL ? tombstone->life + 1 : 1;
+	clock->base = sync_stamp(tombstone);
+	for (int i = 0; i < table->column_count; i++)
+	{
+		const SyncColumn *column = &table->columns[i];
+
+		if (column->kind == SYNC_COUNTER && nulls[i])
+		{
+			values[i] = sync_counter_datum(column, 0);
+			nulls[i] = false;
+		}
+		else if (column->kind == SYNC_SET)
+		{
+			int			count;
+			Element    *elements = sync_set_elements(column, values[i], nulls[i], &count);
+
+			values[i] = sync_set_value(column, elements, count);
+			nulls[i] = false;
+		}
+	}
+}
+
+/*
+ * Stamp what an update changed, in "clock", which is the old row's; false if
+ * nothing was.
+ */
+static bool
+form_update(const SyncTable *table, const Datum *old_values, const bool *old_nulls,
+			Datum *values, bool *nulls, RowState *clock)
+{
+	Stamp		stamp = {0, 0, 0};
+	bool		changed = false;
+	RowState	before = *clock;
+
+	for (int i = 0; i < table->column_count; i++)
+	{
+		const SyncColumn *column = &table->columns[i];
+
+		if (column->kind == SYNC_LOCAL || column->is_key ||
+			!is_changed(column, old_values[i], old_nulls[i], values[i], nulls[i]))
+			continue;
+		if (stamp.site == 0)
+			stamp = sync_stamp(&before);
+		switch (column->kind)
+		{
+			case SYNC_REGISTER:
+				set_register(clock, column->id, &stamp);
+				changed = true;
+				break;
+			case SYNC_COUNTER:
+				{
+					int64		old = sync_counter_value(column, old_values[i], old_nulls[i]);
+					int64		difference;
+
+					if (pg_sub_s64_overflow(sync_counter_value(column, values[i], nulls[i]), old, &difference))
+						ereport(ERROR,
+								(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+								 errmsg("change of counter \"%s\" is out of range", column->name)));
+					add_to_counter(clock, column, old, difference, &stamp);
+					values[i] = sync_counter_datum(column, old + difference);
+					nulls[i] = false;
+					changed = true;
+					break;
+				}
+			case SYNC_SET:
+				{
+					int			old_count;
+					int			count;
+					Element    *old = sync_set_elements(column, old_values[i], old_nulls[i], &old_count);
+					Element    *elements = sync_set_elements(column, values[i], nulls[i], &count);
+
+					changed |= change_set(clock, column, old, old_count, elements, count, &stamp);
+					values[i] = sync_set_value(column, elements, count);
+					nulls[i] = false;
+					break;
+				}
+			case SYNC_LOCAL:
+				break;
+		}
+	}
+	return changed;
+}
+
+/* The values of a tuple, of all columns of the table. */
+void
+sync_row_values(const SyncTable *table, HeapTuple tuple, TupleDesc desc, Datum *values, bool *nulls)
+{
+	for (int i = 0; i < table->column_count; i++)
+		values[i] = heap_getattr(tuple, table->columns[i].attnum, desc, &nulls[i]);
+}
+
+static HeapTuple
+with_values(const SyncTable *table, HeapTuple tuple, TupleDesc desc,
+			const Datum *before, const bool *before_nulls, const Datum *values, const bool *nulls, Datum clock)
+{
+	int		   *columns = palloc(sizeof(int) * (table->column_count + 1));
+	Datum	   *new_values = palloc(sizeof(Datum) * (table->column_count + 1));
+	bool	   *new_nulls = palloc(sizeof(bool) * (table->column_count + 1));
+	int			count = 0;
+
+	columns[count] = table->clock;
+	new_values[count] = clock;
+	new_nulls[count++] = false;
+	for (int i = 0; i < table->column_count; i++)
+	{
+		if (nulls[i] == before_nulls[i] && (nulls[i] || values[i] == before[i]))
+			continue;
+		columns[count] = table->columns[i].attnum;
+		new_values[count] = values[i];
+		new_nulls[count++] = nulls[i];
+	}
+	return heap_modify_tuple_by_cols(tuple, desc, count, columns, new_values, new_nulls);
+}
+
+/* The columns of a partition in the order of the root's, where they differ. */
+static void
+copy_marked(const SyncTable *table, const SyncTable *root, Datum *values, bool *nulls)
+{
+	for (int i = 0; i < table->column_count; i++)
+	{
+		const SyncColumn *column = root == table ? &table->columns[i] : sync_table_column(root, table->columns[i].name);
+		int			number = column - root->columns;
+
+		if (table->columns[i].kind == SYNC_LOCAL || table->columns[i].is_key || !marked->given[number])
+			continue;
+		values[i] = marked->values[number];
+		nulls[i] = marked->nulls[number];
+	}
+}
+
+/* A death: the tombstone of a row with this clock. */
+static void
+bury(const SyncTable *table, Image key, const RowState *clock)
+{
+	RowState	dead = {0};
+
+	dead.life = clock->life + 1;
+	dead.base = sync_stamp(clock);
+	sync_write_tombstone(table->root, key, &dead);
+	sync_log_key(dead.base.site, dead.base.txn, table->root, key, 0);
+}
+
+static RowState *
+clock_of(const SyncTable *table, HeapTuple tuple, TupleDesc desc)
+{
+	bool		isnull;
+	Datum		clock = heap_getattr(tuple, table->clock, desc, &isnull);
+
+	if (isnull)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("a row of table \"%s\" has no clock", table->name)));
+	return sync_clock_from_datum(clock);
+}
+
+/*
+ * SQL: vecmark.capture(), trigger BEFORE INSERT OR UPDATE OR DELETE FOR EACH ROW of a
+ * tracked table, the last one.
+ */
+Datum
+vecmark_capture(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = (TriggerData *) fcinfo->context;
+	TupleDesc	desc;
+	SyncTable  *table;
+	HeapTuple	new;
+	Datum	   *values;
+	bool	   *nulls;
+	Datum	   *given;
+	bool	   *given_nulls;
+	RowState	born;
+	RowState   *clock = &born;
+	Image		key;
+
+	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_BEFORE(trigger->tg_event) || !TRIGGER_FIRED_FOR_ROW(trigger->tg_event))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" is for triggers BEFORE ROW of tracked tables", "vecmark.capture")));
+	desc = RelationGetDescr(trigger->tg_relation);
+	table = sync_table_get(RelationGetRelid(trigger->tg_relation));
+	values = palloc(sizeof(Datum) * (table->column_count + 1));
+	nulls = palloc(sizeof(bool) * (table->column_count + 1));
+	sync_row_values(table, trigger->tg_trigtuple, desc, values, nulls);
+
+	if (TRIGGER_FIRED_BY_DELETE(trigger->tg_event))
+	{
+		key = sync_key_image(table, values);
+		if (is_marked(table, key))
+		{
+			marked->reached = true;
+			sync_write_tombstone(table->root, key, marked->state);
+		}
+		else
+			bury(table, key, clock_of(table, trigger->tg_trigtuple, desc));
+		return PointerGetDatum(trigger->tg_trigtuple);
+	}
+
+	given = palloc(sizeof(Datum) * (table->column_count + 1));
+	given_nulls = palloc(sizeof(bool) * (table->column_count + 1));
+	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
+	{
+		new = trigger->tg_trigtuple;
+		memcpy(given, values, sizeof(Datum) * table->column_count);
+		memcpy(given_nulls, nulls, sizeof(bool) * table->column_count);
+		for (int i = 0; i < table->key_count; i++)
+			if (nulls[table->key[i]])
+				return PointerGetDatum(new);	/* for the constraint to
+												 * refuse */
+		key = sync_key_image(table, values);
+		if (is_marked(table, key))
+		{
+			marked->reached = true;
+			copy_marked(table, sync_table_get(table->root), values, nulls);
+			clock = (RowState *) marked->state;
+		}
+		else
+		{
+			form_birth(table, key, values, nulls, clock);
+			sync_log_key(clock->base.site, clock->base.txn, table->root, key, clock->life);
+		}
+	}
+	else
+	{
+		Datum	   *old_values = values;
+		bool	   *old_nulls = nulls;
+		Image		old_key = sync_key_image(table, values);
+
+		new = trigger->tg_newtuple;
+		sync_row_values(table, new, desc, given, given_nulls);
+		values = palloc(sizeof(Datum) * (table->column_count + 1));
+		nulls = palloc(sizeof(bool) * (table->column_count + 1));
+		memcpy(values, given, sizeof(Datum) * table->column_count);
+		memcpy(nulls, given_nulls, sizeof(bool) * table->column_count);
+		for (int i = 0; i < table->key_count; i++)
+			if (nulls[table->key[i]])
+				return PointerGetDatum(new);
+		key = sync_key_image(table, values);
+		clock = clock_of(table, trigger->tg_trigtuple, desc);
+		if (key.size != old_key.size || memcmp(key.data, old_key.data, key.size) != 0)
+		{
+			/* Another key is another row. */
+			bury(table, old_key, clock);
+			clock = &born;
+			form_birth(table, key, values, nulls, clock);
+			sync_log_key(clock->base.site, clock->base.txn, table->root, key, clock->life);
+		}
+		else if (is_marked(table, key))
+		{
+			marked->reached = true;
+			copy_marked(table, sync_table_get(table->root), values, nulls);
+			clock = (RowState *) marked->state;
+		}
+		else if (form_update(table, old_values, old_nulls, values, nulls, clock))
+		{
+			Stamp		last = row_last_stamp(clock);
+
+			sync_log_key(last.site, last.txn, table->root, key, 0);
+		}
+	}
+	return PointerGetDatum(with_values(table, new, desc, given, given_nulls, values, nulls, sync_clock_datum(clock)));
+}
+
+/* SQL: vecmark.refuse_truncate(), trigger BEFORE TRUNCATE of a tracked table. */
+Datum
+vecmark_refuse_truncate(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = (TriggerData *) fcinfo->context;
+
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" is for triggers", "vecmark.refuse_truncate")));
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("cannot truncate tracked table \"%s\"", RelationGetRelationName(trigger->tg_relation)),
+			 errdetail("Other nodes would not learn of it."),
+			 errhint("Use DELETE, or vecmark.untrack() first.")));
+}
+
+/* SQL: vecmark.merging(): whether a merge is writing a row. */
+Datum
+vecmark_merging(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(marked != NULL);
+}
+
+/* Define the settings of this room. */
+void
+sync_define_settings(void)
+{
+	DefineCustomIntVariable("vecmark.max_drift",
+							"How far ahead of this machine's clock the clock of a delta may be.",
+							"Deltas further ahead are quarantined.",
+							&sync_max_drift,
+							300000, 0, INT_MAX,
+							PGC_SUSET, GUC_UNIT_MS,
+							NULL, NULL, NULL);
+#ifdef VECMARK_TESTPOINTS
+	DefineCustomIntVariable("vecmark.test_clock_offset",
+							"Milliseconds by which this session's clock is wrong, for tests.",
+							NULL,
+							&clock_offset,
+							0, INT_MIN, INT_MAX,
+							PGC_USERSET, 0,
+							NULL, NULL, NULL);
+#endif
+}

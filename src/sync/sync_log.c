@@ -1,0 +1,299 @@
+/*
+ * sync_log.c: which keys a transaction wrote, gathered and written before it commits.
+ *
+ * The log is a hint where to look: a key too many costs a look, a key too few loses a
+ * change.  A row of it has the keys of one transaction of one site in one table, each
+ * after its size.
+ */
+#include "postgres.h"
+#include "compat.h"
+
+#include "access/table.h"
+#include "access/xact.h"
+#include "lib/stringinfo.h"
+#include "sync/sync.h"
+#include "sync/varint.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+/* Keys are written early when they take more. */
+#define BUFFER_MAX (256 * 1024)
+
+/* A row of the log takes no more than this, or one key. */
+#define LINE_SIZE_MAX 4096
+
+typedef struct LogEntry
+{
+	Site		site;
+	uint64_t	txn;
+	Oid			root;
+	int			level;			/* nesting of the subtransaction that wrote it */
+	uint64_t	born;			/* life of the row that was inserted, or 0 */
+	size_t		offset;			/* of the key in the bytes */
+	size_t		size;
+} LogEntry;
+
+/* In TopTransactionContext; entries NULL when there are none. */
+static struct
+{
+	LogEntry   *entries;
+	int			count;
+	int			room;
+	StringInfoData bytes;
+	bool		has_callbacks;
+}			buffer;
+
+static const char *buffered;	/* the bytes, for the sort */
+
+static int
+compare_entries(const void *a, const void *b)
+{
+	const LogEntry *x = a;
+	const LogEntry *y = b;
+	int			order;
+
+	if (x->site != y->site)
+		return x->site < y->site ? -1 : 1;
+	if (x->txn != y->txn)
+		return x->txn < y->txn ? -1 : 1;
+	if (x->root != y->root)
+		return x->root < y->root ? -1 : 1;
+	order = memcmp(buffered + x->offset, buffered + y->offset, Min(x->size, y->size));
+	return order != 0 ? order : x->size < y->size ? -1 : x->size > y->size;
+}
+
+static bool
+same_line(const LogEntry *a, const LogEntry *b)
+{
+	return a->site == b->site && a->txn == b->txn && a->root == b->root;
+}
+
+static void
+write_line(Relation log, const LogEntry *entry, StringInfo keys)
+{
+	Datum		values[4];
+	bool		nulls[4] = {false, false, false, false};
+	Image		image = {keys->data, keys->len};
+
+	values[0] = Int64GetDatum((int64) entry->site);
+	values[1] = Int64GetDatum((int64) entry->txn);
+	values[2] = ObjectIdGetDatum(entry->root);
+	values[3] = sync_bytea(image);
+	sync_meta_insert(log, values, nulls);
+	pfree(DatumGetPointer(values[3]));
+	resetStringInfo(keys);
+}
+
+/*
+ * A row that was inserted where another transaction deleted the key, or learnt of its
+ * delete, meanwhile: its life is not longer than that of the tombstone.  Waits for who is
+ * about to write a tombstone.
+ */
+static void
+check_births(LogEntry *entries, int count)
+{
+	for (int i = 0; i < count; i++)
+	{
+		Image		key = {buffer.bytes.data + entries[i].offset, entries[i].size};
+
+		if (entries[i].born != 0 && sync_tombstone_reaches(entries[i].root, key, entries[i].born))
+			ereport(ERROR,
+					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+					 errmsg("could not serialize access due to concurrent delete of a row of table \"%s\"",
+							get_rel_name(entries[i].root)),
+					 errhint("The transaction might succeed if retried.")));
+	}
+}
+
+/*
+ * Write entries from "first" on to the log.
+ */
+static void
+write_entries(int first)
+{
+	int			count = buffer.count - first;
+	LogEntry   *entries = palloc_extended(sizeof(LogEntry) * Max(count, 1), MCXT_ALLOC_HUGE);
+	StringInfoData keys;
+	Relation	log = NULL;
+
+	if (count == 0)
+		return;
+	memcpy(entries, buffer.entries + first, sizeof(LogEntry) * count);
+	check_births(entries, count);
+	buffered = buffer.bytes.data;
+	qsort(entries, count, sizeof(LogEntry), compare_entries);
+	initStringInfo(&keys);
+	log = sync_meta_open(META_LOG, RowExclusiveLock);
+	for (int i = 0; i < count; i++)
+	{
+		uint8_t		size[10];
+
+		if (i > 0 && compare_entries(&entries[i - 1], &entries[i]) == 0)
+			continue;
+		if (i > 0 && keys.len > 0 && (!same_line(&entries[i - 1], &entries[i]) || keys.len + entries[i].size > LINE_SIZE_MAX))
+			write_line(log, &entries[i - 1], &keys);
+		appendBinaryStringInfo(&keys, (char *) size, varint_write(size, entries[i].size) - size);
+		appendBinaryStringInfo(&keys, buffer.bytes.data + entries[i].offset, entries[i].size);
+	}
+	write_line(log, &entries[count - 1], &keys);
+	table_close(log, RowExclusiveLock);
+	pfree(entries);
+	buffer.count = first;
+	if (first == 0)
+		resetStringInfo(&buffer.bytes);
+}
+
+static void
+forget_all(void)
+{
+	buffer.entries = NULL;
+	buffer.count = 0;
+	buffer.room = 0;
+}
+
+static void
+at_xact(XactEvent event, void *arg)
+{
+	switch (event)
+	{
+		case XACT_EVENT_PRE_COMMIT:
+		case XACT_EVENT_PRE_PREPARE:
+			if (buffer.count > 0)
+			{
+				PushActiveSnapshot(GetTransactionSnapshot());
+				write_entries(0);
+				PopActiveSnapshot();
+			}
+			break;
+		case XACT_EVENT_COMMIT:
+		case XACT_EVENT_ABORT:
+		case XACT_EVENT_PREPARE:
+			forget_all();
+			break;
+		default:
+			break;
+	}
+}
+
+static void
+at_subxact(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void *arg)
+{
+	int			level = GetCurrentTransactionNestLevel();
+
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+	{
+		while (buffer.count > 0 && buffer.entries[buffer.count - 1].level >= level)
+			buffer.count--;
+	}
+	else if (event == SUBXACT_EVENT_COMMIT_SUB)
+	{
+		for (int i = buffer.count - 1; i >= 0 && buffer.entries[i].level >= level; i--)
+			buffer.entries[i].level = level - 1;
+	}
+}
+
+/*
+ * Note that a transaction of a site wrote a key.  "born" is the life of a row that this
+ * transaction is about to insert there, else 0.
+ *
+ * Writes to the log early if many are gathered: those of the current subtransaction,
+ * so that they go when it is rolled back.
+ */
+void
+sync_log_key(Site site, uint64_t txn, Oid root, Image key, uint64_t born)
+{
+	int			level = GetCurrentTransactionNestLevel();
+	LogEntry   *entry;
+
+	if (!buffer.has_callbacks)
+	{
+		RegisterXactCallback(at_xact, NULL);
+		RegisterSubXactCallback(at_subxact, NULL);
+		buffer.has_callbacks = true;
+	}
+	if (buffer.entries == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
+
+		buffer.room = 64;
+		buffer.entries = palloc(sizeof(LogEntry) * buffer.room);
+		initStringInfo(&buffer.bytes);
+		MemoryContextSwitchTo(old);
+	}
+	if (buffer.bytes.len > BUFFER_MAX)
+	{
+		int			first = buffer.count;
+
+		while (first > 0 && buffer.entries[first - 1].level == level)
+			first--;
+		write_entries(first);
+	}
+	if (buffer.count == buffer.room)
+		buffer.entries = repalloc_huge(buffer.entries, sizeof(LogEntry) * (buffer.room *= 2));
+	entry = &buffer.entries[buffer.count++];
+	*entry = (LogEntry)
+	{
+		site, txn, root, level, born, buffer.bytes.len, key.size
+	};
+	appendBinaryStringInfo(&buffer.bytes, key.data, key.size);
+}
+
+/*
+ * Note every dot of a state that came from elsewhere, for who pulls from here.
+ */
+void
+sync_log_state(Oid root, Image key, const RowState *incoming, uint64_t born)
+{
+	Stamp	   *logged;
+	int			count = 0;
+	int			room = 1 + incoming->register_count;
+
+	for (int i = 0; i < incoming->counter_count; i++)
+		room += incoming->counters[i].count;
+	for (int i = 0; i < incoming->set_count; i++)
+		room += incoming->sets[i].context_count;
+	logged = palloc(sizeof(Stamp) * room);
+#define LOG_DOT(dot) \
+	do { \
+		bool		known = (dot).site == 0; \
+		for (int n = 0; n < count && !known; n++) \
+			known = logged[n].site == (dot).site && logged[n].txn == (dot).txn; \
+		if (!known) \
+		{ \
+			logged[count++] = (dot); \
+			sync_log_key((dot).site, (dot).txn, root, key, born); \
+			born = 0; \
+		} \
+	} while (0)
+	LOG_DOT(incoming->base);
+	for (int i = 0; i < incoming->register_count; i++)
+		LOG_DOT(incoming->registers[i].stamp);
+	for (int i = 0; i < incoming->counter_count; i++)
+		for (int j = 0; j < incoming->counters[i].count; j++)
+			LOG_DOT(incoming->counters[i].shares[j].stamp);
+	for (int i = 0; i < incoming->set_count; i++)
+		for (int j = 0; j < incoming->sets[i].context_count; j++)
+			LOG_DOT(incoming->sets[i].context[j]);
+#undef LOG_DOT
+	pfree(logged);
+}
+
+/*
+ * The keys of a row of the log, one after the other: false when there is none left.
+ *
+ * Errors: XX001 if it is damaged.
+ */
+bool
+sync_log_next(Reader *reader, Image *key)
+{
+	if (reader_left(reader) == 0 && reader->error == NULL)
+		return false;
+	key->size = read_count(reader, 1);
+	key->data = (const char *) read_bytes(reader, key->size);
+	if (reader->error != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("a row of the log of changes is corrupted: %s", reader->error)));
+	return true;
+}

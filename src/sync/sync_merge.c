@@ -1,0 +1,535 @@
+/*
+ * sync_merge.c: deltas joined with what is here.
+ */
+#include "postgres.h"
+#include "compat.h"
+
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "executor/spi.h"
+#include "funcapi.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "sync/sync.h"
+#include "testpoint/testpoint.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+VM_FUNCTION_INFO(vecmark_merge);
+VM_FUNCTION_INFO(vecmark_merge_array);
+VM_FUNCTION_INFO(vecmark_retry_parked);
+
+/* Rows that share a subtransaction until one fails. */
+#define GROUP_ROWS 256
+
+/* A row to write, of whichever delta. */
+typedef struct MergeItem
+{
+	const char *name;
+	const SyncNames *names;
+	Image		key;
+	RowState   *state;
+} MergeItem;
+
+typedef enum MergeStatus
+{
+	MERGE_MERGED,
+	MERGE_GAP,
+	MERGE_QUARANTINED,
+	MERGE_PARTIAL,
+} MergeStatus;
+
+static const char *const status_names[] = {"merged", "gap", "quarantined", "partial"};
+
+typedef struct MergeResult
+{
+	SyncMerge	merge;
+	MergeStatus status;
+	Version    *gap;
+} MergeResult;
+
+/*
+ * Whether an error is of the data or of the table's rules, so that the row is parked.
+ * Others (locks, resources, damage) are raised.
+ */
+static bool
+is_parkable(int sqlstate)
+{
+	switch (ERRCODE_TO_CATEGORY(sqlstate))
+	{
+		case ERRCODE_DATA_EXCEPTION:
+		case ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION:
+		case ERRCODE_WITH_CHECK_OPTION_VIOLATION:
+		case ERRCODE_TRIGGERED_ACTION_EXCEPTION:
+		case ERRCODE_NO_DATA:
+		case ERRCODE_PLPGSQL_ERROR:
+			return true;
+		default:
+			return sqlstate == ERRCODE_NO_DATA_FOUND || sqlstate == ERRCODE_INSUFFICIENT_PRIVILEGE ||
+				sqlstate == ERRCODE_UNDEFINED_TABLE || sqlstate == ERRCODE_UNDEFINED_COLUMN ||
+				sqlstate == ERRCODE_DATATYPE_MISMATCH;
+	}
+}
+
+/* Park a row, with what is parked of it already. */
+static void
+park(SyncMerge *merge, const MergeItem *item, const ErrorData *reason)
+{
+	SyncNames  *names;
+	RowState   *parked = sync_parked(item->name, item->key, NULL, &names);
+	Oid			root = sync_table_by_name(item->name);
+
+	if (parked == NULL)
+		sync_park(item->name, item->key, item->state, item->names, reason);
+	else
+		sync_park(item->name, item->key, row_join(parked, item->state), sync_names_union(item->names, names), reason);
+	if (OidIsValid(root))
+		sync_log_state(root, item->key, item->state, 0);
+	merge->parked++;
+}
+
+/*
+ * Apply rows in one subtransaction.  If one fails, halve until it is alone; it is added
+ * to "failed" then, with its error.
+ */
+static void
+apply_items(SyncMerge *merge, MergeItem *items, int count, List * *failed, List * *errors)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	SyncMerge	before = *merge;
+	ErrorData  *error = NULL;
+	MemoryContext row_context;
+
+	row_context = AllocSetContextCreate(CurrentMemoryContext, "rows of a merge", ALLOCSET_DEFAULT_SIZES);
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(row_context);
+	PG_TRY();
+	{
+		for (int i = 0; i < count; i++)
+		{
+			CHECK_FOR_INTERRUPTS();
+			SPI_connect();
+			sync_apply_row(merge, items[i].name, items[i].key, items[i].state, items[i].names);
+			SPI_finish();
+			VM_POINT("sync-merged-row");
+		}
+		SPI_connect();
+		SPI_execute("SET CONSTRAINTS ALL IMMEDIATE", false, 0);
+		SPI_finish();
+		ReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+	}
+	PG_END_TRY();
+	MemoryContextDelete(row_context);
+	if (error == NULL)
+		return;
+	if (!is_parkable(error->sqlerrcode))
+		ReThrowError(error);
+	*merge = before;
+	if (count > 1)
+	{
+		apply_items(merge, items, count / 2, failed, errors);
+		apply_items(merge, items + count / 2, count - count / 2, failed, errors);
+	}
+	else
+	{
+		*failed = lappend(*failed, &items[0]);
+		*errors = lappend(*errors, error);
+	}
+}
+
+/*
+ * Apply rows; those that fail once more as long as others get through meanwhile, since
+ * what they need may have come.  The rest is parked.
+ */
+static void
+apply_all(SyncMerge *merge, MergeItem *items, int count)
+{
+	List	   *failed = NIL;
+	List	   *errors = NIL;
+	ListCell   *item;
+	ListCell   *error;
+
+	for (int i = 0; i < count; i += GROUP_ROWS)
+		apply_items(merge, items + i, Min(GROUP_ROWS, count - i), &failed, &errors);
+	for (int before = count; failed != NIL && list_length(failed) < before;)
+	{
+		List	   *again = failed;
+
+		before = list_length(failed);
+		failed = errors = NIL;
+		foreach(item, again)
+			apply_items(merge, lfirst(item), 1, &failed, &errors);
+	}
+	forboth(item, failed, error, errors)
+		park(merge, lfirst(item), lfirst(error));
+}
+
+/* The latest clock in a delta. */
+static uint64_t
+last_time(const Delta *delta)
+{
+	uint64_t	last = 0;
+
+	for (int i = 0; i < delta->relation_count; i++)
+		for (int j = 0; j < delta->relations[i].row_count; j++)
+			last = Max(last, row_last_stamp(delta->relations[i].rows[j].state).time);
+	return last;
+}
+
+static void
+quarantine(Datum value, const Delta *delta, uint64_t time)
+{
+	Relation	rel = sync_meta_open(META_QUARANTINE, RowExclusiveLock);
+	Datum		values[5] = {0};
+	bool		nulls[5] = {false};
+	Datum		hash = Int64GetDatum((int64) sync_hash_datum(value));
+	SyncScan   *scan;
+
+	values[0] = hash;
+	values[1] = Int64GetDatum((int64) delta->sender);
+	values[2] = TimestampTzGetDatum(GetCurrentTimestamp());
+	values[3] = Int64GetDatum((int64) ((time - sync_now()) >> 16));
+	values[4] = value;
+	scan = sync_meta_scan(rel, NULL, 1, &hash);
+	if (!HeapTupleIsValid(sync_meta_next(scan)))
+		sync_meta_insert(rel, values, nulls);
+	sync_meta_end(scan);
+	table_close(rel, RowExclusiveLock);
+	CommandCounterIncrement();
+}
+
+/* Whether a delta names own dots that this database has not had. */
+static bool
+has_unknown_own_dots(const Delta *delta, Site site, const Version *own)
+{
+	const SiteTxns *said = version_find(delta->to, site);
+
+	if (said != NULL)
+	{
+		Version		one = {1, (SiteTxns *) said};
+
+		if (!version_dominates(own, &one))
+			return true;
+	}
+	for (int i = 0; i < delta->relation_count; i++)
+		for (int j = 0; j < delta->relations[i].row_count; j++)
+			if (sync_row_has_unknown(delta->relations[i].rows[j].state, site, own))
+				return true;
+	return false;
+}
+
+/*
+ * The parts of a batch that were merged, with this one; true if they are all.
+ */
+static bool
+note_part(const Delta *delta)
+{
+	Relation	rel;
+	Datum		values[4] = {0};
+	bool		nulls[4] = {false};
+	SyncScan   *scan;
+	HeapTuple	old;
+	Version    *parts = version_of_dot(1, delta->part);
+	uint64_t	last = delta->last ? delta->part : 0;
+	bool		all;
+
+	if (delta->batch == 0)
+		return true;
+	rel = sync_meta_open(META_BATCH, RowExclusiveLock);
+	values[0] = Int64GetDatum((int64) delta->batch);
+	scan = sync_meta_scan(rel, NULL, 1, values);
+	old = sync_meta_next(scan);
+	if (HeapTupleIsValid(old))
+	{
+		bool		isnull;
+
+		parts = version_union(parts, sync_version_from_datum(heap_getattr(old, 2, RelationGetDescr(rel), &isnull)));
+		if (last == 0)
+			last = (uint64_t) DatumGetInt64(heap_getattr(old, 3, RelationGetDescr(rel), &isnull));
+	}
+	all = last != 0 && parts->sites[0].count == 1 && parts->sites[0].ranges[0].from == 1 && parts->sites[0].ranges[0].to > last;
+	values[1] = sync_version_datum(parts);
+	values[2] = Int64GetDatum((int64) last);
+	values[3] = TimestampTzGetDatum(GetCurrentTimestamp());
+	if (all && HeapTupleIsValid(old))
+		sync_meta_delete(rel, old);
+	else if (!all && HeapTupleIsValid(old))
+		sync_meta_update(rel, old, values, nulls);
+	else if (!all)
+		sync_meta_insert(rel, values, nulls);
+	sync_meta_end(scan);
+	table_close(rel, RowExclusiveLock);
+	CommandCounterIncrement();
+	return all;
+}
+
+/* The part of a version that is not this database's own present life. */
+static Version *
+without_site(const Version *version, Site site)
+{
+	Version    *rest = palloc(sizeof(Version));
+
+	rest->count = 0;
+	rest->sites = palloc(sizeof(SiteTxns) * (version->count + 1));
+	for (int i = 0; i < version->count; i++)
+		if (version->sites[i].site != site)
+			rest->sites[rest->count++] = version->sites[i];
+	return rest;
+}
+
+static void
+merge_delta(Datum value, MergeResult *result)
+{
+	Delta	   *delta = sync_delta_from_datum(value);
+	Site		site = sync_writer_site();
+	Version    *own;
+	Version    *held;
+	Version    *gap;
+	uint64_t	time = last_time(delta);
+	MergeItem  *items;
+	int			count = 0;
+	Snapshot	latest;
+
+	result->status = MERGE_MERGED;
+	if (delta->encoding != GetDatabaseEncoding())
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("delta is from a database with another encoding"),
+				 errdetail("It is from \"%s\", this one has \"%s\".",
+						   PG_VALID_ENCODING(delta->encoding) ? pg_encoding_to_char(delta->encoding) : "?", GetDatabaseEncodingName())));
+
+	/*
+	 * Held to the end: versions are read, compared and raised by one at a
+	 * time.
+	 */
+	LockRelationOid(sync_meta_oid(META_VERSION), ShareRowExclusiveLock);
+	sync_refuse_retired(delta->sender);
+	latest = RegisterSnapshot(GetLatestSnapshot());
+	own = sync_own_version(site, latest);
+	held = version_union(sync_foreign_version(latest), own);
+	UnregisterSnapshot(latest);
+
+	if (time > sync_now() + ((uint64_t) sync_max_drift << 16))
+	{
+		quarantine(value, delta, time);
+		result->status = MERGE_QUARANTINED;
+		return;
+	}
+	gap = version_minus(without_site(delta->base, site), held);
+	if (gap->count > 0 && !delta->stream)
+	{
+		result->status = MERGE_GAP;
+		result->gap = gap;
+		return;
+	}
+	if (has_unknown_own_dots(delta, site, own))
+	{
+		ereport(WARNING,
+				(errmsg("a peer has transactions of this database that it has not had"),
+				 errdetail("It was put back to an earlier state, or a delta is forged."),
+				 errhint("This database begins a new life and stamps its changes anew.")));
+		{
+			Site		old = site;
+
+			site = sync_renew_site();
+			sync_restamp(old);
+		}
+		latest = RegisterSnapshot(GetLatestSnapshot());
+		held = version_union(sync_foreign_version(latest), sync_own_version(site, latest));
+		UnregisterSnapshot(latest);
+	}
+
+	for (int i = 0; i < delta->relation_count; i++)
+		count += delta->relations[i].row_count;
+	items = palloc_extended(sizeof(MergeItem) * Max(count, 1), MCXT_ALLOC_HUGE);
+	count = 0;
+	for (int i = 0; i < delta->relation_count; i++)
+	{
+		DeltaRelation *relation = &delta->relations[i];
+		SyncNames  *names = sync_names_of_relation(relation);
+
+		for (int j = 0; j < relation->row_count; j++)
+		{
+			RowState   *state = sync_row_without(sync_state_of(names, relation->rows[j].state), held);
+
+			if (state == NULL)
+				result->merge.stale++;
+			else
+				items[count++] = (MergeItem)
+			{
+				relation->name, names, relation->rows[j].key, state
+			};
+		}
+	}
+	result->merge.held = held;
+	result->merge.known = delta->to;
+	apply_all(&result->merge, items, count);
+	VM_POINT("sync-merged-rows");
+	if (!note_part(delta))
+		result->status = MERGE_PARTIAL;
+	else
+		sync_version_add(without_site(delta->to, site));
+	if (!delta->stream)
+		sync_note_peer(delta->sender, delta->to);
+}
+
+/* Parked rows once more. */
+static void
+retry_parked(SyncMerge *merge)
+{
+	Relation	rel = sync_meta_open(META_PARKED, AccessShareLock);
+	SyncScan   *scan = sync_meta_scan(rel, NULL, 0, NULL);
+	HeapTuple	tuple;
+	MergeItem  *items = palloc(sizeof(MergeItem) * 64);
+	int			room = 64;
+	int			count = 0;
+
+	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
+	{
+		bool		isnull;
+		SyncNames  *names;
+		MergeItem  *item;
+
+		if (count == room)
+			items = repalloc_huge(items, sizeof(MergeItem) * (room *= 2));
+		item = &items[count++];
+		item->name = TextDatumGetCString(heap_getattr(tuple, 1, RelationGetDescr(rel), &isnull));
+		item->key = sync_image_of_bytea(PointerGetDatum(PG_DETOAST_DATUM_COPY(heap_getattr(tuple, 2, RelationGetDescr(rel), &isnull))));
+		item->state = sync_parked(item->name, item->key, NULL, &names);
+		item->names = names;
+	}
+	sync_meta_end(scan);
+	table_close(rel, AccessShareLock);
+	if (count > 0)
+		apply_all(merge, items, count);
+}
+
+/*
+ * SQL: the row of type vecmark.merge_result for what was merged.
+ *
+ * Errors: VM001 for a gap, VM002 for a clock ahead, in mode "strict".
+ */
+static Datum
+return_result(FunctionCallInfo fcinfo, MergeResult *result, bool strict)
+{
+	TupleDesc	desc;
+	Datum		values[7];
+	bool		nulls[7] = {false};
+	Snapshot	latest;
+
+	if (strict && result->status == MERGE_GAP)
+		ereport(ERROR,
+				(errcode(ERRCODE_CAUSALITY_VIOLATION),
+				 errmsg("causality violation: delta builds on changes that are not here"),
+				 errdetail("Missing: %s.", version_print(result->gap)),
+				 errhint("Pull again since vecmark.version().")));
+	if (strict && result->status == MERGE_QUARANTINED)
+		ereport(ERROR,
+				(errcode(ERRCODE_CLOCK_AHEAD),
+				 errmsg("clock of a delta is too far ahead"),
+				 errhint("Set the clocks, or raise vecmark.max_drift.  With mode \"report\" the delta is kept in vecmark.quarantine.")));
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	latest = RegisterSnapshot(GetLatestSnapshot());
+	values[0] = CStringGetTextDatum(status_names[result->status]);
+	values[1] = Int64GetDatum(result->merge.applied);
+	values[2] = Int64GetDatum(result->merge.stale);
+	values[3] = Int64GetDatum(result->merge.parked);
+	values[4] = Int64GetDatum(result->merge.conflicts);
+	nulls[5] = result->gap == NULL;
+	values[5] = nulls[5] ? (Datum) 0 : sync_version_datum(result->gap);
+	values[6] = sync_version_datum(sync_version(latest));
+	UnregisterSnapshot(latest);
+	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
+}
+
+static bool
+is_strict(FunctionCallInfo fcinfo, int argument)
+{
+	char	   *mode = text_to_cstring(PG_GETARG_TEXT_PP(argument));
+
+	if (strcmp(mode, "strict") == 0)
+		return true;
+	if (strcmp(mode, "report") == 0)
+		return false;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid mode of merge: \"%s\"", mode),
+			 errhint("Modes are \"strict\" and \"report\".")));
+}
+
+static void
+begin_merge(void)
+{
+	PreventCommandIfReadOnly("vecmark.merge()");
+	PreventCommandIfParallelMode("vecmark.merge()");
+}
+
+/* SQL: vecmark.merge(delta, mode text) -> merge_result. */
+Datum
+vecmark_merge(PG_FUNCTION_ARGS)
+{
+	MergeResult result = {0};
+
+	begin_merge();
+	merge_delta(PG_GETARG_DATUM(0), &result);
+	return return_result(fcinfo, &result, is_strict(fcinfo, 1));
+}
+
+/*
+ * SQL: vecmark.merge(delta[], mode text) -> merge_result: one after the other, until one
+ * does not fit.
+ */
+Datum
+vecmark_merge_array(PG_FUNCTION_ARGS)
+{
+	ArrayType  *array = PG_GETARG_ARRAYTYPE_P(0);
+	MergeResult result = {0};
+	Datum	   *deltas;
+	bool	   *nulls;
+	int			count;
+	int16		typlen;
+	bool		byval;
+	char		align;
+
+	begin_merge();
+	get_typlenbyvalalign(ARR_ELEMTYPE(array), &typlen, &byval, &align);
+	deconstruct_array(array, ARR_ELEMTYPE(array), typlen, byval, align, &deltas, &nulls, &count);
+	for (int i = 0; i < count && result.gap == NULL; i++)
+		if (!nulls[i])
+			merge_delta(deltas[i], &result);
+	return return_result(fcinfo, &result, is_strict(fcinfo, 1));
+}
+
+/* SQL: vecmark.retry_parked() -> merge_result: parked rows once more. */
+Datum
+vecmark_retry_parked(PG_FUNCTION_ARGS)
+{
+	MergeResult result = {0};
+	Version		nothing = {0, NULL};
+
+	begin_merge();
+	LockRelationOid(sync_meta_oid(META_VERSION), ShareRowExclusiveLock);
+	result.merge.held = &nothing;
+	retry_parked(&result.merge);
+	return return_result(fcinfo, &result, false);
+}

@@ -1,0 +1,183 @@
+/*
+ * sync_meta.c: reading and writing the extension's own tables.
+ *
+ * C code does it itself, so that users need no rights on these tables and nothing
+ * runs with the rights of the extension's owner.
+ */
+#include "postgres.h"
+#include "compat.h"
+
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/indexing.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_type_d.h"
+#include "sync/sync.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
+
+static const char *const meta_names[] = {
+	[META_SITE] = "sync_site",
+	[META_VERSION] = "sync_version",
+	[META_TABLE] = "sync_table",
+	[META_COLUMN] = "sync_column",
+	[META_LOG] = "sync_log",
+	[META_TOMBSTONE] = "sync_tombstone",
+	[META_PARKED] = "sync_parked",
+	[META_QUARANTINE] = "sync_quarantine",
+	[META_PEER] = "sync_peer",
+	[META_STREAM] = "sync_stream",
+	[META_BATCH] = "sync_batch",
+	[META_CONFLICT] = "sync_conflict",
+};
+
+/*
+ * The OID of a table of ours.
+ *
+ * Errors: 42P01 if the extension is not installed in this database.
+ */
+Oid
+sync_meta_oid(SyncMeta meta)
+{
+	Oid			schema = get_namespace_oid("vecmark", true);
+	Oid			oid = OidIsValid(schema) ? get_relname_relid(meta_names[meta], schema) : InvalidOid;
+
+	if (!OidIsValid(oid))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("table \"vecmark.%s\" does not exist", meta_names[meta]),
+				 errhint("Run CREATE EXTENSION vecmark in this database.")));
+	return oid;
+}
+
+/* Open a table of ours; the caller closes it. */
+Relation
+sync_meta_open(SyncMeta meta, LOCKMODE mode)
+{
+	return table_open(sync_meta_oid(meta), mode);
+}
+
+static SyncScan *
+begin_scan(Relation rel, Snapshot snapshot, int count, ScanKey keys)
+{
+	SyncScan   *scan = palloc(sizeof(SyncScan));
+	Oid			index = count > 0 ? linitial_oid(RelationGetIndexList(rel)) : InvalidOid;
+
+	scan->latest = snapshot == NULL ? RegisterSnapshot(GetLatestSnapshot()) : NULL;
+	scan->scan = systable_beginscan(rel, index, count > 0, snapshot == NULL ? scan->latest : snapshot, count, keys);
+	return scan;
+}
+
+/*
+ * Rows whose first "count" columns are as given, in the order of the table's only
+ * index, which is on its first columns; all rows in no order if count is 0.  Such
+ * columns are of type bigint, smallint, oid, regclass, bytea or text.
+ *
+ * A snapshot of NULL shows what is committed now, and all that the own transaction
+ * did.
+ */
+SyncScan   *
+sync_meta_scan(Relation rel, Snapshot snapshot, int count, const Datum *key)
+{
+	ScanKeyData keys[4];
+	TupleDesc	desc = RelationGetDescr(rel);
+
+	for (int i = 0; i < count; i++)
+	{
+		RegProcedure equal;
+
+		switch (TupleDescAttr(desc, i)->atttypid)
+		{
+			case INT8OID:
+				equal = F_INT8EQ;
+				break;
+			case INT2OID:
+				equal = F_INT2EQ;
+				break;
+			case BYTEAOID:
+				equal = F_BYTEAEQ;
+				break;
+			case TEXTOID:
+				equal = F_TEXTEQ;
+				break;
+			default:
+				equal = F_OIDEQ;
+				break;
+		}
+		ScanKeyEntryInitialize(&keys[i], 0, i + 1, BTEqualStrategyNumber, InvalidOid,
+							   TupleDescAttr(desc, i)->attcollation, equal, key[i]);
+	}
+	return begin_scan(rel, snapshot, count, keys);
+}
+
+/*
+ * Rows whose first column is as given and whose second, a bigint, is at least "from".
+ */
+SyncScan   *
+sync_meta_scan_from(Relation rel, Snapshot snapshot, Datum first, Datum from)
+{
+	ScanKeyData keys[2];
+
+	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT8EQ, first);
+	ScanKeyInit(&keys[1], 2, BTGreaterEqualStrategyNumber, F_INT8GE, from);
+	return begin_scan(rel, snapshot, 2, keys);
+}
+
+/* The next row, or NULL; it is valid until the one after it is asked for. */
+HeapTuple
+sync_meta_next(SyncScan *scan)
+{
+	return systable_getnext(scan->scan);
+}
+
+/* End a scan. */
+void
+sync_meta_end(SyncScan *scan)
+{
+	systable_endscan(scan->scan);
+	if (scan->latest != NULL)
+		UnregisterSnapshot(scan->latest);
+	pfree(scan);
+}
+
+/* Add a row.  Errors: 23505 if its key is there. */
+void
+sync_meta_insert(Relation rel, const Datum *values, const bool *nulls)
+{
+	HeapTuple	tuple = heap_form_tuple(RelationGetDescr(rel), (Datum *) values, (bool *) nulls);
+
+	CatalogTupleInsert(rel, tuple);
+	heap_freetuple(tuple);
+}
+
+/* Put other values in the place of a row's.  Errors: XX000 if it was changed meanwhile. */
+void
+sync_meta_update(Relation rel, HeapTuple old, const Datum *values, const bool *nulls)
+{
+	HeapTuple	tuple = heap_form_tuple(RelationGetDescr(rel), (Datum *) values, (bool *) nulls);
+
+	CatalogTupleUpdate(rel, &old->t_self, tuple);
+	heap_freetuple(tuple);
+}
+
+/* Remove a row.  Errors: XX000 if it was changed meanwhile. */
+void
+sync_meta_delete(Relation rel, HeapTuple old)
+{
+	CatalogTupleDelete(rel, &old->t_self);
+}
+
+/*
+ * Push the caller's snapshot, without what its own transaction did, as the active one.
+ * The caller pops it.
+ */
+Snapshot
+sync_push_outside_snapshot(void)
+{
+	/* A pushed copy is nobody else's, so its counter may be set. */
+	PushCopiedSnapshot(GetActiveSnapshot());
+	GetActiveSnapshot()->curcid = FirstCommandId;
+	return GetActiveSnapshot();
+}

@@ -1,0 +1,110 @@
+/*
+ * sync_park.c: states of rows that could not be shown, until they can.
+ *
+ * A parked state is part of what this database holds: it is merged into and told
+ * to others like the rest.
+ */
+#include "postgres.h"
+#include "compat.h"
+
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "storage/bufmgr.h"
+#include "sync/sync.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+/* Columns of sync_parked. */
+#define PARKED_NAME 0
+#define PARKED_KEY 1
+#define PARKED_STATE 2
+#define PARKED_SQLSTATE 3
+#define PARKED_REASON 4
+#define PARKED_SINCE 5
+#define PARKED_TRIES 6
+#define PARKED_COLUMNS 7
+
+/*
+ * The parked state of a key with the names of its columns, or NULL.
+ */
+RowState   *
+sync_parked(const char *name, Image key, Snapshot snapshot, SyncNames **names)
+{
+	Relation	rel = sync_meta_open(META_PARKED, AccessShareLock);
+	RowState   *state = NULL;
+
+	if (RelationGetNumberOfBlocks(rel) > 0)
+	{
+		Datum		keys[2] = {CStringGetTextDatum(name), sync_bytea(key)};
+		SyncScan   *scan = sync_meta_scan(rel, snapshot, 2, keys);
+		HeapTuple	tuple = sync_meta_next(scan);
+
+		if (HeapTupleIsValid(tuple))
+		{
+			bool		isnull;
+			Datum		stored = heap_getattr(tuple, PARKED_STATE + 1, RelationGetDescr(rel), &isnull);
+			Delta	   *delta = sync_delta_from_datum(PointerGetDatum(PG_DETOAST_DATUM_COPY(stored)));
+
+			*names = sync_names_of_relation(&delta->relations[0]);
+			state = sync_state_of(*names, delta->relations[0].rows[0].state);
+		}
+		sync_meta_end(scan);
+	}
+	table_close(rel, AccessShareLock);
+	return state;
+}
+
+/*
+ * Park a state in the place of the one that is parked, which it has been joined with.
+ */
+void
+sync_park(const char *name, Image key, const RowState *state, const SyncNames *names, const ErrorData *reason)
+{
+	Relation	rel = sync_meta_open(META_PARKED, RowExclusiveLock);
+	SyncBuilder *builder = sync_builder_begin(0);
+	Datum		values[PARKED_COLUMNS] = {0};
+	bool		nulls[PARKED_COLUMNS] = {false};
+	SyncScan   *scan;
+	HeapTuple	old;
+
+	sync_builder_add(builder, name, names, key, state);
+	values[PARKED_NAME] = CStringGetTextDatum(name);
+	values[PARKED_KEY] = sync_bytea(key);
+	values[PARKED_STATE] = sync_delta_datum(sync_builder_end(builder));
+	values[PARKED_SQLSTATE] = CStringGetTextDatum(unpack_sql_state(reason->sqlerrcode));
+	values[PARKED_REASON] = CStringGetTextDatum(reason->message);
+	values[PARKED_SINCE] = TimestampTzGetDatum(GetCurrentTimestamp());
+	values[PARKED_TRIES] = Int32GetDatum(1);
+	scan = sync_meta_scan(rel, NULL, 2, values);
+	old = sync_meta_next(scan);
+	if (HeapTupleIsValid(old))
+	{
+		bool		isnull;
+
+		values[PARKED_SINCE] = heap_getattr(old, PARKED_SINCE + 1, RelationGetDescr(rel), &isnull);
+		values[PARKED_TRIES] = Int32GetDatum(DatumGetInt32(heap_getattr(old, PARKED_TRIES + 1, RelationGetDescr(rel), &isnull)) + 1);
+		sync_meta_update(rel, old, values, nulls);
+	}
+	else
+		sync_meta_insert(rel, values, nulls);
+	sync_meta_end(scan);
+	table_close(rel, RowExclusiveLock);
+	CommandCounterIncrement();
+}
+
+/* Forget the parked state of a key, which is shown now. */
+void
+sync_unpark(const char *name, Image key)
+{
+	Relation	rel = sync_meta_open(META_PARKED, RowExclusiveLock);
+	Datum		keys[2] = {CStringGetTextDatum(name), sync_bytea(key)};
+	SyncScan   *scan = sync_meta_scan(rel, NULL, 2, keys);
+	HeapTuple	old = sync_meta_next(scan);
+
+	if (HeapTupleIsValid(old))
+		sync_meta_delete(rel, old);
+	sync_meta_end(scan);
+	table_close(rel, RowExclusiveLock);
+	CommandCounterIncrement();
+}

@@ -1,0 +1,365 @@
+/*
+ * sync_peer.c: what other sites have said that they hold, and what may be forgotten.
+ */
+#include "postgres.h"
+#include "compat.h"
+
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "sync/sync.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+VM_FUNCTION_INFO(vecmark_ack);
+VM_FUNCTION_INFO(vecmark_retire);
+VM_FUNCTION_INFO(vecmark_stable);
+VM_FUNCTION_INFO(vecmark_forget);
+
+/* Columns of sync_peer. */
+#define PEER_SITE 0
+#define PEER_HOLDS 1
+#define PEER_SEEN 2
+#define PEER_RETIRED 3
+#define PEER_COLUMNS 4
+
+/* The row of a peer, or NULL; a copy. */
+static HeapTuple
+find_peer(Relation rel, Site site, Datum *values, bool *nulls)
+{
+	Datum		key = Int64GetDatum((int64) site);
+	SyncScan   *scan = sync_meta_scan(rel, NULL, 1, &key);
+	HeapTuple	tuple = sync_meta_next(scan);
+
+	if (HeapTupleIsValid(tuple))
+	{
+		tuple = heap_copytuple(tuple);
+		heap_deform_tuple(tuple, RelationGetDescr(rel), values, nulls);
+	}
+	sync_meta_end(scan);
+	return tuple;
+}
+
+/*
+ * Errors: VM003 if a site was retired: what it could not know of may be forgotten.
+ */
+void
+sync_refuse_retired(Site site)
+{
+	Relation	rel = sync_meta_open(META_PEER, AccessShareLock);
+	Datum		values[PEER_COLUMNS];
+	bool		nulls[PEER_COLUMNS];
+	bool		retired = site != 0 && HeapTupleIsValid(find_peer(rel, site, values, nulls)) &&
+	DatumGetBool(values[PEER_RETIRED]);
+
+	table_close(rel, AccessShareLock);
+	if (retired)
+		ereport(ERROR,
+				(errcode(ERRCODE_PEER_RETIRED),
+				 errmsg("site %016" INT64_MODIFIER "x was retired here", site),
+				 errdetail("Deletes that it has not seen may have been forgotten."),
+				 errhint("It has to start over: vecmark.untrack() and empty its tables there, track them, and pull everything.")));
+}
+
+/* Record what a site holds, at least. */
+void
+sync_note_peer(Site site, const Version *version)
+{
+	Relation	rel;
+	Datum		values[PEER_COLUMNS] = {0};
+	bool		nulls[PEER_COLUMNS] = {false};
+	HeapTuple	old;
+
+	if (site == 0 || site == sync_writer_site())
+		return;
+	rel = sync_meta_open(META_PEER, RowExclusiveLock);
+	old = find_peer(rel, site, values, nulls);
+	if (HeapTupleIsValid(old))
+		version = version_union(version, sync_version_from_datum(values[PEER_HOLDS]));
+	values[PEER_SITE] = Int64GetDatum((int64) site);
+	values[PEER_HOLDS] = sync_version_datum(version);
+	values[PEER_SEEN] = TimestampTzGetDatum(GetCurrentTimestamp());
+	if (HeapTupleIsValid(old))
+		sync_meta_update(rel, old, values, nulls);
+	else
+	{
+		values[PEER_RETIRED] = BoolGetDatum(false);
+		sync_meta_insert(rel, values, nulls);
+	}
+	table_close(rel, RowExclusiveLock);
+	CommandCounterIncrement();
+}
+
+/*
+ * Somebody says that he holds dots of this database that it has not had: it was put back
+ * to an earlier state.
+ *
+ * Errors: 55000.
+ */
+void
+sync_refuse_unknown_dots(Site own, const Version *since)
+{
+	const SiteTxns *said = version_find(since, own);
+	Snapshot	latest;
+	Version		one = {1, (SiteTxns *) said};
+	bool		known;
+
+	if (said == NULL)
+		return;
+	latest = RegisterSnapshot(GetLatestSnapshot());
+	known = version_dominates(sync_own_version(own, latest), &one);
+	UnregisterSnapshot(latest);
+	if (!known)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the peer holds transactions of this database that it has not had"),
+				 errdetail("It was put back to an earlier state."),
+				 errhint("SELECT vecmark.new_incarnation() here, then pull from the peer.")));
+}
+
+/* Stamp anew everything that the log has of a life that others know otherwise. */
+void
+sync_restamp(Site old)
+{
+	Relation	log = sync_meta_open(META_LOG, AccessShareLock);
+	Datum		key = Int64GetDatum((int64) old);
+	SyncScan   *scan = sync_meta_scan(log, NULL, 1, &key);
+	HeapTuple	tuple;
+	List	   *roots = NIL;
+	List	   *lines = NIL;
+	ListCell   *root;
+	ListCell   *line;
+
+	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
+	{
+		Datum		values[4];
+		bool		nulls[4];
+
+		heap_deform_tuple(tuple, RelationGetDescr(log), values, nulls);
+		roots = lappend_oid(roots, DatumGetObjectId(values[2]));
+		lines = lappend(lines, PG_DETOAST_DATUM_COPY(values[3]));
+	}
+	sync_meta_end(scan);
+	table_close(log, AccessShareLock);
+	forboth(root, roots, line, lines)
+	{
+		Image		keys = sync_image_of_bytea(PointerGetDatum(lfirst(line)));
+		Reader		reader = {(const uint8_t *) keys.data, (const uint8_t *) keys.data + keys.size, NULL};
+		Image		one;
+
+		if (sync_table_find(lfirst_oid(root)) == NULL)
+			continue;
+		while (sync_log_next(&reader, &one))
+			sync_restamp_key(lfirst_oid(root), one, old);
+	}
+}
+
+static Site
+site_argument(text *argument)
+{
+	char	   *hex = text_to_cstring(argument);
+	char	   *end;
+	Site		site = strtou64(hex, &end, 16);
+
+	if (*end != '\0' || strlen(hex) != 16 || site == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid site: \"%s\"", hex),
+				 errhint("A site is 16 hexadecimal digits, as vecmark.site() shows it.")));
+	return site;
+}
+
+/* SQL: vecmark.ack(site text, version version_vector): a site says what it holds. */
+Datum
+vecmark_ack(PG_FUNCTION_ARGS)
+{
+	Site		site = site_argument(PG_GETARG_TEXT_PP(0));
+
+	sync_refuse_retired(site);
+	sync_note_peer(site, sync_version_from_datum(PG_GETARG_DATUM(1)));
+	PG_RETURN_VOID();
+}
+
+/* SQL: vecmark.retire(site text): nobody waits for it any more. */
+Datum
+vecmark_retire(PG_FUNCTION_ARGS)
+{
+	Site		site = site_argument(PG_GETARG_TEXT_PP(0));
+	Relation	rel = sync_meta_open(META_PEER, RowExclusiveLock);
+	Datum		values[PEER_COLUMNS] = {0};
+	bool		nulls[PEER_COLUMNS] = {false};
+	HeapTuple	old = find_peer(rel, site, values, nulls);
+	Version		nothing = {0, NULL};
+
+	if (!HeapTupleIsValid(old))
+	{
+		values[PEER_SITE] = Int64GetDatum((int64) site);
+		values[PEER_HOLDS] = sync_version_datum(&nothing);
+		values[PEER_SEEN] = TimestampTzGetDatum(GetCurrentTimestamp());
+	}
+	values[PEER_RETIRED] = BoolGetDatum(true);
+	if (HeapTupleIsValid(old))
+		sync_meta_update(rel, old, values, nulls);
+	else
+		sync_meta_insert(rel, values, nulls);
+	table_close(rel, RowExclusiveLock);
+	PG_RETURN_VOID();
+}
+
+/*
+ * What every peer that is not retired holds, and this database too; NULL if a peer holds
+ * something that is not here, or if there is none.
+ */
+static Version *
+stable_version(const Version *held)
+{
+	Relation	rel = sync_meta_open(META_PEER, AccessShareLock);
+	SyncScan   *scan = sync_meta_scan(rel, NULL, 0, NULL);
+	Version    *stable = NULL;
+	bool		ahead = false;
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
+	{
+		Datum		values[PEER_COLUMNS];
+		bool		nulls[PEER_COLUMNS];
+		Version    *holds;
+
+		heap_deform_tuple(tuple, RelationGetDescr(rel), values, nulls);
+		if (DatumGetBool(values[PEER_RETIRED]))
+			continue;
+		holds = sync_version_from_datum(values[PEER_HOLDS]);
+		ahead |= !version_dominates(held, holds);
+		stable = stable == NULL ? holds : version_intersect(stable, holds);
+	}
+	sync_meta_end(scan);
+	table_close(rel, AccessShareLock);
+	return ahead ? NULL : stable;
+}
+
+/* SQL: vecmark.stable(): what all peers hold, as far as is known here; or null. */
+Datum
+vecmark_stable(PG_FUNCTION_ARGS)
+{
+	Version    *stable = stable_version(sync_version(GetActiveSnapshot()));
+
+	if (stable == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_DATUM(sync_version_datum(stable));
+}
+
+/* Delete rows of the log that "stable" covers, at most "most"; how many. */
+static int64
+forget_log(const Version *stable, int64 most)
+{
+	Relation	rel = sync_meta_open(META_LOG, RowExclusiveLock);
+	int64		forgotten = 0;
+
+	for (int i = 0; i < stable->count && forgotten < most; i++)
+	{
+		Datum		key = Int64GetDatum((int64) stable->sites[i].site);
+		SyncScan   *scan = sync_meta_scan(rel, NULL, 1, &key);
+		HeapTuple	tuple;
+
+		while (forgotten < most && HeapTupleIsValid(tuple = sync_meta_next(scan)))
+		{
+			bool		isnull;
+			uint64_t	txn = (uint64_t) DatumGetInt64(heap_getattr(tuple, 2, RelationGetDescr(rel), &isnull));
+
+			if (version_covers(stable, stable->sites[i].site, txn))
+			{
+				sync_meta_delete(rel, tuple);
+				forgotten++;
+			}
+			CHECK_FOR_INTERRUPTS();
+		}
+		sync_meta_end(scan);
+	}
+	table_close(rel, RowExclusiveLock);
+	return forgotten;
+}
+
+static int64
+forget_tombstones(const Version *stable, int64 most)
+{
+	Relation	rel = sync_meta_open(META_TOMBSTONE, RowExclusiveLock);
+	SyncScan   *scan = sync_meta_scan(rel, NULL, 0, NULL);
+	int64		forgotten = 0;
+	HeapTuple	tuple;
+
+	while (forgotten < most && HeapTupleIsValid(tuple = sync_meta_next(scan)))
+	{
+		bool		isnull;
+		RowState   *dead = sync_clock_from_datum(heap_getattr(tuple, 3, RelationGetDescr(rel), &isnull));
+
+		if (version_covers(stable, dead->base.site, dead->base.txn))
+		{
+			sync_meta_delete(rel, tuple);
+			forgotten++;
+		}
+		CHECK_FOR_INTERRUPTS();
+	}
+	sync_meta_end(scan);
+	table_close(rel, RowExclusiveLock);
+	return forgotten;
+}
+
+/* Who does not hold "stable" has to read tables whole from now on. */
+static void
+raise_floors(const Version *stable)
+{
+	Relation	rel = sync_meta_open(META_TABLE, RowExclusiveLock);
+	SyncScan   *scan = sync_meta_scan(rel, NULL, 0, NULL);
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
+	{
+		Datum		values[SYNC_TABLE_COLUMNS];
+		bool		nulls[SYNC_TABLE_COLUMNS];
+		Version    *floor;
+
+		heap_deform_tuple(tuple, RelationGetDescr(rel), values, nulls);
+		floor = sync_version_from_datum(values[SYNC_TABLE_FLOOR]);
+		if (version_dominates(floor, stable))
+			continue;
+		values[SYNC_TABLE_FLOOR] = sync_version_datum(version_union(floor, stable));
+		sync_meta_update(rel, tuple, values, nulls);
+		CacheInvalidateRelcacheByRelid(DatumGetObjectId(values[SYNC_TABLE_REL]));
+	}
+	sync_meta_end(scan);
+	table_close(rel, RowExclusiveLock);
+	CommandCounterIncrement();
+}
+
+/*
+ * SQL: vecmark.forget(most bigint) -> bigint: rows of the log and tombstones that every
+ * peer knows, deleted.
+ */
+Datum
+vecmark_forget(PG_FUNCTION_ARGS)
+{
+	int64		most = PG_GETARG_INT64(0);
+	int64		forgotten = 0;
+	Snapshot	latest;
+	Version    *stable;
+
+	PreventCommandIfReadOnly("vecmark.forget()");
+	sync_writer_site();
+	LockRelationOid(sync_meta_oid(META_VERSION), ShareRowExclusiveLock);
+	latest = RegisterSnapshot(GetLatestSnapshot());
+	stable = stable_version(sync_version(latest));
+	UnregisterSnapshot(latest);
+	if (stable != NULL)
+	{
+		raise_floors(stable);
+		forgotten = forget_log(stable, most);
+		forgotten += forget_tombstones(stable, most - forgotten);
+	}
+	PG_RETURN_INT64(forgotten);
+}

@@ -1,0 +1,117 @@
+/*
+ * sync_read.c: reading rows of users' tables, with the rights of the caller.
+ */
+#include "postgres.h"
+#include "compat.h"
+
+#include "executor/spi.h"
+#include "sync/sync.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+/*
+ * A statement on a table, prepared once for the backend.  Within SPI.
+ */
+SPIPlanPtr
+sync_plan(SyncTable *table, const char *sql, int count, const Oid *types)
+{
+	ListCell   *cell;
+	MemoryContext old;
+	SyncPlan   *plan;
+	SPIPlanPtr	prepared;
+
+	foreach(cell, table->plans)
+	{
+		plan = lfirst(cell);
+		if (strcmp(plan->sql, sql) == 0)
+			return plan->plan;
+	}
+	prepared = SPI_prepare(sql, count, (Oid *) types);
+	if (prepared == NULL || SPI_keepplan(prepared) != 0)
+		elog(ERROR, "cannot prepare \"%s\": %s", sql, SPI_result_code_string(SPI_result));
+	old = MemoryContextSwitchTo(table->context);
+	plan = palloc(sizeof(SyncPlan));
+	plan->sql = pstrdup(sql);
+	plan->plan = prepared;
+	table->plans = lappend(table->plans, plan);
+	MemoryContextSwitchTo(old);
+	return prepared;
+}
+
+/* Add "k1 = $n AND k2 = ..." to a statement; n begins after "before". */
+void
+sync_append_key(StringInfo sql, const SyncTable *table, int before)
+{
+	for (int i = 0; i < table->key_count; i++)
+		appendStringInfo(sql, "%s%s OPERATOR(pg_catalog.=) $%d", i == 0 ? "" : " AND ",
+						 quote_identifier(table->columns[table->key[i]].attname), before + i + 1);
+}
+
+/* "SELECT all columns and the clock FROM table" */
+char *
+sync_select(const SyncTable *table)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfoString(&sql, "SELECT ");
+	for (int i = 0; i < table->column_count; i++)
+		appendStringInfo(&sql, "%s, ", quote_identifier(table->columns[i].attname));
+	appendStringInfo(&sql, SYNC_CLOCK_COLUMN " FROM %s", table->qualified);
+	return sql.data;
+}
+
+/* A row of what sync_select selects. */
+void
+sync_take_row(const SyncTable *table, HeapTuple tuple, TupleDesc desc, Datum *values, bool *nulls, RowState **clock)
+{
+	bool		isnull;
+	Datum		datum;
+
+	for (int i = 0; i < table->column_count; i++)
+		values[i] = heap_getattr(tuple, i + 1, desc, &nulls[i]);
+	datum = heap_getattr(tuple, table->column_count + 1, desc, &isnull);
+	if (isnull)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("a row of table \"%s\" has no clock", table->name)));
+	*clock = sync_clock_from_datum(datum);
+}
+
+/*
+ * Read the row of a key, whose values are in their places among "values"; false if there
+ * is none.  With "lock", FOR UPDATE, as it is when the lock is there; else under
+ * the active snapshot.  Within SPI, whose memory the values are in.
+ */
+bool
+sync_read_row(SyncTable *table, bool lock, Datum *values, bool *nulls, RowState **clock)
+{
+	SPIPlanPtr *plan = lock ? &table->lock_row : &table->read_row;
+	Datum	   *key = palloc(sizeof(Datum) * table->key_count);
+
+	if (*plan == NULL)
+	{
+		StringInfoData sql;
+		Oid		   *types = palloc(sizeof(Oid) * table->key_count);
+
+		initStringInfo(&sql);
+		appendStringInfo(&sql, "%s WHERE ", sync_select(table));
+		sync_append_key(&sql, table, 0);
+		if (lock)
+			appendStringInfoString(&sql, " FOR UPDATE");
+		for (int i = 0; i < table->key_count; i++)
+			types[i] = table->columns[table->key[i]].type;
+		*plan = sync_plan(table, sql.data, table->key_count, types);
+	}
+	for (int i = 0; i < table->key_count; i++)
+		key[i] = values[table->key[i]];
+	if (SPI_execute_plan(*plan, key, NULL, !lock, 0) != SPI_OK_SELECT)
+		elog(ERROR, "cannot read table \"%s\"", table->name);
+	if (SPI_processed == 0)
+	{
+		SPI_freetuptable(SPI_tuptable);
+		return false;
+	}
+	sync_take_row(table, SPI_tuptable->vals[0], SPI_tuptable->tupdesc, values, nulls, clock);
+	return true;
+}

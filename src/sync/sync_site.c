@@ -1,0 +1,608 @@
+/*
+ * sync_site.c: who this database is, and which transactions its state holds.
+ */
+#include "postgres.h"
+#include "compat.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/transam.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "catalog/pg_type_d.h"
+#include "executor/spi.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "sync/sync.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+VM_FUNCTION_INFO(vecmark_site);
+VM_FUNCTION_INFO(vecmark_version);
+VM_FUNCTION_INFO(vecmark_new_incarnation);
+
+/* Columns of sync_site. */
+#define SITE_SITE 0
+#define SITE_CURRENT 1
+#define SITE_SIGNS 2
+#define SITE_PENDING 3
+#define SITE_SINCE 4
+#define SITE_COLUMNS 5
+
+/*
+ * Transactions older than this many are taken to have ended when the database was
+ * copied; asking for the outcome of each takes a fraction of a microsecond.
+ */
+#define OUTCOMES_ASKED (UINT64_C(4) * 1024 * 1024)
+
+/* The current life, as this backend knows it; site 0 if it has to look. */
+static struct
+{
+	Site		site;
+	TimeLineID	timeline;
+	bool		has_callbacks;
+	bool		is_locked;		/* the session lock of a writer */
+	Oid			table;
+}			life;
+
+static uint64_t
+widen(TransactionId xid, FullTransactionId next)
+{
+	uint64_t	epoch = EpochFromFullTransactionId(next);
+
+	if (xid > XidFromFullTransactionId(next))
+		epoch--;
+	return epoch << 32 | xid;
+}
+
+/* The next number that a transaction may get. */
+uint64_t
+sync_next_txn(void)
+{
+	return U64FromFullTransactionId(ReadNextFullTransactionId());
+}
+
+/* The number of the top transaction; it gets one. */
+uint64_t
+sync_writer_txn(void)
+{
+	return U64FromFullTransactionId(GetTopFullTransactionId());
+}
+
+/* What a copy of this database does not have in common with it. */
+static char *
+signs(void)
+{
+	struct stat control;
+	char		host[256] = "";
+
+	if (stat("global/pg_control", &control) != 0)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not stat file \"%s\": %m", "global/pg_control")));
+	gethostname(host, sizeof(host) - 1);
+	return psprintf(UINT64_FORMAT " %u %u " UINT64_FORMAT " %s", GetSystemIdentifier(),
+					GetWALInsertionTimeLine(), MyDatabaseId, (uint64) control.st_ino, host);
+}
+
+static void
+unlock_site(void)
+{
+	if (life.is_locked)
+	{
+		LockRelId	id = {life.table, MyDatabaseId};
+
+		life.is_locked = false;
+		UnlockRelationIdForSession(&id, RowExclusiveLock);
+	}
+}
+
+static void
+at_xact(XactEvent event, void *arg)
+{
+	switch (event)
+	{
+		case XACT_EVENT_ABORT:
+			life.site = 0;
+			/* FALLTHROUGH */
+		case XACT_EVENT_COMMIT:
+		case XACT_EVENT_PREPARE:
+			unlock_site();
+			break;
+		default:
+			break;
+	}
+}
+
+static void
+at_subxact(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void *arg)
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		life.site = 0;
+}
+
+static void
+at_invalidation(Datum arg, Oid relid)
+{
+	if (relid == life.table || relid == InvalidOid)
+		life.site = 0;
+}
+
+static void
+prepare_callbacks(void)
+{
+	if (life.has_callbacks)
+		return;
+	RegisterXactCallback(at_xact, NULL);
+	RegisterSubXactCallback(at_subxact, NULL);
+	CacheRegisterRelcacheCallback(at_invalidation, (Datum) 0);
+	life.has_callbacks = true;
+}
+
+/*
+ * The row of the current life: its site, or 0 if there is none, and its signs.
+ */
+static Site
+read_site(Snapshot snapshot, char **known_signs)
+{
+	Relation	rel = sync_meta_open(META_SITE, AccessShareLock);
+	SyncScan   *scan = sync_meta_scan(rel, snapshot, 0, NULL);
+	HeapTuple	tuple;
+	Site		site = 0;
+
+	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
+	{
+		Datum		values[SITE_COLUMNS];
+		bool		nulls[SITE_COLUMNS];
+
+		heap_deform_tuple(tuple, RelationGetDescr(rel), values, nulls);
+		if (!DatumGetBool(values[SITE_CURRENT]))
+			continue;
+		site = (Site) DatumGetInt64(values[SITE_SITE]);
+		*known_signs = TextDatumGetCString(values[SITE_SIGNS]);
+	}
+	sync_meta_end(scan);
+	table_close(rel, AccessShareLock);
+	return site;
+}
+
+/*
+ * What the life that ends here is known to have done: everything up to its last
+ * dot in the log, but what may have been open when the database was copied, whose end
+ * only the original knows.  Nothing if there is no log: the database was restored
+ * from a dump.
+ */
+static Version *
+claims_of(Site site)
+{
+	Relation	rel = sync_meta_open(META_LOG, AccessShareLock);
+	Datum		key = Int64GetDatum((int64) site);
+	SyncScan   *scan = sync_meta_scan(rel, NULL, 1, &key);
+	FullTransactionId next = ReadNextFullTransactionId();
+	TxnRange   *ranges;
+	int			count = 0;
+	int			room = 16;
+	uint64_t	last = 0;
+	uint64_t	from = 0;
+	HeapTuple	tuple;
+	Version    *claims;
+
+	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
+	{
+		bool		isnull;
+		uint64_t	txn = (uint64_t) DatumGetInt64(heap_getattr(tuple, 2, RelationGetDescr(rel), &isnull));
+
+		last = Max(last, txn + 1);
+	}
+	sync_meta_end(scan);
+	table_close(rel, AccessShareLock);
+
+	ranges = palloc(sizeof(TxnRange) * room);
+	last = Min(last, U64FromFullTransactionId(next));
+	for (uint64_t txn = last > OUTCOMES_ASKED ? last - OUTCOMES_ASKED : FirstNormalTransactionId; txn < last; txn++)
+	{
+		TransactionId xid = (TransactionId) txn;
+
+		if (!TransactionIdIsNormal(xid) || widen(xid, next) != txn ||
+			TransactionIdPrecedes(xid, vm_oldest_xid()) ||
+			TransactionIdDidCommit(xid) || TransactionIdDidAbort(xid))
+			continue;
+		if (count + 2 > room)
+			ranges = repalloc(ranges, sizeof(TxnRange) * (room *= 2));
+		ranges[count++] = (TxnRange)
+		{
+			from, txn
+		};
+		from = txn + 1;
+	}
+	ranges[count++] = (TxnRange)
+	{
+		from, last
+	};
+	claims = version_of_ranges(site, ranges, count);
+	return claims;
+}
+
+/* Transactions that are prepared: the life that ends may still get their dots. */
+static Datum
+prepared_txns(void)
+{
+	FullTransactionId next = ReadNextFullTransactionId();
+	Datum	   *txns = NULL;
+	int			count = 0;
+	MemoryContext context = CurrentMemoryContext;
+
+	SPI_connect();
+	if (SPI_execute("SELECT transaction FROM pg_catalog.pg_prepared_xacts"
+					" WHERE database = pg_catalog.current_database()", true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "cannot read pg_prepared_xacts");
+	txns = MemoryContextAlloc(context, sizeof(Datum) * (SPI_processed + 1));
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		bool		isnull;
+		TransactionId xid = DatumGetTransactionId(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull));
+
+		txns[count++] = Int64GetDatum((int64) widen(xid, next));
+	}
+	SPI_finish();
+	return PointerGetDatum(construct_array(txns, count, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+}
+
+/* Every table of a new life is read whole by who does not know its first dot. */
+static void
+raise_floors(Site site)
+{
+	Relation	rel = sync_meta_open(META_TABLE, RowExclusiveLock);
+	SyncScan   *scan = sync_meta_scan(rel, NULL, 0, NULL);
+	Datum		floor = sync_version_datum(version_of_dot(site, sync_writer_txn()));
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
+	{
+		Datum		values[SYNC_TABLE_COLUMNS];
+		bool		nulls[SYNC_TABLE_COLUMNS];
+
+		heap_deform_tuple(tuple, RelationGetDescr(rel), values, nulls);
+		values[SYNC_TABLE_FLOOR] = floor;
+		sync_meta_update(rel, tuple, values, nulls);
+		CacheInvalidateRelcacheByRelid(DatumGetObjectId(values[SYNC_TABLE_REL]));
+	}
+	sync_meta_end(scan);
+	table_close(rel, RowExclusiveLock);
+}
+
+/*
+ * Begin a new life, whatever the signs say.  Waits for those who write tracked tables.
+ *
+ * Locks: sync_site SHARE ROW EXCLUSIVE, to the end of the transaction.
+ */
+Site
+sync_renew_site(void)
+{
+	Relation	rel;
+	SyncScan   *scan;
+	HeapTuple	tuple;
+	Site		site = 0;
+	Site		old = 0;
+	Datum		values[SITE_COLUMNS];
+	bool		nulls[SITE_COLUMNS] = {false};
+
+	PreventCommandIfReadOnly("a new incarnation");
+	PreventCommandIfParallelMode("a new incarnation");
+	unlock_site();
+	rel = sync_meta_open(META_SITE, ShareRowExclusiveLock);
+	scan = sync_meta_scan(rel, NULL, 0, NULL);
+	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
+	{
+		heap_deform_tuple(tuple, RelationGetDescr(rel), values, nulls);
+		if (!DatumGetBool(values[SITE_CURRENT]))
+			continue;
+		old = (Site) DatumGetInt64(values[SITE_SITE]);
+		values[SITE_CURRENT] = BoolGetDatum(false);
+		values[SITE_PENDING] = prepared_txns();
+		sync_meta_update(rel, tuple, values, nulls);
+	}
+	sync_meta_end(scan);
+	while (site == 0)
+	{
+		if (!pg_strong_random(&site, sizeof(site)))
+			ereport(ERROR,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg("could not generate a random number")));
+	}
+	values[SITE_SITE] = Int64GetDatum((int64) site);
+	values[SITE_CURRENT] = BoolGetDatum(true);
+	values[SITE_SIGNS] = CStringGetTextDatum(signs());
+	values[SITE_PENDING] = PointerGetDatum(construct_empty_array(INT8OID));
+	values[SITE_SINCE] = TimestampTzGetDatum(GetCurrentTimestamp());
+	memset(nulls, 0, sizeof(nulls));
+	sync_meta_insert(rel, values, nulls);
+	CacheInvalidateRelcache(rel);
+	table_close(rel, NoLock);
+	CommandCounterIncrement();
+	if (old != 0)
+	{
+		sync_version_add(claims_of(old));
+		raise_floors(site);
+		CommandCounterIncrement();
+	}
+	life.site = site;
+	life.timeline = GetWALInsertionTimeLine();
+	life.table = sync_meta_oid(META_SITE);
+	return site;
+}
+
+/*
+ * The site that this transaction's dots are of.  A database that is seen to be a copy
+ * begins a new life.
+ *
+ * Locks: sync_site ROW EXCLUSIVE for the session, until the transaction ends or is
+ * prepared, so that a new life waits for the writers of the old one.
+ */
+Site
+sync_writer_site(void)
+{
+	char	   *known_signs = NULL;
+
+	if (life.is_locked && life.site != 0)
+		return life.site;
+	prepare_callbacks();
+	if (!life.is_locked)
+	{
+		LockRelId	id = {sync_meta_oid(META_SITE), MyDatabaseId};
+
+		life.table = id.relId;
+		LockRelationIdForSession(&id, RowExclusiveLock);
+		life.is_locked = true;
+		AcceptInvalidationMessages();
+	}
+	if (life.site != 0 && life.timeline == GetWALInsertionTimeLine())
+		return life.site;
+	life.site = read_site(NULL, &known_signs);
+	life.timeline = GetWALInsertionTimeLine();
+	if (life.site == 0 || strcmp(known_signs, signs()) != 0)
+	{
+		/* Another may have renewed it while this one waited for the lock. */
+		unlock_site();
+		LockRelationOid(life.table, ShareRowExclusiveLock);
+		life.site = read_site(NULL, &known_signs);
+		if (life.site == 0 || strcmp(known_signs, signs()) != 0)
+			sync_renew_site();
+	}
+	return life.site;
+}
+
+/*
+ * The site of this database for who reads.  On a standby it is the primary's.
+ *
+ * Errors: 55000 for a copy that has not begun its own life, in a transaction that may
+ * not write.
+ */
+Site
+sync_reader_site(void)
+{
+	char	   *known_signs = NULL;
+	Site		site = read_site(NULL, &known_signs);
+
+	if (RecoveryInProgress())
+	{
+		if (site != 0)
+			return site;
+	}
+	else if (site != 0 && strcmp(known_signs, signs()) == 0)
+		return site;
+	if (XactReadOnly || IsInParallelMode())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("this database has not begun a life of its own"),
+				 errdetail("It is new, or a copy."),
+				 errhint("Write to a tracked table, or SELECT vecmark.new_incarnation(), first.")));
+	return sync_writer_site();
+}
+
+static int
+compare_txns(const void *a, const void *b)
+{
+	uint64_t	x = *(const uint64_t *) a;
+	uint64_t	y = *(const uint64_t *) b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* A snapshot as a version: of "site", what it does not show as in progress. */
+Version    *
+sync_own_version(Site site, Snapshot snapshot)
+{
+	FullTransactionId next = ReadNextFullTransactionId();
+	uint64_t	xmax = widen(snapshot->xmax, next);
+	int			open = snapshot->xcnt + (snapshot->takenDuringRecovery ? snapshot->subxcnt : 0);
+	TxnRange   *ranges = palloc(sizeof(TxnRange) * (open + 2));
+	uint64_t   *holes = palloc(sizeof(uint64_t) * (open + 1));
+	FullTransactionId own = GetTopFullTransactionIdIfAny();
+	int			count = 0;
+	uint64_t	from = 0;
+	Version    *version;
+
+	for (uint32 i = 0; i < snapshot->xcnt; i++)
+		holes[count++] = widen(snapshot->xip[i], next);
+	for (int32 i = 0; snapshot->takenDuringRecovery && i < snapshot->subxcnt; i++)
+		holes[count++] = widen(snapshot->subxip[i], next);
+	if (FullTransactionIdIsValid(own))
+		holes[count++] = U64FromFullTransactionId(own);
+
+	/*
+	 * Ranges between holes: sort, as snapshots do not say in which order they
+	 * are.
+	 */
+	qsort(holes, count, sizeof(uint64_t), compare_txns);
+	for (int i = 0; i < count; i++)
+	{
+		ranges[i] = (TxnRange)
+		{
+			Min(from, xmax), Min(holes[i], xmax)
+		};
+		from = Max(from, holes[i] + 1);
+	}
+	ranges[count] = (TxnRange)
+	{
+		Min(from, xmax), xmax
+	};
+	version = version_of_ranges(site, ranges, count + 1);
+	pfree(ranges);
+	pfree(holes);
+	return version;
+}
+
+/* Dots that came from elsewhere, and those of earlier lives. */
+Version    *
+sync_foreign_version(Snapshot snapshot)
+{
+	Relation	rel = sync_meta_open(META_VERSION, AccessShareLock);
+	SyncScan   *scan = sync_meta_scan(rel, snapshot, 0, NULL);
+	Version    *version = palloc0(sizeof(Version));
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
+	{
+		bool		isnull;
+		Datum		dots = heap_getattr(tuple, 2, RelationGetDescr(rel), &isnull);
+
+		version = version_union(version, sync_version_from_datum(dots));
+	}
+	sync_meta_end(scan);
+	table_close(rel, AccessShareLock);
+	return version;
+}
+
+/* Dots of earlier lives whose transactions were prepared then and are committed now. */
+static Version *
+add_pending(Version *version, Snapshot snapshot)
+{
+	Relation	rel = sync_meta_open(META_SITE, AccessShareLock);
+	Relation	log = sync_meta_open(META_LOG, AccessShareLock);
+	SyncScan   *scan = sync_meta_scan(rel, snapshot, 0, NULL);
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
+	{
+		Datum		values[SITE_COLUMNS];
+		bool		nulls[SITE_COLUMNS];
+		Datum	   *txns;
+		int			count;
+
+		heap_deform_tuple(tuple, RelationGetDescr(rel), values, nulls);
+		deconstruct_array(DatumGetArrayTypeP(values[SITE_PENDING]), INT8OID, sizeof(int64),
+						  FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, &txns, NULL, &count);
+		for (int i = 0; i < count; i++)
+		{
+			Datum		key[2] = {values[SITE_SITE], txns[i]};
+			SyncScan   *found = sync_meta_scan(log, snapshot, 2, key);
+
+			if (HeapTupleIsValid(sync_meta_next(found)))
+				version = version_union(version, version_of_dot((Site) DatumGetInt64(key[0]),
+																(uint64_t) DatumGetInt64(key[1])));
+			sync_meta_end(found);
+		}
+	}
+	sync_meta_end(scan);
+	table_close(log, AccessShareLock);
+	table_close(rel, AccessShareLock);
+	return version;
+}
+
+/* What this database holds, as a snapshot shows it. */
+Version    *
+sync_version(Snapshot snapshot)
+{
+	Version    *version = version_union(sync_foreign_version(snapshot),
+										sync_own_version(sync_reader_site(), snapshot));
+
+	return add_pending(version, snapshot);
+}
+
+/*
+ * Record dots that the state now holds.
+ *
+ * Locks: the caller has sync_version in SHARE ROW EXCLUSIVE, or begins a life.
+ */
+void
+sync_version_add(const Version *version)
+{
+	Relation	rel = sync_meta_open(META_VERSION, RowExclusiveLock);
+
+	for (int i = 0; i < version->count; i++)
+	{
+		Version		one = {1, &version->sites[i]};
+		Datum		values[2] = {Int64GetDatum((int64) one.sites[0].site)};
+		bool		nulls[2] = {false, false};
+		SyncScan   *scan = sync_meta_scan(rel, NULL, 1, values);
+		HeapTuple	old = sync_meta_next(scan);
+
+		if (HeapTupleIsValid(old))
+		{
+			bool		isnull;
+			Version    *known = sync_version_from_datum(heap_getattr(old, 2, RelationGetDescr(rel), &isnull));
+
+			if (!version_dominates(known, &one))
+			{
+				values[1] = sync_version_datum(version_union(known, &one));
+				sync_meta_update(rel, old, values, nulls);
+			}
+		}
+		else
+		{
+			values[1] = sync_version_datum(&one);
+			sync_meta_insert(rel, values, nulls);
+		}
+		sync_meta_end(scan);
+	}
+	table_close(rel, RowExclusiveLock);
+	CommandCounterIncrement();
+}
+
+/*
+ * Make sure that what was told or seen survives a crash: commits that are visible but
+ * not flushed, and numbers that were given out.  On a standby it does.
+ */
+void
+sync_flush_wal(void)
+{
+	if (!RecoveryInProgress())
+		XLogFlush(GetXLogInsertRecPtr());
+}
+
+/* SQL: vecmark.site(): the number of this database's current life, in hexadecimal. */
+Datum
+vecmark_site(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TEXT_P(cstring_to_text(psprintf("%016" INT64_MODIFIER "x", (uint64) sync_reader_site())));
+}
+
+/* SQL: vecmark.version(): what this database holds, without the own transaction. */
+Datum
+vecmark_version(PG_FUNCTION_ARGS)
+{
+	Datum		result;
+
+	sync_reader_site();
+	result = sync_version_datum(sync_version(sync_push_outside_snapshot()));
+	PopActiveSnapshot();
+	sync_flush_wal();
+	PG_RETURN_DATUM(result);
+}
+
+/* SQL: vecmark.new_incarnation(): begins a new life, returns its site. */
+Datum
+vecmark_new_incarnation(PG_FUNCTION_ARGS)
+{
+	prepare_callbacks();
+	sync_renew_site();
+	return vecmark_site(fcinfo);
+}

@@ -1,0 +1,182 @@
+/*
+ * sync_track.c: tables put on record and taken off.
+ *
+ * Which tables may be tracked is for the SQL of vecmark.track() to decide.
+ */
+#include "postgres.h"
+#include "compat.h"
+
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/pg_class.h"
+#include "miscadmin.h"
+#include "sync/sync.h"
+#include "utils/acl.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/timestamp.h"
+
+VM_FUNCTION_INFO(vecmark_birth);
+VM_FUNCTION_INFO(vecmark_is_key_type);
+VM_FUNCTION_INFO(vecmark_register_table);
+VM_FUNCTION_INFO(vecmark_unregister_table);
+
+/* SQL: vecmark.birth() -> rowclock: of rows that are there when a table is tracked. */
+Datum
+vecmark_birth(PG_FUNCTION_ARGS)
+{
+	RowState	clock = {0};
+
+	clock.life = 1;
+	clock.base = sync_stamp(NULL);
+	PG_RETURN_DATUM(sync_clock_datum(&clock));
+}
+
+/* SQL: vecmark.is_key_type(oid): whether the key of a tracked table may have this type. */
+Datum
+vecmark_is_key_type(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(sync_key_type(PG_GETARG_OID(0)));
+}
+
+static void
+check_owner(Oid relid)
+{
+	if (!vm_owns_table(relid, GetUserId()))
+		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, get_rel_name(relid));
+}
+
+static void
+delete_rows(SyncMeta meta, Datum key)
+{
+	Relation	rel = sync_meta_open(meta, RowExclusiveLock);
+	SyncScan   *scan = sync_meta_scan(rel, NULL, 1, &key);
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
+		sync_meta_delete(rel, tuple);
+	sync_meta_end(scan);
+	table_close(rel, RowExclusiveLock);
+	CommandCounterIncrement();
+}
+
+/*
+ * SQL: vecmark.register_table(rel regclass, name text, notify boolean, columns name[],
+ * kinds "char"[]).
+ *
+ * Errors: 42501 for who does not own the table, 23505 if the name is taken.
+ */
+Datum
+vecmark_register_table(PG_FUNCTION_ARGS)
+{
+	Oid			relid = PG_GETARG_OID(0);
+	Datum		table_values[SYNC_TABLE_COLUMNS];
+	Datum		values[6];
+	bool		nulls[6] = {false};
+	Datum	   *names;
+	Datum	   *kinds;
+	int			count;
+	int			kind_count;
+	Relation	rel;
+
+	check_owner(relid);
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(3), NAMEOID, NAMEDATALEN, false, TYPALIGN_CHAR, &names, NULL, &count);
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(4), CHAROID, 1, true, TYPALIGN_CHAR, &kinds, NULL, &kind_count);
+	if (count != kind_count)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("columns and their kinds differ in number")));
+	table_values[SYNC_TABLE_REL] = ObjectIdGetDatum(relid);
+	table_values[SYNC_TABLE_NAME] = PG_GETARG_DATUM(1);
+	table_values[SYNC_TABLE_FLOOR] = sync_version_datum(version_of_dot(sync_writer_site(), sync_writer_txn()));
+	table_values[SYNC_TABLE_NOTIFY] = PG_GETARG_DATUM(2);
+	rel = sync_meta_open(META_TABLE, RowExclusiveLock);
+	sync_meta_insert(rel, table_values, nulls);
+	table_close(rel, RowExclusiveLock);
+	rel = sync_meta_open(META_COLUMN, RowExclusiveLock);
+	for (int i = 0; i < count; i++)
+	{
+		char	   *name = NameStr(*DatumGetName(names[i]));
+
+		values[0] = ObjectIdGetDatum(relid);
+		values[1] = Int16GetDatum(get_attnum(relid, name));
+		values[2] = names[i];
+		values[3] = CStringGetTextDatum(name);
+		values[4] = kinds[i];
+		values[5] = ObjectIdGetDatum(relid);
+		sync_meta_insert(rel, values, nulls);
+	}
+	table_close(rel, RowExclusiveLock);
+	CommandCounterIncrement();
+	CacheInvalidateRelcacheByRelid(relid);
+	PG_RETURN_VOID();
+}
+
+/* SQL: vecmark.unregister_table(rel regclass).  Errors: 42501 for who does not own it. */
+Datum
+vecmark_unregister_table(PG_FUNCTION_ARGS)
+{
+	Oid			relid = PG_GETARG_OID(0);
+
+	if (get_rel_name(relid) != NULL)
+		check_owner(relid);
+	delete_rows(META_TABLE, ObjectIdGetDatum(relid));
+	delete_rows(META_COLUMN, ObjectIdGetDatum(relid));
+	delete_rows(META_TOMBSTONE, ObjectIdGetDatum(relid));
+	if (get_rel_name(relid) != NULL)
+		CacheInvalidateRelcacheByRelid(relid);
+	PG_RETURN_VOID();
+}
+
+/* Whether a published column was on record and is no longer in the table. */
+bool
+sync_column_was_dropped(const SyncTable *table, const char *name)
+{
+	Relation	rel = sync_meta_open(META_COLUMN, AccessShareLock);
+	Datum		key = ObjectIdGetDatum(table->root);
+	SyncScan   *scan = sync_meta_scan(rel, NULL, 1, &key);
+	bool		found = false;
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
+	{
+		bool		isnull;
+		Datum		published = heap_getattr(tuple, 4, RelationGetDescr(rel), &isnull);
+
+		found |= strcmp(TextDatumGetCString(published), name) == 0;
+	}
+	sync_meta_end(scan);
+	table_close(rel, AccessShareLock);
+	return found;
+}
+
+/*
+ * Record a value that lost against another that was written without knowing of it.
+ * "value" is what is here; it is one of the two.
+ */
+void
+sync_note_conflict(const char *name, Image key, const SyncColumn *column, const Register *theirs,
+				   const Register *ours, Datum value, bool isnull)
+{
+	Relation	rel = sync_meta_open(META_CONFLICT, RowExclusiveLock);
+	bool		lost = stamp_compare(&theirs->stamp, &ours->stamp) > 0;
+	Image		image = lost ? sync_image(column, value, isnull) : theirs->value;
+	Datum		values[8] = {0};
+	bool		nulls[8] = {false};
+
+	values[0] = TimestampTzGetDatum(GetCurrentTimestamp());
+	values[1] = CStringGetTextDatum(name);
+	values[2] = sync_bytea(key);
+	values[3] = CStringGetTextDatum(column->name);
+	values[4] = Int64GetDatum((int64) (lost ? theirs : ours)->stamp.site);
+	values[5] = Int64GetDatum((int64) (lost ? ours : theirs)->stamp.site);
+	nulls[6] = image.data == NULL;
+	if (!nulls[6])
+		values[6] = sync_bytea(image);
+	values[7] = BoolGetDatum(column->binary);
+	sync_meta_insert(rel, values, nulls);
+	table_close(rel, RowExclusiveLock);
+}
