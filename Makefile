@@ -20,6 +20,8 @@ OBJS = \
 	src/hnsw/hnsw_build.o \
 	src/hnsw/hnsw_build_parallel.o \
 	src/hnsw/hnsw_check.o \
+	src/hnsw/hnsw_check_directory.o \
+	src/hnsw/hnsw_check_node.o \
 	src/hnsw/hnsw_code.o \
 	src/hnsw/hnsw_cost.o \
 	src/hnsw/hnsw_directory.o \

@@ -1,0 +1,87 @@
+/*
+ * hnsw_check.h: what the parts of vecmark.hnsw_check share.
+ */
+#ifndef HNSW_CHECK_H
+#define HNSW_CHECK_H
+
+#include "hnsw/hnsw.h"
+
+#include "utils/tuplesort.h"
+
+/* Rows returned at most. */
+#define HNSW_CHECK_MAX_PROBLEMS 1000
+
+/* A row of the result. */
+typedef struct HnswProblem
+{
+	int			invariant;
+	BlockNumber block;
+	uint32		node;			/* or HNSW_NO_NODE */
+	char	   *text;
+} HnswProblem;
+
+/* A directory page and its chain, as they were at one moment. */
+typedef struct HnswDirectoryCopy
+{
+	HnswDirectory *head;		/* NULL if the page is not there */
+	uint16		lower;
+	HnswExtraTid *further;		/* of page and chain */
+	int			further_count;
+	int			further_room;
+	uint32	   *chain;			/* slots of the chain */
+	int			chain_count;
+	int			chain_room;
+	const char *fault;			/* why the chain could not be followed, or
+								 * NULL */
+	PGAlignedBlock page;
+} HnswDirectoryCopy;
+
+/* A check that is under way. */
+typedef struct HnswCheck
+{
+	HnswIndex	index;			/* rel, meta and geometry; the rest is unused */
+	BufferAccessStrategy strategy;
+	BlockNumber blocks;			/* when the check began */
+	uint8	   *unreadable;		/* a bit for each of those */
+	uint32		limit;			/* node numbers in the directory then */
+	uint8	   *states;			/* HNSW_ENTRY_..., by node number */
+	uint8	   *chained;		/* a bit for each slot of the chain in hand */
+
+	HnswProblem problems[HNSW_CHECK_MAX_PROBLEMS];
+	int			problem_count;
+	int			confirmed;		/* of these, the first so many */
+
+	HnswDirectoryCopy directory;
+	char	   *image;			/* a slot */
+	char	   *other;			/* one that it leads to */
+	HnswSlot   *made;			/* one whose first link is made for comparison */
+	float	   *own;			/* vectors of the two */
+	float	   *neighbour;
+	Tuplesortstate *tids;
+} HnswCheck;
+
+#define HNSW_CHECK_GEOMETRY(check) (&(check)->index.geometry)
+
+/*
+ * hnsw_check.c: a thing is looked at between look_again and is_in_doubt, for as
+ * long as that is true; problems noted in the last round are the result.
+ */
+extern void hnsw_check_note(HnswCheck *check, int invariant, BlockNumber block, uint32 node,
+							const char *format,...) pg_attribute_printf(5, 6);
+extern void hnsw_check_look_again(HnswCheck *check);
+extern bool hnsw_check_is_in_doubt(HnswCheck *check, int attempt);
+extern bool hnsw_check_open_page(HnswCheck *check, BlockNumber block, Buffer * buffer);
+extern bool hnsw_check_is_kind(Page page, uint16 kind);
+extern bool hnsw_check_read_meta(HnswCheck *check, HnswMeta *meta);
+
+/* hnsw_check_directory.c */
+extern uint32 hnsw_check_slot_limit(HnswCheck *check);
+extern HnswEntry hnsw_check_read_entry(HnswCheck *check, uint32 node);
+extern void hnsw_check_directory(HnswCheck *check, uint32 group);
+extern void hnsw_check_tids(HnswCheck *check);
+
+/* hnsw_check_node.c */
+extern void hnsw_check_node(HnswCheck *check, uint32 node);
+extern void hnsw_check_entry(HnswCheck *check);
+
+#endif							/* HNSW_CHECK_H */

@@ -1,0 +1,512 @@
+/*
+ * hnsw_check_node.c: the invariants of nodes, and of what the metapage leads to.
+ */
+#include "postgres.h"
+#include "compat.h"
+
+#include <float.h>
+#include <math.h>
+
+#include "hnsw/hnsw_check.h"
+#include "hnsw/hnsw_sparse.h"
+#include "storage/bufmgr.h"
+
+/* Codes of so many dimensions, and links so many, can be told from chance. */
+#define MIN_CODE_DIM 32
+#define MIN_CODES 8
+
+/*
+ * Copy a whole slot.  Returns NULL if there is none: its pages are missing,
+ * zero, of another kind or cannot be read.  Nothing in it has been checked.
+ */
+static HnswSlot *
+copy_slot(HnswCheck *check, uint32 node, char *image)
+{
+	const HnswGeometry *g = HNSW_CHECK_GEOMETRY(check);
+	BlockNumber block = hnsw_slot_block(g, node);
+	Buffer		first;
+	bool		good;
+
+	if (!hnsw_check_open_page(check, block, &first))
+		return NULL;
+	good = hnsw_check_is_kind(BufferGetPage(first), HNSW_PAGE_SLOTS);
+	if (good && g->pages_per_slot == 1)
+		memcpy(image, (char *) BufferGetPage(first) + hnsw_slot_offset(g, node), g->slot_size);
+	else if (good)
+		memcpy(image, (char *) BufferGetPage(first) + HNSW_PAGE_HEADER, HNSW_PAGE_ROOM);
+	for (uint32 i = 1; good && i < g->pages_per_slot && ((HnswSlot *) image)->kind != HNSW_SLOT_TIDS; i++)
+	{
+		Buffer		buffer;
+
+		if (!hnsw_check_open_page(check, block + i, &buffer))
+		{
+			good = false;
+			break;
+		}
+		good = hnsw_check_is_kind(BufferGetPage(buffer), HNSW_PAGE_SLOTS);
+		memcpy(image + (Size) i * HNSW_PAGE_ROOM, (char *) BufferGetPage(buffer) + HNSW_PAGE_HEADER, HNSW_PAGE_ROOM);
+		UnlockReleaseBuffer(buffer);
+	}
+	UnlockReleaseBuffer(first);
+	return good ? (HnswSlot *) image : NULL;
+}
+
+/* Whether a slot is that of a node, as far as its head shows. */
+static bool
+is_node(HnswCheck *check, const HnswSlot *slot, uint32 node)
+{
+	return slot != NULL && slot->kind == HNSW_SLOT_NODE && slot->node == node && slot->level <= HNSW_MAX_LEVEL;
+}
+
+/* Whether a state is that of a node on a level. */
+static bool
+is_state_of_level(uint16 state, int level)
+{
+	if (level > 0)
+		return state == HNSW_ENTRY_UPPER;
+	return state == HNSW_ENTRY_LIVE || state == HNSW_ENTRY_DEAD;
+}
+
+/* Invariant 5, for a sparse vector, which is in check->own. */
+static void
+check_sparse(HnswCheck *check, const HnswSlot *slot, BlockNumber block)
+{
+	const HnswSparse *sparse = (const HnswSparse *) check->own;
+	double		norm = 0;
+
+	if (slot->scale != 1 || slot->error != sparse->error || !(slot->error >= 0) || !isfinite(slot->error))
+		hnsw_check_note(check, 5, block, slot->node, "scale is %g and error %g, not 1 and %g", slot->scale, slot->error, sparse->error);
+	if (sparse->count < 0 || sparse->count > HNSW_SPARSE_KEPT)
+		hnsw_check_note(check, 5, block, slot->node, "vector has %d elements", sparse->count);
+	for (int i = 0; i < HNSW_SPARSE_KEPT; i++)
+	{
+		bool		none = i >= sparse->count;
+
+		norm += (double) sparse->values[i] * sparse->values[i];
+		if (none ? sparse->values[i] != 0 || sparse->indices[i] != 0 : i > 0 && sparse->indices[i - 1] >= sparse->indices[i])
+			hnsw_check_note(check, 5, block, slot->node, "element %d of the vector is out of place", i);
+	}
+	if (!(fabs(slot->norm - norm) <= 1e-3 * norm + FLT_MIN))
+		hnsw_check_note(check, 5, block, slot->node, "norm is %g, that of the vector %g", slot->norm, norm);
+}
+
+/* Invariant 5: what a slot says of its vector; its floats are in check->own. */
+static void
+check_vector(HnswCheck *check, const HnswSlot *slot, BlockNumber block)
+{
+	const HnswGeometry *g = HNSW_CHECK_GEOMETRY(check);
+	int			dim = g->shape.dim;
+	double		norm = 0;
+	double		error;
+
+	if (g->shape.storage == HNSW_SPARSE)
+	{
+		check_sparse(check, slot, block);
+		return;
+	}
+	for (int i = 0; i < dim && !hnsw_is_bits(g->shape.metric); i++)
+		norm += (double) check->own[i] * check->own[i];
+	if (g->shape.metric == HNSW_POINCARE)
+	{
+		if (!(norm < 1))
+			hnsw_check_note(check, 5, block, slot->node, "vector of squared length %g is not in the ball", norm);
+		norm = 1 - norm;
+	}
+	if (g->shape.storage == HNSW_FLOAT32)
+	{
+		if (slot->scale != 1 || slot->error != 0)
+			hnsw_check_note(check, 5, block, slot->node, "scale is %g and error %g, not 1 and 0", slot->scale, slot->error);
+	}
+	else
+	{
+		/* Each number is off by half a step at most. */
+		error = slot->scale / 2.0 * (g->shape.metric == HNSW_L1 ? dim : sqrt(dim)) * 1.001 + FLT_MIN;
+		if (!(slot->scale >= 0) || !isfinite(slot->scale))
+			hnsw_check_note(check, 5, block, slot->node, "scale is %g", slot->scale);
+		else if (!(slot->error >= 0) || (slot->error > error && slot->scale > 0))
+			hnsw_check_note(check, 5, block, slot->node, "error is %g, and can be %g at most", slot->error, error);
+	}
+	if (!isfinite(norm))
+		hnsw_check_note(check, 5, block, slot->node, "vector holds a number that is not finite");
+	else if (norm > FLT_MAX ? !(slot->norm > FLT_MAX / 2) : !(fabs(slot->norm - norm) <= 1e-3 * norm + FLT_MIN))
+		hnsw_check_note(check, 5, block, slot->node, "norm is %g, that of the vector %g", slot->norm, norm);
+}
+
+/* Invariant 5: the numbers of the links. */
+static void
+check_numbers(HnswCheck *check, const HnswSlot *slot, BlockNumber block)
+{
+	const uint32 *links = hnsw_slot_links(HNSW_CHECK_GEOMETRY(check), slot);
+	uint32		limit = hnsw_check_slot_limit(check);
+
+	for (int i = 0; i < slot->count; i++)
+	{
+		uint32		node = HNSW_LINK_NODE(links[i]);
+
+		if (node >= limit)
+			hnsw_check_note(check, 5, block, slot->node, "link %d leads to %u, beyond the end", i, node);
+		if (node == slot->node)
+			hnsw_check_note(check, 5, block, slot->node, "link %d leads to the node itself", i);
+		for (int j = 0; j < i; j++)
+		{
+			if (HNSW_LINK_NODE(links[j]) == node)
+				hnsw_check_note(check, 5, block, slot->node, "links %d and %d both lead to %u", j, i, node);
+		}
+	}
+}
+
+typedef enum Fit
+{
+	FIT_GOOD,
+	FIT_STALE,					/* the code of some other vector */
+	FIT_WRONG					/* this vector's code, with wrong factors */
+} Fit;
+
+/* Whether a link, but for its number, is what hnsw_slot_set_link makes of the two. */
+static bool
+is_made_so(HnswCheck *check, const HnswSlot *slot, int link)
+{
+	const HnswGeometry *g = HNSW_CHECK_GEOMETRY(check);
+
+	hnsw_slot_set_link(g, check->made, 0, 0, check->own, check->neighbour);
+	return memcmp(hnsw_slot_code(g, slot, link), hnsw_slot_code(g, check->made, 0), g->code_bytes) == 0 &&
+		(hnsw_is_bits(g->shape.metric) ||
+		 memcmp(hnsw_slot_factors(g, slot) + link, hnsw_slot_factors(g, check->made), sizeof(HnswFactors)) == 0);
+}
+
+/*
+ * Whether the code of a link is that of the neighbour whose vector is in
+ * check->neighbour; the node's own is in check->own.
+ *
+ * The factors say how long the residual r was, and how far it goes along the code
+ * x.  Build codes a neighbour as it is rounded to int8, so that r may be off by as
+ * much.  With x all at right angles to r the code is of another vector: the slot
+ * was freed and taken again.
+ */
+static Fit
+fit_code(HnswCheck *check, const HnswSlot *slot, int link)
+{
+	const HnswGeometry *g = HNSW_CHECK_GEOMETRY(check);
+	int			dim = g->shape.dim;
+	int			bits = g->shape.bits;
+	const HnswFactors *factors = hnsw_slot_factors(g, slot) + link;
+	const uint8 *code = hnsw_slot_code(g, slot, link);
+	double		r2 = 0;
+	double		r1 = 0;
+	double		x2 = 0;
+	double		xr = 0;
+	double		xc = 0;
+	double		absolute_xc = 0;
+	double		c2 = 0;
+	double		rc = 0;
+	double		largest = 0;
+	double		length;
+	double		off;
+	double		slack;
+	double		k;
+	bool		good;
+
+	/* Those are made of vectors that nothing has been lost of, at build too. */
+	if (hnsw_is_bits(g->shape.metric) || g->shape.storage == HNSW_SPARSE)
+		return is_made_so(check, slot, link) ? FIT_GOOD : FIT_STALE;
+	for (int i = 0; i < dim; i++)
+	{
+		double		c = check->own[i];
+		double		r = check->neighbour[i] - c;
+		int			level = 0;
+		double		x;
+
+		for (int plane = 0; plane < bits; plane++)
+			level |= (code[plane * g->plane_bytes + i / 8] >> i % 8 & 1) << plane;
+		x = 2 * level + 1 - (1 << bits);
+		r2 += r * r;
+		r1 += fabs(r);
+		x2 += x * x;
+		xr += x * r;
+		xc += x * c;
+		absolute_xc += fabs(x * c);
+		c2 += c * c;
+		rc += r * c;
+		largest = fmax(largest, fabs(check->neighbour[i]));
+	}
+	length = sqrt(r2);
+	off = 1.01 * largest / 127 / 2 * sqrt(dim);
+	slack = 1e-4 * (fabs(factors->multiply) * absolute_xc + fabs(factors->add) + r2 + FLT_MIN);
+
+	/*
+	 * Floats of the page that overflow, or would in the sums it was made
+	 * with.
+	 */
+	if (!isfinite(slack) || r2 > FLT_MAX / 4 || c2 > FLT_MAX / 4)
+		return FIT_GOOD;
+	switch (g->shape.metric)
+	{
+		case HNSW_L1:
+			k = r2 / fmax(xr, FLT_MIN);
+			good = factors->add == 0 && fabs(factors->multiply * (double) dim - r1) <= off * sqrt(dim) + 1e-3 * r1;
+			break;
+		case HNSW_IP:
+			k = -factors->multiply;
+			good = fabs(factors->add + factors->multiply * xc + rc) <= sqrt(c2) * off + slack;
+			break;
+		default:
+			k = -factors->multiply / 2.0;
+			good = fabs(factors->add + factors->multiply * xc - r2) <= 2 * length * off + off * off + slack;
+			break;
+	}
+
+	if (g->shape.metric == HNSW_POINCARE)
+	{
+		double		scale = hnsw_slot_scales(g, slot)[link];
+		double		neighbour2 = 0;
+
+		for (int i = 0; i < dim; i++)
+			neighbour2 += (double) check->neighbour[i] * check->neighbour[i];
+		good = good && fabs(scale * (1 - neighbour2) - 1) <= 1e-6;
+	}
+
+	/*
+	 * Is k x as long along r as r?  Where rounding is all there is, who
+	 * knows.
+	 */
+	if (length < 4 * off)
+		return good ? FIT_GOOD : FIT_STALE;
+	if (xr < 0.5 * sqrt(x2) * length)
+		return FIT_STALE;
+	good = good && fabs(k * xr - r2) <= 2 * length * off + off * off + r2 / xr * sqrt(x2) * off + 1e-3 * r2;
+	if (good)
+		return FIT_GOOD;
+	return dim < MIN_CODE_DIM ? FIT_STALE : FIT_WRONG;
+}
+
+/* Invariants 6 and 7, of one node. */
+static void
+check_neighbours(HnswCheck *check, const HnswSlot *slot, BlockNumber block, bool again)
+{
+	const HnswGeometry *g = HNSW_CHECK_GEOMETRY(check);
+	const uint32 *links = hnsw_slot_links(g, slot);
+	int			good = 0;
+	int			stale = 0;
+
+	for (int i = 0; i < slot->count; i++)
+	{
+		uint32		node = HNSW_LINK_NODE(links[i]);
+		uint16		state;
+		const HnswSlot *other;
+
+		if (again || node >= check->limit)
+		{
+			HnswEntry	entry = hnsw_check_read_entry(check, node);
+
+			state = HNSW_ENTRY_STATE(&entry);
+		}
+		else
+			state = check->states[node];
+		if (state == HNSW_ENTRY_FREE || state == HNSW_ENTRY_TIDS)
+			continue;
+		other = copy_slot(check, node, check->other);
+		if (!is_node(check, other, node))
+			continue;
+		hnsw_slot_load(g, other, check->neighbour);
+		switch (fit_code(check, slot, i))
+		{
+			case FIT_GOOD:
+				good++;
+				if (other->level != slot->level && g->shape.dim >= MIN_CODE_DIM)
+					hnsw_check_note(check, 6, block, slot->node, "link %d of level %d leads to node %u of level %d",
+									i, slot->level, node, other->level);
+				break;
+			case FIT_STALE:
+				stale++;
+				break;
+			case FIT_WRONG:
+				if (other->level == slot->level)
+					hnsw_check_note(check, 7, block, slot->node, "factors of link %d are not those of its code of node %u", i, node);
+				break;
+		}
+	}
+	if (good == 0 && stale >= MIN_CODES)
+		hnsw_check_note(check, 7, block, slot->node, "none of %d codes is that of a neighbour", stale);
+}
+
+/* Invariant 9. */
+static void
+check_down(HnswCheck *check, const HnswSlot *slot, const HnswEntry *entry, BlockNumber block)
+{
+	const HnswGeometry *g = HNSW_CHECK_GEOMETRY(check);
+	HnswEntry	below;
+	const HnswSlot *other;
+
+	if (ItemPointerGetBlockNumberNoCheck(&entry->tid) != slot->down || ItemPointerGetOffsetNumberNoCheck(&entry->tid) != 1)
+		hnsw_check_note(check, 9, hnsw_directory_block(g, slot->node), slot->node,
+						"entry names (%u,%u) as the node below, the slot %u", ItemPointerGetBlockNumberNoCheck(&entry->tid),
+						ItemPointerGetOffsetNumberNoCheck(&entry->tid), slot->down);
+	if (slot->down >= hnsw_check_slot_limit(check))
+	{
+		hnsw_check_note(check, 9, block, slot->node, "node below is %u, beyond the end", slot->down);
+		return;
+	}
+	below = hnsw_check_read_entry(check, slot->down);
+	if (!is_state_of_level(HNSW_ENTRY_STATE(&below), slot->level - 1))
+	{
+		hnsw_check_note(check, 9, block, slot->node, "entry of the node below, %u, has state %u", slot->down, below.state);
+		return;
+	}
+	other = copy_slot(check, slot->down, check->other);
+	if (!is_node(check, other, slot->down))
+		return;
+	if (other->level != slot->level - 1)
+		hnsw_check_note(check, 9, block, slot->node, "node below, %u, is of level %d", slot->down, other->level);
+	else if (other->scale != slot->scale || other->error != slot->error || other->norm != slot->norm ||
+			 memcmp(hnsw_slot_vector(g, other), hnsw_slot_vector(g, slot), g->ids_offset - g->vector_offset) != 0)
+		hnsw_check_note(check, 9, block, slot->node, "node below, %u, has another vector", slot->down);
+}
+
+/* Invariant 11. */
+static void
+check_odd(HnswCheck *check, const HnswSlot *slot, uint16 state, BlockNumber block)
+{
+	if (state == HNSW_ENTRY_UPPER)
+		hnsw_check_note(check, 11, block, slot->node, "node of the vectors without direction is of an upper level");
+	if (slot->count != 0)
+		hnsw_check_note(check, 11, block, slot->node, "node of the vectors without direction has links");
+	for (int i = 0; i < HNSW_CHECK_GEOMETRY(check)->words; i++)
+	{
+		if (check->own[i] != 0)
+		{
+			hnsw_check_note(check, 11, block, slot->node, "node of the vectors without direction has one");
+			break;
+		}
+	}
+}
+
+/* Whether what is below an upper node, on the lowest level, has rows. */
+static bool
+has_live_base(HnswCheck *check, HnswEntry entry)
+{
+	for (int level = 0; level <= HNSW_MAX_LEVEL && HNSW_ENTRY_STATE(&entry) == HNSW_ENTRY_UPPER; level++)
+		entry = hnsw_check_read_entry(check, ItemPointerGetBlockNumberNoCheck(&entry.tid));
+	return HNSW_ENTRY_STATE(&entry) == HNSW_ENTRY_LIVE;
+}
+
+/* Invariants 3 and 5 to 9 and 11, of one node. */
+static void
+check_node_once(HnswCheck *check, uint32 node, bool again)
+{
+	const HnswGeometry *g = HNSW_CHECK_GEOMETRY(check);
+	BlockNumber block = hnsw_slot_block(g, node);
+	HnswEntry	entry = hnsw_check_read_entry(check, node);
+	uint16		state = HNSW_ENTRY_STATE(&entry);
+	HnswSlot   *slot;
+
+	if (state == HNSW_ENTRY_FREE || state > HNSW_ENTRY_TIDS)
+		return;
+	slot = copy_slot(check, node, check->image);
+	if (slot == NULL)
+	{
+		hnsw_check_note(check, 3, block, node, "entry has state %u, and there is no slot", entry.state);
+		return;
+	}
+	if (state == HNSW_ENTRY_TIDS)
+	{
+		if (slot->kind != HNSW_SLOT_TIDS || slot->node != node)
+			hnsw_check_note(check, 3, block, node, "slot is not one of TIDs: kind %u, number %u", slot->kind, slot->node);
+		return;
+	}
+	if (!is_node(check, slot, node) || !is_state_of_level(state, slot->level))
+	{
+		hnsw_check_note(check, 3, block, node, "slot is not that of an entry of state %u: kind %u, number %u, level %u",
+						entry.state, slot->kind, slot->node, slot->level);
+		return;
+	}
+	if (slot->count > g->shape.links)
+	{
+		hnsw_check_note(check, 5, block, node, "there are %u links, and room for %d", slot->count, g->shape.links);
+		slot->count = g->shape.links;
+	}
+	hnsw_slot_load(g, slot, check->own);
+	check_vector(check, slot, block);
+	check_numbers(check, slot, block);
+	if (slot->level > 0)
+		check_down(check, slot, &entry, block);
+	if (node == check->index.meta.odd)
+		check_odd(check, slot, state, block);
+	/* One that a crash left above the entry point leads nowhere, or is to go. */
+	if (slot->level > check->index.meta.entry_level && slot->count > 0 && has_live_base(check, entry))
+		hnsw_check_note(check, 8, block, node, "node is of level %u, the entry point of level %d",
+						slot->level, check->index.meta.entry_level);
+	check_neighbours(check, slot, block, again);
+}
+
+/* The same until it is beyond doubt. */
+void
+hnsw_check_node(HnswCheck *check, uint32 node)
+{
+	int			attempt = 0;
+
+	do
+	{
+		hnsw_check_look_again(check);
+		/* The entry point may have risen since. */
+		if (attempt > 0)
+			(void) hnsw_check_read_meta(check, &check->index.meta);
+		check_node_once(check, node, attempt > 0);
+	} while (hnsw_check_is_in_doubt(check, attempt++));
+}
+
+/* Invariants 8 and 11: what the metapage leads to. */
+void
+hnsw_check_entry(HnswCheck *check)
+{
+	HnswMeta   *meta = &check->index.meta;
+	int			attempt = 0;
+
+	do
+	{
+		HnswEntry	entry;
+		const HnswSlot *slot;
+
+		hnsw_check_look_again(check);
+		if (!hnsw_check_read_meta(check, meta))
+			return;
+		if (meta->odd != HNSW_NO_NODE)
+		{
+			entry = hnsw_check_read_entry(check, meta->odd);
+			if (meta->metric != HNSW_COSINE)
+				hnsw_check_note(check, 11, HNSW_META_BLOCK, meta->odd, "there is a node of vectors without direction, and the metric needs none");
+			else if (meta->odd >= hnsw_check_slot_limit(check) || !is_state_of_level(HNSW_ENTRY_STATE(&entry), 0))
+				hnsw_check_note(check, 11, HNSW_META_BLOCK, meta->odd, "entry of the node of vectors without direction has state %u", entry.state);
+		}
+		if (meta->entry == HNSW_NO_NODE)
+		{
+			if (meta->entry_level != -1)
+				hnsw_check_note(check, 8, HNSW_META_BLOCK, HNSW_NO_NODE, "there is no entry point, and its level is %d", meta->entry_level);
+			for (uint32 node = 0; node < check->limit; node++)
+			{
+				if (check->states[node] != HNSW_ENTRY_LIVE || node == meta->odd)
+					continue;
+				entry = hnsw_check_read_entry(check, node);
+				if (HNSW_ENTRY_STATE(&entry) == HNSW_ENTRY_LIVE)
+				{
+					hnsw_check_note(check, 8, HNSW_META_BLOCK, node, "node is live, and there is no entry point");
+					break;
+				}
+			}
+			continue;
+		}
+		if (meta->entry >= hnsw_check_slot_limit(check))
+		{
+			hnsw_check_note(check, 8, HNSW_META_BLOCK, meta->entry, "entry point is beyond the end");
+			continue;
+		}
+		if (meta->entry == meta->odd)
+			hnsw_check_note(check, 8, HNSW_META_BLOCK, meta->entry, "entry point is the node of vectors without direction");
+		entry = hnsw_check_read_entry(check, meta->entry);
+		if (!is_state_of_level(HNSW_ENTRY_STATE(&entry), meta->entry_level))
+			hnsw_check_note(check, 8, HNSW_META_BLOCK, meta->entry, "entry of the entry point has state %u, and its level is %d",
+							entry.state, meta->entry_level);
+		slot = copy_slot(check, meta->entry, check->image);
+		if (!is_node(check, slot, meta->entry) || slot->level != meta->entry_level)
+			hnsw_check_note(check, 8, HNSW_META_BLOCK, meta->entry, "entry point is not a node of level %d", meta->entry_level);
+	} while (hnsw_check_is_in_doubt(check, attempt++));
+}
