@@ -16,16 +16,18 @@ debian_mirror() {
 		grep -v '^ *#' | grep -oE 'https?://[^ ]+/debian/?( |$)' | head -1
 }
 
-# make_root MAJOR DIR: a minimal Debian with that PostgreSQL and what vecmark
-# is built with.  The server's headers are unpacked, not installed: their
-# package would bring a compiler suite that is not used here.
+# make_root MAJOR DIR: a minimal Debian with that PostgreSQL, what vecmark is
+# built with, and pgvector to compare with, which bookworm has not got.  The
+# server's headers are unpacked, not installed: their package would bring a
+# compiler suite that is not used here.
 make_root() {
-	local major=$1 root=$2 suite mirror
+	local major=$1 root=$2 suite mirror pgvector=
 	suite=$(suite_of_major "$major")
 	mirror=$(debian_mirror)
 	[ -n "$mirror" ] || die "no Debian mirror in the package sources of this machine"
+	[ "$suite" = bookworm ] || pgvector=,postgresql-$major-pgvector
 	mmdebstrap --quiet --variant=minbase --aptopt='APT::Sandbox::User "root"' --aptopt='Acquire::Check-Valid-Until "false"' \
-		--include="postgresql-$major,libipc-run-perl,gcc,make,libc6-dev,libxxhash-dev,libkrb5-dev,procps" \
+		--include="postgresql-$major,libipc-run-perl,gcc,make,libc6-dev,libxxhash-dev,libkrb5-dev,procps$pgvector" \
 		"$suite" "$root" "$mirror" >"$scratch/matrix-$major.log" 2>&1 || return
 	mount --bind /proc "$root/proc" && mkdir -p "$root/dev/shm" && mount -t tmpfs tmpfs "$root/dev/shm" || return
 	cp /etc/resolv.conf "$root/etc/"
