@@ -131,17 +131,14 @@ typedef struct SimdKernels
 	 * A code is a string of 64 * words bits, 8 * words bytes; bit i is bit i
 	 * % 8 of byte i / 8, on every machine.  words is at most SIMD_MAX_WORDS.
 	 *
-	 * code_dots: sums[j], j < count, is the sum of w[i] over the set bits i
-	 * of the code at codes + which[j] * stride, exact.  w has 64 * words
-	 * values in [-127, 127].  Nothing else at codes is read.
+	 * arrange_weights: puts a weight for each bit, 64 * words values w[i] in
+	 * [-127, 127], into the order that code_dots_arranged wants (README,
+	 * "Codes"), which is the same on every rung.
 	 *
-	 * code_dots_arranged: the same in about two thirds of the time, with
-	 * weights that arrange_weights has put into another order (README,
-	 * "Codes"), which is the same on every rung.  They take as much room as
-	 * w.
+	 * code_dots_arranged: sums[j], j < count, is the sum of w[i] over the set
+	 * bits i of the code at codes + which[j] * stride, exact.  Nothing else
+	 * at codes is read.
 	 */
-	void		(*code_dots) (const uint8_t *codes, size_t stride, const uint16_t *which,
-							  size_t count, const int8_t *w, size_t words, int32_t *sums);
 	void		(*arrange_weights) (const int8_t *w, size_t words, int8_t *arranged);
 	void		(*code_dots_arranged) (const uint8_t *codes, size_t stride, const uint16_t *which,
 									   size_t count, const int8_t *arranged, size_t words,

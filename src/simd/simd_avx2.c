@@ -815,17 +815,6 @@ code_dots_arranged_avx2(const uint8_t *codes, size_t stride, const uint16_t *whi
 	}
 }
 
-TARGET_AVX2
-static void
-code_dots_avx2(const uint8_t *codes, size_t stride, const uint16_t *which,
-			   size_t count, const int8_t *w, size_t words, int32_t *sums)
-{
-	int8_t		arranged[64 * SIMD_MAX_WORDS];
-
-	arrange_weights_avx2(w, words, arranged);
-	code_dots_arranged_avx2(codes, stride, which, count, arranged, words, sums);
-}
-
 /*
  * The levels of eight dimensions, u in simd.h; their part of the sums is added.
  */
@@ -1092,7 +1081,6 @@ const SimdKernels simd_avx2 = {
 	.l1_f32_i8 = l1_f32_i8_avx2,
 	.inner_product_f32_i8 = inner_product_f32_i8_avx2,
 	.inner_product_i8 = inner_product_i8_avx2,
-	.code_dots = code_dots_avx2,
 	.arrange_weights = arrange_weights_avx2,
 	.code_dots_arranged = code_dots_arranged_avx2,
 	.encode_f32 = encode_f32_avx2,

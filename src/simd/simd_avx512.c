@@ -582,16 +582,6 @@ code_dots_arranged_avx512(const uint8_t *codes, size_t stride, const uint16_t *w
 	}
 }
 
-static void
-code_dots_avx512(const uint8_t *codes, size_t stride, const uint16_t *which,
-				 size_t count, const int8_t *w, size_t words, int32_t *sums)
-{
-	int8_t		arranged[64 * SIMD_MAX_WORDS];
-
-	arrange_weights_avx512(w, words, arranged);
-	code_dots_arranged_avx512(codes, stride, which, count, arranged, words, sums);
-}
-
 TARGET_AVX512
 INLINE SimdCodeSums
 encode_bits(const float *c, const float *o, size_t n, int bits,
@@ -759,7 +749,6 @@ const SimdKernels simd_avx512 = {
 	.l1_f32_i8 = l1_f32_i8_avx512,
 	.inner_product_f32_i8 = inner_product_f32_i8_avx512,
 	.inner_product_i8 = inner_product_i8_avx512,
-	.code_dots = code_dots_avx512,
 	.arrange_weights = arrange_weights_avx512,
 	.code_dots_arranged = code_dots_arranged_avx512,
 	.encode_f32 = encode_f32_avx512,

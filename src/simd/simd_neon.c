@@ -513,16 +513,6 @@ code_dots_arranged_neon(const uint8_t *codes, size_t stride, const uint16_t *whi
 	}
 }
 
-static void
-code_dots_neon(const uint8_t *codes, size_t stride, const uint16_t *which,
-			   size_t count, const int8_t *w, size_t words, int32_t *sums)
-{
-	int8_t		arranged[64 * SIMD_MAX_WORDS];
-
-	arrange_weights_neon(w, words, arranged);
-	code_dots_arranged_neon(codes, stride, which, count, arranged, words, sums);
-}
-
 /*
  * Levels of four dimensions, u in simd.h; their part of the sums is added.
  */
@@ -689,7 +679,6 @@ const SimdKernels simd_neon = {
 	.l1_f32_i8 = l1_f32_i8_neon,
 	.inner_product_f32_i8 = inner_product_f32_i8_neon,
 	.inner_product_i8 = inner_product_i8_neon,
-	.code_dots = code_dots_neon,
 	.arrange_weights = arrange_weights_neon,
 	.code_dots_arranged = code_dots_arranged_neon,
 	.encode_f32 = encode_f32_neon,

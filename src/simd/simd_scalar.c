@@ -442,16 +442,6 @@ code_dots_arranged_scalar(const uint8_t *codes, size_t stride, const uint16_t *w
 	}
 }
 
-static void
-code_dots_scalar(const uint8_t *codes, size_t stride, const uint16_t *which,
-				 size_t count, const int8_t *w, size_t words, int32_t *sums)
-{
-	int8_t		arranged[64 * SIMD_MAX_WORDS];
-
-	arrange_weights_scalar(w, words, arranged);
-	code_dots_arranged_scalar(codes, stride, which, count, arranged, words, sums);
-}
-
 /*
  * The level of a dimension, u in simd.h, for more than one bit; half is
  * 2^(bits-1).
@@ -583,7 +573,6 @@ const SimdKernels simd_scalar = {
 	.l1_f32_i8 = l1_f32_i8_scalar,
 	.inner_product_f32_i8 = inner_product_f32_i8_scalar,
 	.inner_product_i8 = inner_product_i8_scalar,
-	.code_dots = code_dots_scalar,
 	.arrange_weights = arrange_weights_scalar,
 	.code_dots_arranged = code_dots_arranged_scalar,
 	.encode_f32 = encode_f32_scalar,

@@ -40,7 +40,7 @@ enum
 {
 	L2, INNER_PRODUCT, COSINE, L1,
 	L2_I8, L1_I8, INNER_PRODUCT_I8, I8_I8, MAX_ABS, QUANTIZE, DEQUANTIZE,
-	ENCODE_1, ENCODE_4, ARRANGE, HAMMING, JACCARD, DOTS, DOTS_ARRANGED, DOTS_COLD,
+	ENCODE_1, ENCODE_4, ARRANGE, HAMMING, JACCARD, DOTS, DOTS_COLD,
 	N_KERNELS
 };
 
@@ -49,7 +49,7 @@ static const char *const kernel_names[N_KERNELS] = {
 	"l2_squared_f32_i8", "l1_f32_i8", "inner_product_f32_i8", "inner_product_i8",
 	"max_abs_f32", "quantize_i8", "dequantize_i8",
 	"encode_f32, 1 bit", "encode_f32, 4 bits", "arrange_weights", "hamming_bytes", "jaccard_bytes",
-	"code_dots", "code_dots_arranged", "the same, cold"
+	"code_dots_arranged", "the same, cold"
 };
 
 /* What the kernels work on. */
@@ -190,8 +190,8 @@ dequantize_i8_plain(const int8_t *b, float scale, float *out, size_t n)
 }
 
 static void
-code_dots_plain(const uint8_t *codes, size_t stride, const uint16_t *which,
-				size_t count, const int8_t *w, size_t words, int32_t *sums)
+code_dots_arranged_plain(const uint8_t *codes, size_t stride, const uint16_t *which,
+						 size_t count, const int8_t *w, size_t words, int32_t *sums)
 {
 	for (size_t j = 0; j < count; j++)
 	{
@@ -286,9 +286,8 @@ static const SimdKernels plain = {
 	.l1_f32_i8 = l1_f32_i8_plain,
 	.inner_product_f32_i8 = inner_product_f32_i8_plain,
 	.inner_product_i8 = inner_product_i8_plain,
-	.code_dots = code_dots_plain,
 	.arrange_weights = arrange_weights_plain,
-	.code_dots_arranged = code_dots_plain,
+	.code_dots_arranged = code_dots_arranged_plain,
 	.encode_f32 = encode_f32_plain,
 	.hamming_bytes = hamming_bytes_plain,
 	.jaccard_bytes = jaccard_bytes_plain,
@@ -378,8 +377,7 @@ run_dots(const SimdKernels *rung, int kernel, int n, int i)
 		place = place * 1664525 + 1013904223;
 		row += (size_t) (place >> 8) * ROW * n / 8 % (COLD_BYTES - ROW * n / 8) / 64 * 64;
 	}
-	(kernel == DOTS ? rung->code_dots : rung->code_dots_arranged)
-		(row, n / 8, picks[i % 64], PICKED, bytes, n / 64, sums);
+	rung->code_dots_arranged(row, n / 8, picks[i % 64], PICKED, bytes, n / 64, sums);
 
 	return (float) sums[0];
 }
