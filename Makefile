@@ -42,6 +42,10 @@ OBJS = \
 	src/simd/simd.o \
 	src/simd/simd_avx2.o \
 	src/simd/simd_avx512.o \
+	src/simd/simd_code_avx2.o \
+	src/simd/simd_code_avx512.o \
+	src/simd/simd_code_neon.o \
+	src/simd/simd_code_scalar.o \
 	src/simd/simd_half_avx2.o \
 	src/simd/simd_half_avx512.o \
 	src/simd/simd_half_neon.o \

@@ -5,13 +5,11 @@
  * halves.  What is left after whole vectors is taken from the last eight halves of
  * the array, those already added masked to zero.
  */
-#include "simd/simd_rungs.h"
+#include "simd/simd_avx2.h"
 
 #if defined(__x86_64__)
 
-#include <immintrin.h>
-
-#define TARGET_AVX2 __attribute__((target("avx2,fma,f16c")))
+#define TARGET_F16C __attribute__((target("avx2,fma,f16c")))
 
 /* Eight lanes read from tail_lanes + n select the last n. */
 static const int16_t tail_lanes[16] = {
@@ -21,7 +19,7 @@ static const int16_t tail_lanes[16] = {
 /*
  * Eight halves as floats.
  */
-TARGET_AVX2
+TARGET_F16C
 static inline __m256
 load_f16(const uint16_t *a)
 {
@@ -32,7 +30,7 @@ load_f16(const uint16_t *a)
  * The eight halves that end at end as floats, all but the last n, n in 0..8,
  * replaced by zeros.
  */
-TARGET_AVX2
+TARGET_F16C
 static inline __m256
 load_tail(const uint16_t *end, size_t n)
 {
@@ -42,41 +40,7 @@ load_tail(const uint16_t *end, size_t n)
 	return _mm256_cvtph_ps(_mm_and_si128(halves, mask));
 }
 
-/*
- * The sum of the lanes of all four, added in pairs.
- */
-TARGET_AVX2
-static inline float
-sum_four(__m256 s0, __m256 s1, __m256 s2, __m256 s3)
-{
-	__m256		v = _mm256_add_ps(_mm256_add_ps(s0, s1), _mm256_add_ps(s2, s3));
-	__m128		sum = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
-
-	sum = _mm_add_ps(sum, _mm_movehl_ps(sum, sum));
-	sum = _mm_add_ss(sum, _mm_movehdup_ps(sum));
-
-	return _mm_cvtss_f32(sum);
-}
-
-TARGET_AVX2
-static inline __m256
-add_squared_difference(__m256 sum, __m256 a, __m256 b)
-{
-	__m256		d = _mm256_sub_ps(a, b);
-
-	return _mm256_fmadd_ps(d, d, sum);
-}
-
-TARGET_AVX2
-static inline __m256
-add_absolute_difference(__m256 sum, __m256 a, __m256 b)
-{
-	__m256		d = _mm256_sub_ps(a, b);
-
-	return _mm256_add_ps(sum, _mm256_andnot_ps(_mm256_set1_ps(-0.0f), d));
-}
-
-TARGET_AVX2
+TARGET_F16C
 void
 simd_widen_f16_avx2(const uint16_t *a, float *out, size_t n)
 {
@@ -93,14 +57,14 @@ simd_widen_f16_avx2(const uint16_t *a, float *out, size_t n)
 		_mm256_storeu_ps(out + n - 8, load_f16(a + n - 8));
 }
 
-TARGET_AVX2
+TARGET_F16C
 static inline void
 narrow_eight(const float *a, uint16_t *out)
 {
 	_mm_storeu_si128((__m128i *) out, _mm256_cvtps_ph(_mm256_loadu_ps(a), _MM_FROUND_TO_NEAREST_INT));
 }
 
-TARGET_AVX2
+TARGET_F16C
 void
 simd_narrow_f16_avx2(const float *a, uint16_t *out, size_t n)
 {
@@ -117,7 +81,7 @@ simd_narrow_f16_avx2(const float *a, uint16_t *out, size_t n)
 		narrow_eight(a + n - 8, out + n - 8);
 }
 
-TARGET_AVX2
+TARGET_F16C
 float
 simd_l2_squared_f16_avx2(const uint16_t *a, const uint16_t *b, size_t n)
 {
@@ -146,7 +110,7 @@ simd_l2_squared_f16_avx2(const uint16_t *a, const uint16_t *b, size_t n)
 	return sum_four(s0, s1, s2, s3);
 }
 
-TARGET_AVX2
+TARGET_F16C
 float
 simd_inner_product_f16_avx2(const uint16_t *a, const uint16_t *b, size_t n)
 {
@@ -183,7 +147,7 @@ typedef struct CosineLanes
 	__m256		norm_b;
 } CosineLanes;
 
-TARGET_AVX2
+TARGET_F16C
 static inline void
 add_cosine(CosineLanes *sum, __m256 a, __m256 b)
 {
@@ -192,7 +156,7 @@ add_cosine(CosineLanes *sum, __m256 a, __m256 b)
 	sum->norm_b = _mm256_fmadd_ps(b, b, sum->norm_b);
 }
 
-TARGET_AVX2
+TARGET_F16C
 SimdCosine
 simd_cosine_f16_avx2(const uint16_t *a, const uint16_t *b, size_t n)
 {
@@ -227,7 +191,7 @@ simd_cosine_f16_avx2(const uint16_t *a, const uint16_t *b, size_t n)
 	return result;
 }
 
-TARGET_AVX2
+TARGET_F16C
 float
 simd_l1_f16_avx2(const uint16_t *a, const uint16_t *b, size_t n)
 {

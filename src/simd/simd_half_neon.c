@@ -5,11 +5,9 @@
  * too coarse: sums are of floats, four times four.  Up to three halves that are
  * left after whole vectors are copied to a room of zeros.
  */
-#include "simd/simd_rungs.h"
+#include "simd/simd_neon.h"
 
 #if defined(__aarch64__)
-
-#include <arm_neon.h>
 
 /*
  * Four halves as floats.
@@ -29,26 +27,6 @@ load_tail(const uint16_t *a, size_t n)
 	uint16_t	room[4] = {a[0], n > 1 ? a[1] : 0, n > 2 ? a[2] : 0, 0};
 
 	return load_f16(room);
-}
-
-static inline float
-sum_four(float32x4_t s0, float32x4_t s1, float32x4_t s2, float32x4_t s3)
-{
-	return vaddvq_f32(vaddq_f32(vaddq_f32(s0, s1), vaddq_f32(s2, s3)));
-}
-
-static inline float32x4_t
-add_squared_difference(float32x4_t sum, float32x4_t a, float32x4_t b)
-{
-	float32x4_t d = vsubq_f32(a, b);
-
-	return vfmaq_f32(sum, d, d);
-}
-
-static inline float32x4_t
-add_absolute_difference(float32x4_t sum, float32x4_t a, float32x4_t b)
-{
-	return vaddq_f32(sum, vabdq_f32(a, b));
 }
 
 void

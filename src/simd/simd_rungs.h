@@ -66,8 +66,8 @@ extern const SimdKernels simd_neon;
 #endif
 
 /*
- * The kernels over halves are in files of their own.  SIMD_HALF declares those
- * of a rung.
+ * The kernels over halves and those over codes are in files of their own.
+ * SIMD_HALF and SIMD_CODE declare those of a rung.
  */
 #define SIMD_HALF(rung) \
 	extern void simd_widen_f16_##rung(const uint16_t *a, float *out, size_t n); \
@@ -77,13 +77,24 @@ extern const SimdKernels simd_neon;
 	extern SimdCosine simd_cosine_f16_##rung(const uint16_t *a, const uint16_t *b, size_t n); \
 	extern float simd_l1_f16_##rung(const uint16_t *a, const uint16_t *b, size_t n)
 
+#define SIMD_CODE(rung) \
+	extern void simd_arrange_weights_##rung(const int8_t *w, size_t words, int8_t *arranged); \
+	extern void simd_code_dots_arranged_##rung(const uint8_t *codes, size_t stride, const uint16_t *which, \
+											   size_t count, const int8_t *arranged, size_t words, int32_t *sums); \
+	extern SimdCodeSums simd_encode_f32_##rung(const float *c, const float *o, size_t n, int bits, \
+											   float inverse_step, uint8_t *planes, size_t plane_bytes)
+
 SIMD_HALF(scalar);
+SIMD_CODE(scalar);
 #if defined(__x86_64__)
 SIMD_HALF(avx2);
 SIMD_HALF(avx512);
+SIMD_CODE(avx2);
+SIMD_CODE(avx512);
 #endif
 #if defined(__aarch64__)
 SIMD_HALF(neon);
+SIMD_CODE(neon);
 #endif
 
 #endif							/* SIMD_RUNGS_H */
