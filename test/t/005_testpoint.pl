@@ -32,9 +32,12 @@ for my $bad ('x', 'x:', ':wait', 'x:dance', 'x:wait@0', 'x:wait@y', 'a' x 100 . 
 }
 
 # kill -9 in the middle of an import: nothing of it is there, all else is
+my $log = -s $node->logfile;
 my ($status, $out, $err) = $node->psql('postgres',
 	"SET vecmark.testpoints = 'url_id:kill\@50'; SELECT count(*) FROM vecmark.import_json('marks', (SELECT jsonb_agg(jsonb_build_object('href', 'http://killed.example/' || i)) FROM generate_series(1, 100) AS i))");
 isnt($status, 0, 'the backend was killed');
+# a connection made before the server sees the death would end with all others
+$node->wait_for_log(qr/all server processes terminated; reinitializing/, $log);
 $node->poll_query_until('postgres', 'SELECT true');
 is($node->safe_psql('postgres', "SELECT count(*), count(*) FILTER (WHERE url LIKE '%killed%') FROM marks"), '103|0', 'after recovery');
 is($node->safe_psql('postgres', "SELECT outcome FROM vecmark.import_json('marks', '[{\"href\": \"http://killed.example/1\"}]')"), 'added', 'and the import can be done again');
