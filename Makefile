@@ -68,6 +68,7 @@ OBJS = \
 	src/sync/sync_read.o \
 	src/sync/sync_row.o \
 	src/sync/sync_site.o \
+	src/sync/sync_stream.o \
 	src/sync/sync_table.o \
 	src/sync/sync_track.o \
 	src/sync/sync_types.o \

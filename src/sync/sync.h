@@ -49,6 +49,7 @@ typedef enum SyncMeta
 	META_STREAM,
 	META_BATCH,
 	META_CONFLICT,
+	META_OUTBOX,
 } SyncMeta;
 
 typedef struct SyncScan
@@ -66,6 +67,7 @@ extern void sync_meta_end(SyncScan *scan);
 extern void sync_meta_insert(Relation rel, const Datum *values, const bool *nulls);
 extern void sync_meta_update(Relation rel, HeapTuple old, const Datum *values, const bool *nulls);
 extern void sync_meta_delete(Relation rel, HeapTuple old);
+extern void sync_meta_pass(Relation rel, HeapTuple tuple);
 extern Snapshot sync_push_outside_snapshot(void);
 
 /* Columns of sync_table. */
@@ -85,6 +87,7 @@ extern Version *sync_foreign_version(Snapshot snapshot);
 extern Version *sync_version(Snapshot snapshot);
 extern void sync_version_add(const Version *version);
 extern Site sync_renew_site(void);
+extern void sync_lock_writers(void);
 extern void sync_flush_wal(void);
 
 /* sync_table.c: what is known of a tracked table. */
@@ -131,6 +134,7 @@ typedef struct SyncTable
 {
 	Oid			relid;			/* this table or partition */
 	Oid			root;			/* the tracked table */
+	Oid			owner;
 	char	   *name;			/* published */
 	char	   *qualified;		/* root, for SQL */
 	AttrNumber	clock;
@@ -181,6 +185,7 @@ extern RowState *sync_row_without(const RowState *row, const Version *covered);
 extern Counter *sync_complete_counter(const RowState *clock, ColumnId id, int64 visible);
 extern ElementSet *sync_complete_set(const RowState *clock, ColumnId id, Element *elements, int count);
 extern RowState *sync_tombstone(Oid root, Image key, Snapshot snapshot);
+extern RowState *sync_row_of_dot(const RowState *row, Site site, uint64_t txn);
 extern bool sync_row_has_unknown(const RowState *row, Site site, const Version *own);
 extern bool sync_tombstone_reaches(Oid root, Image key, uint64_t life);
 extern void sync_write_tombstone(Oid root, Image key, const RowState *row);
@@ -269,10 +274,24 @@ extern void sync_apply_row(SyncMerge *merge, const char *name, Image key, const 
 extern void sync_restamp_key(Oid root, Image key, Site old);
 
 /* sync_peer.c: what other sites hold. */
+extern bool sync_is_retired(Site site);
 extern void sync_refuse_retired(Site site);
 extern void sync_refuse_unknown_dots(Site own, const Version *since);
 extern void sync_note_peer(Site site, const Version *version);
 extern void sync_restamp(Site old);
+
+/* sync_stream.c: logical replication. */
+extern void sync_send_changes(Site site, uint64_t txn);
+extern void sync_notify(Oid root);
+extern Version *sync_stream_claims(const Delta *delta, const Version *held);
+extern void sync_mend_streams(Site site, const Version *pulled);
+
+/* sync_merge.c */
+extern void sync_merge_stream(Datum delta);
+
+/* sync_track.c */
+extern void sync_check_owner(Oid relid);
+extern void sync_check_rights(const char *what);
 
 extern void sync_define_settings(void);
 

@@ -63,8 +63,12 @@ CREATE TABLE vecmark.sync_peer (
 	seen timestamptz NOT NULL,
 	retired boolean NOT NULL
 );
+CREATE TABLE vecmark.sync_outbox (
+	rel regclass PRIMARY KEY
+);
 CREATE TABLE vecmark.sync_stream (
 	site bigint PRIMARY KEY,
+	origin text NOT NULL,
 	first bigint NOT NULL,
 	whole boolean NOT NULL
 );
@@ -94,7 +98,8 @@ COMMENT ON TABLE vecmark.sync_tombstone IS 'clocks of rows that are gone';
 COMMENT ON TABLE vecmark.sync_parked IS 'merged rows that cannot be shown, and why';
 COMMENT ON TABLE vecmark.sync_quarantine IS 'deltas whose clock is too far ahead';
 COMMENT ON TABLE vecmark.sync_peer IS 'what other sites have said that they hold';
-COMMENT ON TABLE vecmark.sync_stream IS 'streams of logical replication: the first transaction that came, and whether everything before is here';
+COMMENT ON TABLE vecmark.sync_outbox IS 'tables that the changes of each transaction are given to';
+COMMENT ON TABLE vecmark.sync_stream IS 'streams of logical replication: subscription, the first transaction that came, and whether everything before is here';
 COMMENT ON TABLE vecmark.sync_batch IS 'deltas in parts of which not all are merged';
 COMMENT ON TABLE vecmark.sync_conflict IS 'values that lost against a concurrent write';
 
@@ -106,6 +111,7 @@ SELECT pg_catalog.pg_extension_config_dump('vecmark.sync_tombstone', '');
 SELECT pg_catalog.pg_extension_config_dump('vecmark.sync_parked', '');
 SELECT pg_catalog.pg_extension_config_dump('vecmark.sync_quarantine', '');
 SELECT pg_catalog.pg_extension_config_dump('vecmark.sync_peer', '');
+SELECT pg_catalog.pg_extension_config_dump('vecmark.sync_outbox', '');
 SELECT pg_catalog.pg_extension_config_dump('vecmark.sync_stream', '');
 SELECT pg_catalog.pg_extension_config_dump('vecmark.sync_batch', '');
 SELECT pg_catalog.pg_extension_config_dump('vecmark.sync_conflict', '');
@@ -401,9 +407,63 @@ LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 10000;
 COMMENT ON FUNCTION vecmark.forget(bigint) IS
 	'deletes rows of the log and tombstones that all peers know of, at most so many; how many it were';
 
--- Retiring and acknowledging decide what is forgotten: for whom the owner allows.
-REVOKE ALL ON FUNCTION vecmark.ack(text, vecmark.version_vector), vecmark.retire(text), vecmark.forget(bigint),
-	vecmark.new_incarnation() FROM PUBLIC;
+CREATE FUNCTION vecmark.wait_for(version vecmark.version_vector, timeout interval DEFAULT '10 seconds') RETURNS boolean
+AS 'MODULE_PATHNAME', 'vecmark_wait_for'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 10000;
+
+COMMENT ON FUNCTION vecmark.wait_for(vecmark.version_vector, interval) IS
+	'waits until this database holds a version, so that what was written elsewhere can be read here; false when the time is up';
+
+CREATE FUNCTION vecmark.register_outbox(rel regclass) RETURNS void
+AS 'MODULE_PATHNAME', 'vecmark_register_outbox'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 100;
+
+CREATE FUNCTION vecmark.merge_outbox() RETURNS trigger
+AS 'MODULE_PATHNAME', 'vecmark_merge_outbox'
+LANGUAGE C VOLATILE COST 10000;
+
+COMMENT ON FUNCTION vecmark.register_outbox(regclass) IS 'puts an outbox on record; for vecmark.create_outbox()';
+COMMENT ON FUNCTION vecmark.merge_outbox() IS 'trigger of outboxes: merges what logical replication brings, and stores nothing';
+
+CREATE FUNCTION vecmark.outbox_create(path name, name text) RETURNS regclass
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE COST 1000
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	parts constant text[] := parse_ident(name);
+	schema constant name := CASE array_length(parts, 1) WHEN 1 THEN path WHEN 2 THEN parts[1] END;
+	relname constant name := parts[array_length(parts, 1)];
+	rel regclass;
+BEGIN
+	IF schema IS NULL THEN
+		RAISE EXCEPTION 'no schema to make outbox "%" in', name USING ERRCODE = 'invalid_schema_name';
+	-- what they wrote before the outbox was there would never come through it
+	ELSIF EXISTS (SELECT FROM pg_prepared_xacts WHERE database = current_database()) THEN
+		RAISE EXCEPTION 'there are prepared transactions'
+			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Commit them or roll them back first.';
+	END IF;
+	EXECUTE format('CREATE TABLE %I.%I (delta vecmark.delta NOT NULL)', schema, relname);
+	rel := format('%I.%I', schema, relname)::regclass;
+	EXECUTE format('COMMENT ON TABLE %s IS %L', rel, 'changes of tracked tables on their way to subscribers; always empty');
+	EXECUTE format('CREATE TRIGGER vecmark_merge BEFORE INSERT ON %s FOR EACH ROW EXECUTE FUNCTION vecmark.merge_outbox()', rel);
+	EXECUTE format('ALTER TABLE %s ENABLE REPLICA TRIGGER vecmark_merge', rel);
+	EXECUTE format('CREATE PUBLICATION %I FOR TABLE %s WITH (publish = ''insert'')', relname, rel);
+	PERFORM vecmark.register_outbox(rel);
+	RETURN rel;
+END;
+$$;
+
+COMMENT ON FUNCTION vecmark.outbox_create(name, text) IS
+	'makes an outbox in a schema unless its name has one; for vecmark.create_outbox()';
+
+CREATE FUNCTION vecmark.create_outbox(name text) RETURNS regclass
+LANGUAGE sql VOLATILE PARALLEL UNSAFE COST 1000
+BEGIN ATOMIC
+	SELECT vecmark.outbox_create(current_schema, name);
+END;
+
+COMMENT ON FUNCTION vecmark.create_outbox(text) IS
+	'makes a table and a publication of its name that carry the changes of each transaction; make the same on the subscriber, which merges what arrives; then pull once, so that what was before is there too; the name is as in CREATE TABLE';
 
 CREATE VIEW vecmark.tracked AS
 SELECT t.rel, t.name, t.notify, t.floor,

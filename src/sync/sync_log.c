@@ -41,6 +41,9 @@ static struct
 	int			count;
 	int			room;
 	StringInfoData bytes;
+	Site		own_site;		/* who wrote, if it was no merge */
+	uint64_t	own_txn;
+	List	   *roots;			/* tables */
 	bool		has_callbacks;
 }			buffer;
 
@@ -150,6 +153,31 @@ forget_all(void)
 	buffer.entries = NULL;
 	buffer.count = 0;
 	buffer.room = 0;
+	buffer.own_txn = 0;
+	buffer.roots = NIL;
+}
+
+/* Before the commit: the rest of the log, notifications, and what goes to outboxes. */
+static void
+end_transaction(bool is_prepare)
+{
+	PushActiveSnapshot(GetTransactionSnapshot());
+	write_entries(0);
+	PopActiveSnapshot();
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (buffer.own_txn != 0)
+		sync_send_changes(buffer.own_site, buffer.own_txn);
+
+	/* A transaction that is prepared cannot notify. */
+	if (!is_prepare)
+	{
+		ListCell   *cell;
+
+		foreach(cell, buffer.roots)
+			sync_notify(lfirst_oid(cell));
+	}
+	PopActiveSnapshot();
 }
 
 static void
@@ -159,12 +187,8 @@ at_xact(XactEvent event, void *arg)
 	{
 		case XACT_EVENT_PRE_COMMIT:
 		case XACT_EVENT_PRE_PREPARE:
-			if (buffer.count > 0)
-			{
-				PushActiveSnapshot(GetTransactionSnapshot());
-				write_entries(0);
-				PopActiveSnapshot();
-			}
+			if (buffer.entries != NULL)
+				end_transaction(event == XACT_EVENT_PRE_PREPARE);
 			break;
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_ABORT:
@@ -231,6 +255,18 @@ sync_log_key(Site site, uint64_t txn, Oid root, Image key, uint64_t born)
 	}
 	if (buffer.count == buffer.room)
 		buffer.entries = repalloc_huge(buffer.entries, sizeof(LogEntry) * (buffer.room *= 2));
+	if (!list_member_oid(buffer.roots, root))
+	{
+		MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
+
+		buffer.roots = lappend_oid(buffer.roots, root);
+		MemoryContextSwitchTo(old);
+	}
+	if (site == sync_writer_site())
+	{
+		buffer.own_site = site;
+		buffer.own_txn = txn;
+	}
 	entry = &buffer.entries[buffer.count++];
 	*entry = (LogEntry)
 	{

@@ -322,15 +322,18 @@ merge_delta(Datum value, MergeResult *result)
 	 * time.
 	 */
 	LockRelationOid(sync_meta_oid(META_VERSION), ShareRowExclusiveLock);
-	sync_refuse_retired(delta->sender);
+	if (!delta->stream)
+		sync_refuse_retired(delta->sender);
 	latest = RegisterSnapshot(GetLatestSnapshot());
 	own = sync_own_version(site, latest);
 	held = version_union(sync_foreign_version(latest), own);
 	UnregisterSnapshot(latest);
 
-	if (time > sync_now() + ((uint64_t) sync_max_drift << 16))
+	if ((delta->stream && sync_is_retired(delta->sender)) || time > sync_now() + ((uint64_t) sync_max_drift << 16))
 	{
 		quarantine(value, delta, time);
+		if (delta->stream)
+			sync_mend_streams(delta->sender, NULL);
 		result->status = MERGE_QUARANTINED;
 		return;
 	}
@@ -386,10 +389,14 @@ merge_delta(Datum value, MergeResult *result)
 	VM_POINT("sync-merged-rows");
 	if (!note_part(delta))
 		result->status = MERGE_PARTIAL;
+	else if (delta->stream)
+		sync_version_add(without_site(sync_stream_claims(delta, held), site));
 	else
+	{
 		sync_version_add(without_site(delta->to, site));
-	if (!delta->stream)
+		sync_mend_streams(0, delta->to);
 		sync_note_peer(delta->sender, delta->to);
+	}
 }
 
 /* Parked rows once more. */
@@ -477,9 +484,19 @@ is_strict(FunctionCallInfo fcinfo, int argument)
 			 errhint("Modes are \"strict\" and \"report\".")));
 }
 
+/* A delta that logical replication brought.  Refuses nothing; see merge_delta. */
+void
+sync_merge_stream(Datum delta)
+{
+	MergeResult result = {0};
+
+	merge_delta(delta, &result);
+}
+
 static void
 begin_merge(void)
 {
+	sync_check_rights("vecmark.merge()");
 	PreventCommandIfReadOnly("vecmark.merge()");
 	PreventCommandIfParallelMode("vecmark.merge()");
 }

@@ -31,6 +31,7 @@ static const char *const meta_names[] = {
 	[META_STREAM] = "sync_stream",
 	[META_BATCH] = "sync_batch",
 	[META_CONFLICT] = "sync_conflict",
+	[META_OUTBOX] = "sync_outbox",
 };
 
 /*
@@ -150,6 +151,15 @@ sync_meta_insert(Relation rel, const Datum *values, const bool *nulls)
 
 	CatalogTupleInsert(rel, tuple);
 	heap_freetuple(tuple);
+}
+
+/* Insert a row into a table without indexes, and delete it: only its WAL remains. */
+void
+sync_meta_pass(Relation rel, HeapTuple tuple)
+{
+	simple_heap_insert(rel, tuple);
+	CommandCounterIncrement();
+	simple_heap_delete(rel, &tuple->t_self);
 }
 
 /* Put other values in the place of a row's.  Errors: XX000 if it was changed meanwhile. */

@@ -46,11 +46,9 @@ find_peer(Relation rel, Site site, Datum *values, bool *nulls)
 	return tuple;
 }
 
-/*
- * Errors: VM003 if a site was retired: what it could not know of may be forgotten.
- */
-void
-sync_refuse_retired(Site site)
+/* Whether a site was retired: what it could not know of may be forgotten. */
+bool
+sync_is_retired(Site site)
 {
 	Relation	rel = sync_meta_open(META_PEER, AccessShareLock);
 	Datum		values[PEER_COLUMNS];
@@ -59,7 +57,14 @@ sync_refuse_retired(Site site)
 	DatumGetBool(values[PEER_RETIRED]);
 
 	table_close(rel, AccessShareLock);
-	if (retired)
+	return retired;
+}
+
+/* Errors: VM003 for a site that was retired. */
+void
+sync_refuse_retired(Site site)
+{
+	if (sync_is_retired(site))
 		ereport(ERROR,
 				(errcode(ERRCODE_PEER_RETIRED),
 				 errmsg("site %016" INT64_MODIFIER "x was retired here", site),
@@ -181,6 +186,7 @@ vecmark_ack(PG_FUNCTION_ARGS)
 {
 	Site		site = site_argument(PG_GETARG_TEXT_PP(0));
 
+	sync_check_rights("vecmark.ack()");
 	sync_refuse_retired(site);
 	sync_note_peer(site, sync_version_from_datum(PG_GETARG_DATUM(1)));
 	PG_RETURN_VOID();
@@ -197,6 +203,7 @@ vecmark_retire(PG_FUNCTION_ARGS)
 	HeapTuple	old = find_peer(rel, site, values, nulls);
 	Version		nothing = {0, NULL};
 
+	sync_check_rights("vecmark.retire()");
 	if (!HeapTupleIsValid(old))
 	{
 		values[PEER_SITE] = Int64GetDatum((int64) site);
@@ -350,6 +357,7 @@ vecmark_forget(PG_FUNCTION_ARGS)
 	Version    *stable;
 
 	PreventCommandIfReadOnly("vecmark.forget()");
+	sync_check_rights("vecmark.forget()");
 	sync_writer_site();
 	LockRelationOid(sync_meta_oid(META_VERSION), ShareRowExclusiveLock);
 	latest = RegisterSnapshot(GetLatestSnapshot());

@@ -174,18 +174,28 @@ sync_row_state(const SyncTable *table, const RowState *clock, const Datum *value
 	return row;
 }
 
-static bool
-covers(const Version *version, const Stamp *stamp)
+/* Which atoms of a state to leave out: those of a version, or all but those of a dot. */
+typedef struct Filter
 {
-	return version_covers(version, stamp->site, stamp->txn);
+	const Version *covered;
+	Site		site;
+	uint64_t	txn;
+} Filter;
+
+static bool
+covers(const Filter *filter, const Stamp *stamp)
+{
+	if (filter->covered != NULL)
+		return version_covers(filter->covered, stamp->site, stamp->txn);
+	return stamp->site != filter->site || stamp->txn != filter->txn;
 }
 
 /*
- * What of a state a version does not cover; NULL if nothing.  A set is told whole, as its
- * context means all of it.
+ * What a filter leaves of a state; NULL if nothing.  A set is told whole, as its context
+ * means all of it.
  */
-RowState   *
-sync_row_without(const RowState *row, const Version *covered)
+static RowState *
+filter_row(const RowState *row, const Filter *covered)
 {
 	RowState   *rest = palloc(sizeof(RowState));
 	bool		some = false;
@@ -236,6 +246,24 @@ sync_row_without(const RowState *row, const Version *covered)
 	}
 	some |= rest->register_count > 0 || rest->counter_count > 0 || rest->set_count > 0;
 	return some ? rest : NULL;
+}
+
+/* What of a state a version does not cover; NULL if nothing. */
+RowState   *
+sync_row_without(const RowState *row, const Version *covered)
+{
+	Filter		filter = {covered, 0, 0};
+
+	return filter_row(row, &filter);
+}
+
+/* What of a state one transaction wrote; NULL if nothing. */
+RowState   *
+sync_row_of_dot(const RowState *row, Site site, uint64_t txn)
+{
+	Filter		filter = {NULL, site, txn};
+
+	return filter_row(row, &filter);
 }
 
 static bool

@@ -279,6 +279,17 @@ raise_floors(Site site)
 }
 
 /*
+ * Wait for all transactions that write tracked tables, and keep others from beginning
+ * to until this one ends.  Those that are prepared are not waited for.
+ */
+void
+sync_lock_writers(void)
+{
+	unlock_site();
+	LockRelationOid(sync_meta_oid(META_SITE), ShareRowExclusiveLock);
+}
+
+/*
  * Begin a new life, whatever the signs say.  Waits for those who write tracked tables.
  *
  * Locks: sync_site SHARE ROW EXCLUSIVE, to the end of the transaction.
@@ -602,6 +613,7 @@ vecmark_version(PG_FUNCTION_ARGS)
 Datum
 vecmark_new_incarnation(PG_FUNCTION_ARGS)
 {
+	sync_check_rights("vecmark.new_incarnation()");
 	prepare_callbacks();
 	sync_renew_site();
 	return vecmark_site(fcinfo);

@@ -250,6 +250,7 @@ read_table(SyncTable *table, Relation rel, const Datum *record)
 
 	table->name = TextDatumGetCString(record[SYNC_TABLE_NAME]);
 	table->floor = sync_version_from_datum(record[SYNC_TABLE_FLOOR]);
+	table->owner = rel->rd_rel->relowner;
 	table->notify = DatumGetBool(record[SYNC_TABLE_NOTIFY]);
 	table->qualified = quote_qualified_identifier(get_namespace_name(get_rel_namespace(table->root)),
 												  get_rel_name(table->root));

@@ -42,11 +42,37 @@ vecmark_is_key_type(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(sync_key_type(PG_GETARG_OID(0)));
 }
 
-static void
-check_owner(Oid relid)
+/* Errors: 42501 for who does not own a table. */
+void
+sync_check_owner(Oid relid)
 {
 	if (!vm_owns_table(relid, GetUserId()))
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, get_rel_name(relid));
+}
+
+/*
+ * What moves the version of the whole database, or lets things be forgotten, is for who
+ * may write all that is tracked.
+ *
+ * Errors: 42501.
+ */
+void
+sync_check_rights(const char *what)
+{
+	ListCell   *cell;
+
+	foreach(cell, sync_table_list(NULL))
+	{
+		Oid			relid = lfirst_oid(cell);
+		AclMode		wanted = ACL_INSERT | ACL_UPDATE | ACL_DELETE;
+
+		if (get_rel_name(relid) != NULL && pg_class_aclmask(relid, GetUserId(), wanted, ACLMASK_ALL) != wanted)
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					 errmsg("permission denied for %s", what),
+					 errdetail("Role \"%s\" may not insert, update and delete in tracked table \"%s\".",
+							   GetUserNameFromId(GetUserId(), false), get_rel_name(relid))));
+	}
 }
 
 static void
@@ -82,7 +108,7 @@ vecmark_register_table(PG_FUNCTION_ARGS)
 	int			kind_count;
 	Relation	rel;
 
-	check_owner(relid);
+	sync_check_owner(relid);
 	deconstruct_array(PG_GETARG_ARRAYTYPE_P(3), NAMEOID, NAMEDATALEN, false, TYPALIGN_CHAR, &names, NULL, &count);
 	deconstruct_array(PG_GETARG_ARRAYTYPE_P(4), CHAROID, 1, true, TYPALIGN_CHAR, &kinds, NULL, &kind_count);
 	if (count != kind_count)
@@ -122,7 +148,7 @@ vecmark_unregister_table(PG_FUNCTION_ARGS)
 	Oid			relid = PG_GETARG_OID(0);
 
 	if (get_rel_name(relid) != NULL)
-		check_owner(relid);
+		sync_check_owner(relid);
 	delete_rows(META_TABLE, ObjectIdGetDatum(relid));
 	delete_rows(META_COLUMN, ObjectIdGetDatum(relid));
 	delete_rows(META_TOMBSTONE, ObjectIdGetDatum(relid));

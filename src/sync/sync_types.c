@@ -462,7 +462,7 @@ read_delta(const uint8_t *bytes, size_t size, const char **error)
 	{
 		batch = read_fixed64(&reader);
 		part = read_varint(&reader);
-		if (reader.error != NULL || batch == 0 || part >> 1 == 0 || part >> 1 > PARTS_MAX || (flags & DELTA_STREAM))
+		if (reader.error != NULL || batch == 0 || part >> 1 == 0 || part >> 1 > PARTS_MAX)
 		{
 			*error = "is not a part of a batch as it says";
 			return NULL;

@@ -1,0 +1,407 @@
+/*
+ * sync_stream.c: deltas by logical replication: written where a transaction commits,
+ * merged where they arrive; waiting for a version; notifications.
+ */
+#include "postgres.h"
+#include "compat.h"
+
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "commands/async.h"
+#include "commands/trigger.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "replication/origin.h"
+#include "storage/bufmgr.h"
+#include "storage/latch.h"
+#include "storage/lmgr.h"
+#include "sync/sync.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+#include "utils/wait_event.h"
+
+VM_FUNCTION_INFO(vecmark_register_outbox);
+VM_FUNCTION_INFO(vecmark_merge_outbox);
+VM_FUNCTION_INFO(vecmark_wait_for);
+
+/* Deltas of a transaction that is larger go out in parts. */
+#define STREAM_PART (4 * 1024 * 1024)
+
+/* Channel of notifications; the payload is the table's published name. */
+#define CHANNEL "vecmark"
+
+#define POLL_MS 20
+
+/* Columns of sync_stream. */
+#define STREAM_SITE 0
+#define STREAM_ORIGIN 1
+#define STREAM_FIRST 2
+#define STREAM_WHOLE 3
+#define STREAM_COLUMNS 4
+
+/* What a transaction gives to the outboxes. */
+typedef struct Outgoing
+{
+	Site		site;
+	uint64_t	txn;
+	Version    *claims;			/* the snapshot of this moment, and the own
+								 * dot */
+	List	   *outboxes;		/* OIDs */
+	SyncBuilder *builder;
+	MemoryContext context;
+	uint64_t	batch;
+	uint64_t	part;
+} Outgoing;
+
+static List *
+outboxes(void)
+{
+	Relation	rel = sync_meta_open(META_OUTBOX, AccessShareLock);
+	List	   *list = NIL;
+
+	if (RelationGetNumberOfBlocks(rel) > 0)
+	{
+		SyncScan   *scan = sync_meta_scan(rel, NULL, 0, NULL);
+		HeapTuple	tuple;
+
+		while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
+		{
+			bool		isnull;
+			Oid			relid = DatumGetObjectId(heap_getattr(tuple, 1, RelationGetDescr(rel), &isnull));
+
+			if (get_rel_name(relid) != NULL)
+				list = lappend_oid(list, relid);
+		}
+		sync_meta_end(scan);
+	}
+	table_close(rel, AccessShareLock);
+	return list;
+}
+
+/*
+ * Put a delta into each outbox and take it out again: it is in the WAL.
+ */
+static void
+send_part(Outgoing *outgoing, bool last)
+{
+	Delta	   *delta = sync_builder_end(outgoing->builder);
+	ListCell   *cell;
+	Datum		value;
+
+	if (!last && outgoing->batch == 0)
+	{
+		if (!pg_strong_random(&outgoing->batch, sizeof(outgoing->batch)))
+			ereport(ERROR,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg("could not generate a random number")));
+		outgoing->batch |= 1;
+	}
+	delta->stream = true;
+	delta->to = outgoing->claims;
+	delta->batch = outgoing->batch;
+	delta->part = outgoing->batch == 0 ? 0 : ++outgoing->part;
+	delta->last = last;
+	value = sync_delta_datum(delta);
+	foreach(cell, outgoing->outboxes)
+	{
+		Relation	rel = table_open(lfirst_oid(cell), RowExclusiveLock);
+		bool		isnull = false;
+		HeapTuple	tuple;
+
+		if (RelationGetDescr(rel)->natts != 1)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("outbox \"%s\" was altered", RelationGetRelationName(rel)),
+					 errhint("Drop it, and make it again with vecmark.create_outbox().")));
+		tuple = heap_form_tuple(RelationGetDescr(rel), &value, &isnull);
+		sync_meta_pass(rel, tuple);
+		table_close(rel, NoLock);
+	}
+	MemoryContextReset(outgoing->context);
+}
+
+static void
+begin_part(Outgoing *outgoing)
+{
+	MemoryContext old = MemoryContextSwitchTo(outgoing->context);
+
+	outgoing->builder = sync_builder_begin(outgoing->site);
+	MemoryContextSwitchTo(old);
+}
+
+/* Add what the transaction wrote of a key. */
+static void
+send_key(Outgoing *outgoing, SyncTable *table, Image key)
+{
+	Datum	   *values = palloc(sizeof(Datum) * (table->column_count + 1));
+	bool	   *nulls = palloc(sizeof(bool) * (table->column_count + 1));
+	RowState   *clock;
+	RowState   *state;
+	RowState   *own;
+
+	sync_key_values(table, key, values, nulls);
+	if (sync_read_row(table, false, values, nulls, &clock))
+		state = sync_row_state(table, clock, values, nulls, true);
+	else
+		state = sync_tombstone(table->root, key, NULL);
+	own = state == NULL ? NULL : sync_row_of_dot(state, outgoing->site, outgoing->txn);
+	if (own == NULL)
+		return;
+	if (outgoing->builder->size > STREAM_PART)
+	{
+		send_part(outgoing, false);
+		begin_part(outgoing);
+	}
+	sync_builder_add(outgoing->builder, table->name, sync_names_of_table(table), key, own);
+}
+
+/*
+ * Before a transaction commits that wrote tracked tables: give its changes to the outboxes,
+ * and notify.  Its log is written.  Rows are read with the rights of their table's owner,
+ * as who may write need not be who may read.
+ */
+void
+sync_send_changes(Site site, uint64_t txn)
+{
+	Outgoing	outgoing = {site, txn};
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "changes of a transaction", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	Datum		dot[2] = {Int64GetDatum((int64) site), Int64GetDatum((int64) txn)};
+	Relation	log;
+	SyncScan   *scan;
+	HeapTuple	tuple;
+	Snapshot	latest;
+	int			level;
+	Oid			user;
+	int			security;
+
+	outgoing.outboxes = outboxes();
+	if (outgoing.outboxes == NIL)
+	{
+		MemoryContextSwitchTo(old);
+		MemoryContextDelete(context);
+		return;
+	}
+	latest = RegisterSnapshot(GetLatestSnapshot());
+	outgoing.claims = version_union(sync_own_version(site, latest), version_of_dot(site, txn));
+	UnregisterSnapshot(latest);
+	outgoing.context = AllocSetContextCreate(context, "delta", ALLOCSET_DEFAULT_SIZES);
+	GetUserIdAndSecContext(&user, &security);
+	begin_part(&outgoing);
+	SPI_connect();
+	level = sync_begin_images();
+	log = sync_meta_open(META_LOG, AccessShareLock);
+	scan = sync_meta_scan(log, NULL, 2, dot);
+	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
+	{
+		bool		isnull;
+		Oid			root = DatumGetObjectId(heap_getattr(tuple, 3, RelationGetDescr(log), &isnull));
+		Image		keys = sync_image_of_bytea(heap_getattr(tuple, 4, RelationGetDescr(log), &isnull));
+		Reader		reader = {(const uint8_t *) keys.data, (const uint8_t *) keys.data + keys.size, NULL};
+		SyncTable  *table = get_rel_name(root) == NULL ? NULL : sync_table_find(root);
+		Image		key;
+
+		if (table == NULL)
+			continue;
+		SetUserIdAndSecContext(table->owner, security | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+		while (sync_log_next(&reader, &key))
+			send_key(&outgoing, table, key);
+		SetUserIdAndSecContext(user, security);
+	}
+	sync_meta_end(scan);
+	table_close(log, AccessShareLock);
+	send_part(&outgoing, true);
+	sync_end_images(level);
+	SPI_finish();
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+}
+
+/* Tell listeners that a table changed. */
+void
+sync_notify(Oid root)
+{
+	SyncTable  *table = get_rel_name(root) == NULL ? NULL : sync_table_find(root);
+
+	if (table != NULL && table->notify)
+		Async_Notify(CHANNEL, table->name);
+}
+
+/*
+ * SQL: vecmark.register_outbox(rel regclass).  Waits for all who write tracked tables, as
+ * what they write is not in the outbox.
+ *
+ * Errors: 42501 for who does not own the table.
+ */
+Datum
+vecmark_register_outbox(PG_FUNCTION_ARGS)
+{
+	Relation	rel;
+	Datum		value = PG_GETARG_DATUM(0);
+	bool		isnull = false;
+
+	sync_check_owner(PG_GETARG_OID(0));
+	sync_writer_site();
+	sync_lock_writers();
+	rel = sync_meta_open(META_OUTBOX, RowExclusiveLock);
+	sync_meta_insert(rel, &value, &isnull);
+	table_close(rel, RowExclusiveLock);
+	PG_RETURN_VOID();
+}
+
+/* The subscription that the apply worker works for, or "". */
+static char *
+origin_name(void)
+{
+	char	   *name = "";
+
+	if (replorigin_session_origin != InvalidRepOriginId &&
+		replorigin_session_origin != DoNotReplicateId)
+		replorigin_by_oid(replorigin_session_origin, true, &name);
+	return name != NULL ? name : "";
+}
+
+/*
+ * What a delta of a stream lets this database say that it holds: the dot, and all that came
+ * before it if the stream has been whole; see "Streams" in README.
+ */
+Version    *
+sync_stream_claims(const Delta *delta, const Version *held)
+{
+	Relation	rel = sync_meta_open(META_STREAM, RowExclusiveLock);
+	const SiteTxns *said = version_find(delta->to, delta->sender);
+	uint64_t	txn = said == NULL ? 0 : said->ranges[said->count - 1].to - 1;
+	Datum		values[STREAM_COLUMNS] = {0};
+	bool		nulls[STREAM_COLUMNS] = {false};
+	char	   *origin = origin_name();
+	Datum		key = Int64GetDatum((int64) delta->sender);
+	SyncScan   *scan = sync_meta_scan(rel, NULL, 1, &key);
+	HeapTuple	old = sync_meta_next(scan);
+	bool		whole = false;
+
+	if (HeapTupleIsValid(old))
+	{
+		heap_deform_tuple(old, RelationGetDescr(rel), values, nulls);
+		whole = DatumGetBool(values[STREAM_WHOLE]) && strcmp(TextDatumGetCString(values[STREAM_ORIGIN]), origin) == 0;
+	}
+	if (!HeapTupleIsValid(old) || strcmp(TextDatumGetCString(values[STREAM_ORIGIN]), origin) != 0)
+	{
+		values[STREAM_SITE] = key;
+		values[STREAM_ORIGIN] = CStringGetTextDatum(origin);
+		values[STREAM_FIRST] = Int64GetDatum((int64) txn);
+		values[STREAM_WHOLE] = BoolGetDatum(false);
+		if (HeapTupleIsValid(old))
+			sync_meta_update(rel, old, values, nulls);
+		else
+			sync_meta_insert(rel, values, nulls);
+		CommandCounterIncrement();
+	}
+	sync_meta_end(scan);
+	table_close(rel, RowExclusiveLock);
+	return whole ? version_intersect(delta->to, delta->to) : version_of_dot(delta->sender, txn);
+}
+
+/*
+ * Deltas that were pulled cover the first dot of a stream: it is whole from here on.  Or,
+ * with NULL, a stream lost something: it begins anew.
+ */
+void
+sync_mend_streams(Site site, const Version *pulled)
+{
+	Relation	rel = sync_meta_open(META_STREAM, RowExclusiveLock);
+	SyncScan   *scan = sync_meta_scan(rel, NULL, 0, NULL);
+	HeapTuple	old;
+
+	while (HeapTupleIsValid(old = sync_meta_next(scan)))
+	{
+		Datum		values[STREAM_COLUMNS];
+		bool		nulls[STREAM_COLUMNS];
+
+		heap_deform_tuple(old, RelationGetDescr(rel), values, nulls);
+		if (pulled == NULL)
+		{
+			if ((Site) DatumGetInt64(values[STREAM_SITE]) == site)
+				sync_meta_delete(rel, old);
+		}
+		else if (!DatumGetBool(values[STREAM_WHOLE]) &&
+				 version_covers(pulled, (Site) DatumGetInt64(values[STREAM_SITE]), (uint64_t) DatumGetInt64(values[STREAM_FIRST])))
+		{
+			values[STREAM_WHOLE] = BoolGetDatum(true);
+			sync_meta_update(rel, old, values, nulls);
+		}
+	}
+	sync_meta_end(scan);
+	table_close(rel, RowExclusiveLock);
+	CommandCounterIncrement();
+}
+
+/*
+ * SQL: vecmark.merge_outbox(), trigger BEFORE INSERT FOR EACH ROW of an outbox, in the
+ * apply worker.  Stores nothing, so nothing is replicated on.
+ *
+ * The worker replicates rows as they are, without triggers and foreign keys; a merge
+ * needs both.
+ */
+Datum
+vecmark_merge_outbox(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = (TriggerData *) fcinfo->context;
+	int			role = SessionReplicationRole;
+	bool		isnull;
+	Datum		delta;
+
+	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_BEFORE(trigger->tg_event) ||
+		!TRIGGER_FIRED_FOR_ROW(trigger->tg_event) || !TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" is for triggers BEFORE INSERT of outboxes", "vecmark.merge_outbox")));
+	delta = heap_getattr(trigger->tg_trigtuple, 1, RelationGetDescr(trigger->tg_relation), &isnull);
+	if (isnull)
+		return PointerGetDatum(NULL);
+	PG_TRY();
+	{
+		SessionReplicationRole = SESSION_REPLICATION_ROLE_ORIGIN;
+		sync_merge_stream(delta);
+	}
+	PG_FINALLY();
+	{
+		SessionReplicationRole = role;
+	}
+	PG_END_TRY();
+	return PointerGetDatum(NULL);
+}
+
+/*
+ * SQL: vecmark.wait_for(version version_vector, timeout interval) -> boolean: whether this
+ * database holds the version, at the latest after the timeout.
+ */
+Datum
+vecmark_wait_for(PG_FUNCTION_ARGS)
+{
+	Version    *wanted = sync_version_from_datum(PG_GETARG_DATUM(0));
+	TimestampTz end = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
+															  TimestampTzGetDatum(GetCurrentTimestamp()),
+															  PG_GETARG_DATUM(1)));
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "version", ALLOCSET_SMALL_SIZES);
+
+	for (;;)
+	{
+		MemoryContext old = MemoryContextSwitchTo(context);
+		Snapshot	latest = RegisterSnapshot(GetLatestSnapshot());
+		bool		holds = version_dominates(sync_version(latest), wanted);
+
+		UnregisterSnapshot(latest);
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(context);
+		if (holds || GetCurrentTimestamp() >= end)
+			PG_RETURN_BOOL(holds);
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, POLL_MS, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+}
