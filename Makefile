@@ -59,6 +59,8 @@ OBJS = \
 	src/sync/sync_build.o \
 	src/sync/sync_capture.o \
 	src/sync/sync_changes.o \
+	src/sync/sync_check.o \
+	src/sync/sync_events.o \
 	src/sync/sync_image.o \
 	src/sync/sync_log.o \
 	src/sync/sync_merge.o \

@@ -193,6 +193,8 @@ extern void sync_write_tombstone(Oid root, Image key, const RowState *row);
 /* sync_log.c: which keys a transaction wrote. */
 extern void sync_log_key(Site site, uint64_t txn, Oid root, Image key, uint64_t born);
 extern void sync_log_state(Oid root, Image key, const RowState *incoming, uint64_t born);
+extern uint64_t sync_log_hash(Site site, uint64_t txn, Image key);
+extern uint64_t *sync_log_hashes(Oid root, Snapshot snapshot, size_t *count);
 extern bool sync_log_next(Reader *reader, Image *key);
 
 /* sync_capture.c: triggers. */
@@ -248,6 +250,8 @@ extern void sync_append_key(StringInfo sql, const SyncTable *table, int before);
 extern char *sync_select(const SyncTable *table);
 extern void sync_take_row(const SyncTable *table, HeapTuple tuple, TupleDesc desc, Datum *values, bool *nulls, RowState **clock);
 extern bool sync_read_row(SyncTable *table, bool lock, Datum *values, bool *nulls, RowState **clock);
+
+extern bool sync_row_is_there(SyncTable *table, Image key);
 
 /* sync_park.c: states that could not be shown. */
 extern RowState *sync_parked(const char *name, Image key, Snapshot snapshot, SyncNames **names);

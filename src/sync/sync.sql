@@ -465,6 +465,64 @@ END;
 COMMENT ON FUNCTION vecmark.create_outbox(text) IS
 	'makes a table and a publication of its name that carry the changes of each transaction; make the same on the subscriber, which merges what arrives; then pull once, so that what was before is there too; the name is as in CREATE TABLE';
 
+CREATE FUNCTION vecmark.events(since vecmark.version_vector DEFAULT '{}', most bigint DEFAULT 10000,
+	OUT site text, OUT txn bigint, OUT rel regclass, OUT key text[], OUT deleted boolean, OUT version vecmark.version_vector)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'vecmark_events'
+LANGUAGE C STABLE STRICT PARALLEL UNSAFE COST 10000 ROWS 1000;
+
+COMMENT ON FUNCTION vecmark.events(vecmark.version_vector, bigint) IS
+	'which rows were written by transactions that "since" lacks: site, transaction, table, key, whether the row is gone now, and the "since" to go on with after it; about so many, transactions whole; tables that the caller may not read are left out';
+
+CREATE FUNCTION vecmark.sync_check(rel regclass, OUT invariant integer, OUT key bytea, OUT fault text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'vecmark_sync_check'
+LANGUAGE C STABLE STRICT PARALLEL UNSAFE COST 100000 ROWS 1;
+
+COMMENT ON FUNCTION vecmark.sync_check(regclass) IS
+	'faults of a tracked table against the invariants of src/sync/README, by their numbers; none if it is sound';
+
+CREATE FUNCTION vecmark.tidy() RETURNS bigint
+AS 'MODULE_PATHNAME', 'vecmark_tidy'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 10000;
+
+CREATE FUNCTION vecmark.erase(rel regclass, key bytea) RETURNS bigint
+AS 'MODULE_PATHNAME', 'vecmark_erase'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 10000;
+
+CREATE FUNCTION vecmark.start_over() RETURNS text
+AS 'MODULE_PATHNAME', 'vecmark_start_over'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 10000;
+
+COMMENT ON FUNCTION vecmark.tidy() IS
+	'deletes what vecmark kept of tables that were dropped, and batches, conflicts and quarantined deltas older than 30 days; how many rows';
+COMMENT ON FUNCTION vecmark.erase(regclass, bytea) IS
+	'deletes what vecmark keeps beside a table of the values of a row: parked states and values that lost; key as vecmark.parked and vecmark.conflicts show it; delete the row first, on any node, and call this on each';
+COMMENT ON FUNCTION vecmark.start_over() IS
+	'for a database that was retired elsewhere, when nothing is tracked in it: forgets what it knew of others and begins a new life; returns its site';
+
+CREATE PROCEDURE vecmark.maintain(budget interval DEFAULT '10 seconds')
+LANGUAGE plpgsql
+AS $$
+DECLARE
+	finish constant timestamptz := pg_catalog.clock_timestamp() OPERATOR(pg_catalog.+) budget;
+	forgotten bigint;
+BEGIN
+	PERFORM vecmark.tidy();
+	COMMIT;
+	PERFORM vecmark.retry_parked();
+	COMMIT;
+	LOOP
+		forgotten := vecmark.forget(10000);
+		COMMIT;
+		EXIT WHEN forgotten OPERATOR(pg_catalog.=) 0 OR pg_catalog.clock_timestamp() OPERATOR(pg_catalog.>) finish;
+	END LOOP;
+END;
+$$;
+
+COMMENT ON PROCEDURE vecmark.maintain(interval) IS
+	'what is to be done now and then: tidies, tries parked rows once more, forgets what all peers know; commits in between, stops after about the budget';
+
 CREATE VIEW vecmark.tracked AS
 SELECT t.rel, t.name, t.notify, t.floor,
 	(SELECT pg_catalog.array_agg(c.name ORDER BY c.attnum) FROM vecmark.sync_column AS c WHERE c.rel = t.rel AND c.kind = 'c') AS counters,
@@ -490,10 +548,42 @@ CREATE VIEW vecmark.peers AS
 SELECT pg_catalog.lpad(pg_catalog.to_hex(p.site), 16, '0') AS site, p.holds, p.seen, p.retired
 FROM vecmark.sync_peer AS p;
 
+CREATE VIEW vecmark.streams AS
+SELECT pg_catalog.lpad(pg_catalog.to_hex(s.site), 16, '0') AS site, s.origin, s.whole
+FROM vecmark.sync_stream AS s;
+
+CREATE VIEW vecmark.gaps AS
+SELECT pg_catalog.lpad(pg_catalog.to_hex(p.site), 16, '0') AS site, h.missing
+FROM vecmark.sync_peer AS p CROSS JOIN LATERAL (SELECT p.holds OPERATOR(vecmark.-) vecmark.version() AS missing) AS h
+WHERE h.missing OPERATOR(vecmark.<>) '{}'::vecmark.version_vector AND NOT p.retired;
+
+CREATE VIEW vecmark.health AS
+SELECT 'log' AS part, c.reltuples < 1000000 AS ok,
+	pg_catalog.format('about %s transactions are in the log; CALL vecmark.maintain() when all peers have pulled', greatest(c.reltuples, 0)::bigint) AS detail
+FROM pg_catalog.pg_class AS c WHERE c.oid = 'vecmark.sync_log'::regclass
+UNION ALL
+SELECT 'parked', count(*) = 0, pg_catalog.format('%s merged rows cannot be shown: vecmark.parked says why', count(*)) FROM vecmark.sync_parked
+UNION ALL
+SELECT 'quarantine', count(*) = 0, pg_catalog.format('%s deltas have a clock too far ahead', count(*)) FROM vecmark.sync_quarantine
+UNION ALL
+SELECT 'streams', count(*) = 0, pg_catalog.format('%s streams began after something else was written: pull from their sites once', count(*))
+FROM vecmark.sync_stream WHERE NOT whole
+UNION ALL
+SELECT 'peers', count(*) = 0, pg_catalog.format('%s peers have not been heard of for a week; forgetting waits for them: vecmark.retire()', count(*))
+FROM vecmark.sync_peer WHERE NOT retired AND seen < pg_catalog.now() - interval '7 days'
+UNION ALL
+SELECT 'triggers', count(*) = 0, pg_catalog.format('%s triggers of tracked tables are missing, disabled, or run after vecmark''s', count(*))
+FROM vecmark.sync_table AS t LEFT JOIN pg_catalog.pg_trigger AS v ON v.tgrelid = t.rel AND v.tgname = '~~vecmark_capture'
+	LEFT JOIN pg_catalog.pg_trigger AS o ON o.tgrelid = t.rel AND o.tgname > '~~vecmark_truncate' COLLATE "C" AND (o.tgtype & 3) = 3
+WHERE v.oid IS NULL OR v.tgenabled <> 'O' OR o.oid IS NOT NULL;
+
+COMMENT ON VIEW vecmark.streams IS 'streams of logical replication: from which site, by which subscription, whether all before them is here';
+COMMENT ON VIEW vecmark.gaps IS 'what peers have said that they hold and is not here yet';
+COMMENT ON VIEW vecmark.health IS 'what needs somebody''s attention, and what to do';
 COMMENT ON VIEW vecmark.tracked IS 'tracked tables: published name, whether commits notify, what is not in the log, columns by policy';
 COMMENT ON VIEW vecmark.parked IS 'merged rows that cannot be shown, with the reason, of tables that the caller may read';
 COMMENT ON VIEW vecmark.conflicts IS 'values that lost against a concurrent write, of tables that the caller may read; lost is its canonical text, or its binary form';
 COMMENT ON VIEW vecmark.quarantine IS 'deltas whose clock was too far ahead: from whom, when, by how many milliseconds';
 COMMENT ON VIEW vecmark.peers IS 'other sites: what they have said that they hold, when, and whether they are retired';
 
-GRANT SELECT ON vecmark.tracked, vecmark.parked, vecmark.conflicts, vecmark.quarantine, vecmark.peers TO PUBLIC;
+GRANT SELECT ON vecmark.streams, vecmark.gaps, vecmark.health, vecmark.tracked, vecmark.parked, vecmark.conflicts, vecmark.quarantine, vecmark.peers TO PUBLIC;

@@ -8,9 +8,14 @@
 #include "postgres.h"
 #include "compat.h"
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xact.h"
 #include "lib/stringinfo.h"
+#include "miscadmin.h"
 #include "sync/sync.h"
 #include "sync/varint.h"
 #include "utils/lsyscache.h"
@@ -332,4 +337,61 @@ sync_log_next(Reader *reader, Image *key)
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("a row of the log of changes is corrupted: %s", reader->error)));
 	return true;
+}
+
+/* A number for a key under a dot, alike for alike ones only, but for luck. */
+uint64_t
+sync_log_hash(Site site, uint64_t txn, Image key)
+{
+	return XXH3_64bits_withSeed(key.data, key.size, site * UINT64_C(0x9e3779b97f4a7c15) ^ txn);
+}
+
+static int
+compare_hashes(const void *a, const void *b)
+{
+	uint64_t	x = *(const uint64_t *) a;
+	uint64_t	y = *(const uint64_t *) b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* The hashes of all that the log has of a table, ascending. */
+uint64_t   *
+sync_log_hashes(Oid root, Snapshot snapshot, size_t *count)
+{
+	Relation	log = sync_meta_open(META_LOG, AccessShareLock);
+	SyncScan   *scan = sync_meta_scan(log, snapshot, 0, NULL);
+	size_t		room = 1024;
+	uint64_t   *hashes = palloc(sizeof(uint64_t) * room);
+	HeapTuple	tuple;
+
+	*count = 0;
+	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
+	{
+		Datum		values[4];
+		bool		nulls[4];
+		Image		keys;
+		Image		key;
+		Reader		reader;
+
+		heap_deform_tuple(tuple, RelationGetDescr(log), values, nulls);
+		if (DatumGetObjectId(values[2]) != root)
+			continue;
+		keys = sync_image_of_bytea(values[3]);
+		reader = (Reader)
+		{
+			(const uint8_t *) keys.data, (const uint8_t *) keys.data + keys.size, NULL
+		};
+		while (sync_log_next(&reader, &key))
+		{
+			if (*count == room)
+				hashes = repalloc_huge(hashes, sizeof(uint64_t) * (room *= 2));
+			hashes[(*count)++] = sync_log_hash((Site) DatumGetInt64(values[0]), (uint64_t) DatumGetInt64(values[1]), key);
+		}
+		CHECK_FOR_INTERRUPTS();
+	}
+	sync_meta_end(scan);
+	table_close(log, AccessShareLock);
+	qsort(hashes, *count, sizeof(uint64_t), compare_hashes);
+	return hashes;
 }

@@ -69,7 +69,7 @@ sync_refuse_retired(Site site)
 				(errcode(ERRCODE_PEER_RETIRED),
 				 errmsg("site %016" INT64_MODIFIER "x was retired here", site),
 				 errdetail("Deletes that it has not seen may have been forgotten."),
-				 errhint("It has to start over: vecmark.untrack() and empty its tables there, track them, and pull everything.")));
+				 errhint("It has to start over: untrack and empty its tables, SELECT vecmark.start_over(), track them and pull everything.")));
 }
 
 /* Record what a site holds, at least. */

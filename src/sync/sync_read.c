@@ -115,3 +115,19 @@ sync_read_row(SyncTable *table, bool lock, Datum *values, bool *nulls, RowState 
 	sync_take_row(table, SPI_tuptable->vals[0], SPI_tuptable->tupdesc, values, nulls, clock);
 	return true;
 }
+
+/* Whether there is a row of a key under the active snapshot.  Reads it as the caller. */
+bool
+sync_row_is_there(SyncTable *table, Image key)
+{
+	Datum	   *values = palloc(sizeof(Datum) * (table->column_count + 1));
+	bool	   *nulls = palloc(sizeof(bool) * (table->column_count + 1));
+	RowState   *clock;
+	bool		found;
+
+	SPI_connect();
+	sync_key_values(table, key, values, nulls);
+	found = sync_read_row(table, false, values, nulls, &clock);
+	SPI_finish();
+	return found;
+}

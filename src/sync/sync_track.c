@@ -11,6 +11,7 @@
 #include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "sync/sync.h"
 #include "utils/acl.h"
 #include "utils/array.h"
@@ -23,6 +24,9 @@ VM_FUNCTION_INFO(vecmark_birth);
 VM_FUNCTION_INFO(vecmark_is_key_type);
 VM_FUNCTION_INFO(vecmark_register_table);
 VM_FUNCTION_INFO(vecmark_unregister_table);
+VM_FUNCTION_INFO(vecmark_tidy);
+VM_FUNCTION_INFO(vecmark_erase);
+VM_FUNCTION_INFO(vecmark_start_over);
 
 /* SQL: vecmark.birth() -> rowclock: of rows that are there when a table is tracked. */
 Datum
@@ -205,4 +209,149 @@ sync_note_conflict(const char *name, Image key, const SyncColumn *column, const 
 	values[7] = BoolGetDatum(column->binary);
 	sync_meta_insert(rel, values, nulls);
 	table_close(rel, RowExclusiveLock);
+}
+
+/* Delete rows of a table of ours that "is_old" says; how many. */
+static int64
+delete_where(SyncMeta meta, bool (*is_old) (HeapTuple tuple, TupleDesc desc, void *about), void *about)
+{
+	Relation	rel = sync_meta_open(meta, RowExclusiveLock);
+	SyncScan   *scan = sync_meta_scan(rel, NULL, 0, NULL);
+	int64		deleted = 0;
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
+	{
+		if (is_old(tuple, RelationGetDescr(rel), about))
+		{
+			sync_meta_delete(rel, tuple);
+			deleted++;
+		}
+		CHECK_FOR_INTERRUPTS();
+	}
+	sync_meta_end(scan);
+	table_close(rel, RowExclusiveLock);
+	CommandCounterIncrement();
+	return deleted;
+}
+
+/* A time in the column that "about" numbers is more than 30 days ago. */
+static bool
+is_old(HeapTuple tuple, TupleDesc desc, void *about)
+{
+	bool		isnull;
+	TimestampTz at = DatumGetTimestampTz(heap_getattr(tuple, *(int *) about, desc, &isnull));
+
+	return at < GetCurrentTimestamp() - INT64CONST(30) * USECS_PER_DAY;
+}
+
+/* The table in the first column is not there any more. */
+static bool
+is_dropped(HeapTuple tuple, TupleDesc desc, void *about)
+{
+	bool		isnull;
+
+	return get_rel_name(DatumGetObjectId(heap_getattr(tuple, 1, desc, &isnull))) == NULL;
+}
+
+/*
+ * SQL: vecmark.tidy() -> bigint: rows of vecmark's tables that are of no use any more,
+ * deleted: of tables that were dropped, and batches, conflicts and quarantined deltas
+ * of more than 30 days ago.
+ */
+Datum
+vecmark_tidy(PG_FUNCTION_ARGS)
+{
+	int			batch_at = 4;
+	int			conflict_at = 1;
+	int			quarantine_at = 3;
+	int64		deleted = 0;
+
+	PreventCommandIfReadOnly("vecmark.tidy()");
+	sync_check_rights("vecmark.tidy()");
+	LockRelationOid(sync_meta_oid(META_VERSION), ShareRowExclusiveLock);
+	deleted += delete_where(META_TABLE, is_dropped, NULL);
+	deleted += delete_where(META_COLUMN, is_dropped, NULL);
+	deleted += delete_where(META_TOMBSTONE, is_dropped, NULL);
+	deleted += delete_where(META_OUTBOX, is_dropped, NULL);
+	deleted += delete_where(META_BATCH, is_old, &batch_at);
+	deleted += delete_where(META_CONFLICT, is_old, &conflict_at);
+	deleted += delete_where(META_QUARANTINE, is_old, &quarantine_at);
+	PG_RETURN_INT64(deleted);
+}
+
+typedef struct Erased
+{
+	const char *name;
+	Image		key;
+	int			name_column;
+	int			key_column;
+} Erased;
+
+static bool
+is_erased(HeapTuple tuple, TupleDesc desc, void *about)
+{
+	const Erased *erased = about;
+	bool		isnull;
+	Image		key = sync_image_of_bytea(heap_getattr(tuple, erased->key_column, desc, &isnull));
+
+	return key.size == erased->key.size && memcmp(key.data, erased->key.data, key.size) == 0 &&
+		strcmp(TextDatumGetCString(heap_getattr(tuple, erased->name_column, desc, &isnull)), erased->name) == 0;
+}
+
+/*
+ * SQL: vecmark.erase(rel regclass, key bytea) -> bigint: what vecmark keeps beside the table
+ * of the values of a row that is deleted: parked states and values that lost.
+ *
+ * Errors: 42501 for who may not delete from the table.
+ */
+Datum
+vecmark_erase(PG_FUNCTION_ARGS)
+{
+	SyncTable  *table = sync_table_get(PG_GETARG_OID(0));
+	Erased		erased = {table->name, sync_image_of_bytea(PG_GETARG_DATUM(1)), 1, 2};
+	int64		deleted;
+
+	PreventCommandIfReadOnly("vecmark.erase()");
+	if (pg_class_aclcheck(table->root, GetUserId(), ACL_DELETE) != ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, get_rel_name(table->root));
+	LockRelationOid(sync_meta_oid(META_VERSION), ShareRowExclusiveLock);
+	deleted = delete_where(META_PARKED, is_erased, &erased);
+	erased.name_column = 2;
+	erased.key_column = 3;
+	deleted += delete_where(META_CONFLICT, is_erased, &erased);
+	PG_RETURN_INT64(deleted);
+}
+
+static bool
+is_any(HeapTuple tuple, TupleDesc desc, void *about)
+{
+	return true;
+}
+
+/*
+ * SQL: vecmark.start_over() -> text: forgets all that this database knew of others, and
+ * begins a new life; returns its site.
+ *
+ * Errors: 55000 while tables are tracked.
+ */
+Datum
+vecmark_start_over(PG_FUNCTION_ARGS)
+{
+	static const SyncMeta all[] = {
+		META_VERSION, META_LOG, META_TOMBSTONE, META_PARKED, META_QUARANTINE, META_PEER, META_STREAM, META_BATCH,
+		META_CONFLICT,
+	};
+
+	PreventCommandIfReadOnly("vecmark.start_over()");
+	if (sync_table_list(NULL) != NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("tables are tracked"),
+				 errhint("SELECT vecmark.untrack() them, and delete the rows that are to come from elsewhere.")));
+	LockRelationOid(sync_meta_oid(META_VERSION), ShareRowExclusiveLock);
+	sync_renew_site();
+	for (size_t i = 0; i < lengthof(all); i++)
+		delete_where(all[i], is_any, NULL);
+	PG_RETURN_TEXT_P(cstring_to_text(psprintf("%016" INT64_MODIFIER "x", (uint64) sync_writer_site())));
 }
