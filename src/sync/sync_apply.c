@@ -198,7 +198,7 @@ static uint64
 run_marked(SyncMark *mark, SPIPlanPtr plan, Datum *values, const char *nulls, int expected)
 {
 	SyncMark   *before = sync_mark(mark);
-	int			result;
+	volatile int result;
 
 	PG_TRY();
 	{

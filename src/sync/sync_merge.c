@@ -105,7 +105,7 @@ apply_items(SyncMerge *merge, MergeItem *items, int count, List * *failed, List 
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
 	SyncMerge	before = *merge;
-	ErrorData  *error = NULL;
+	ErrorData  *volatile error = NULL;
 	MemoryContext row_context;
 
 	row_context = AllocSetContextCreate(CurrentMemoryContext, "rows of a merge", ALLOCSET_DEFAULT_SIZES);
