@@ -168,7 +168,7 @@ send_key(Outgoing *outgoing, SyncTable *table, Image key)
 void
 sync_send_changes(Site site, uint64_t txn)
 {
-	Outgoing	outgoing = {site, txn};
+	Outgoing	outgoing = {.site = site,.txn = txn};
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "changes of a transaction", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	Datum		dot[2] = {Int64GetDatum((int64) site), Int64GetDatum((int64) txn)};
