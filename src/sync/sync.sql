@@ -356,13 +356,13 @@ CREATE FUNCTION vecmark.merge(d vecmark.delta, mode text DEFAULT 'strict') RETUR
 AS 'MODULE_PATHNAME', 'vecmark_merge'
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 10000;
 
-CREATE FUNCTION vecmark.merge(d vecmark.delta[], mode text DEFAULT 'strict') RETURNS vecmark.merge_result
-AS 'MODULE_PATHNAME', 'vecmark_merge_array'
+CREATE FUNCTION vecmark.merge_all(d vecmark.delta[], mode text DEFAULT 'strict') RETURNS vecmark.merge_result
+AS 'MODULE_PATHNAME', 'vecmark_merge_all'
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 10000;
 
 COMMENT ON FUNCTION vecmark.merge(vecmark.delta, text) IS
 	'joins a delta with what is here; any order, any number of times; a gap changes nothing and is raised (VM001) in mode strict, returned in mode report; so is a clock too far ahead (VM002)';
-COMMENT ON FUNCTION vecmark.merge(vecmark.delta[], text) IS
+COMMENT ON FUNCTION vecmark.merge_all(vecmark.delta[], text) IS
 	'joins deltas one after the other, until one does not fit';
 
 CREATE FUNCTION vecmark.retry_parked() RETURNS vecmark.merge_result

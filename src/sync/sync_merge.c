@@ -23,7 +23,7 @@
 #include "utils/timestamp.h"
 
 VM_FUNCTION_INFO(vecmark_merge);
-VM_FUNCTION_INFO(vecmark_merge_array);
+VM_FUNCTION_INFO(vecmark_merge_all);
 VM_FUNCTION_INFO(vecmark_retry_parked);
 
 /* Rows that share a subtransaction until one fails. */
@@ -513,11 +513,11 @@ vecmark_merge(PG_FUNCTION_ARGS)
 }
 
 /*
- * SQL: vecmark.merge(delta[], mode text) -> merge_result: one after the other, until one
+ * SQL: vecmark.merge_all(delta[], mode text) -> merge_result: one after the other, until one
  * does not fit.
  */
 Datum
-vecmark_merge_array(PG_FUNCTION_ARGS)
+vecmark_merge_all(PG_FUNCTION_ARGS)
 {
 	ArrayType  *array = PG_GETARG_ARRAYTYPE_P(0);
 	MergeResult result = {0};
