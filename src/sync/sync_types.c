@@ -125,7 +125,7 @@ version_vector_in(PG_FUNCTION_ARGS)
 		ereturn(fcinfo->context, (Datum) 0,
 				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
 				 errmsg("invalid input syntax for type version_vector: \"%.200s\"", text),
-				 errdetail("It %s.", error)));
+				 errdetail("Reason: %s.", error)));
 	PG_RETURN_DATUM(sync_version_datum(version));
 }
 
@@ -316,7 +316,7 @@ rowclock_in(PG_FUNCTION_ARGS)
 		ereturn(fcinfo->context, (Datum) 0,
 				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
 				 errmsg("invalid input syntax for type rowclock: \"%.200s\"", PG_GETARG_CSTRING(0)),
-				 errdetail("It %s.", error)));
+				 errdetail("Reason: %s.", error)));
 	PG_RETURN_POINTER(value);
 }
 
@@ -517,7 +517,7 @@ sync_delta_from_datum(Datum datum)
 	if (delta == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("delta is corrupted: it %s", error)));
+				 errmsg("delta is corrupted: %s", error)));
 	return delta;
 }
 
@@ -532,7 +532,7 @@ delta_in(PG_FUNCTION_ARGS)
 		ereturn(fcinfo->context, (Datum) 0,
 				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
 				 errmsg("invalid input syntax for type delta: \"%.100s\"", PG_GETARG_CSTRING(0)),
-				 errdetail("It %s.", error)));
+				 errdetail("Reason: %s.", error)));
 	PG_RETURN_POINTER(value);
 }
 
@@ -553,7 +553,7 @@ delta_recv(PG_FUNCTION_ARGS)
 	if (read_delta((uint8_t *) VARDATA(value), VARSIZE(value) - VARHDRSZ, &error) == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
-				 errmsg("invalid binary delta: it %s", error)));
+				 errmsg("invalid binary delta: %s", error)));
 	PG_RETURN_POINTER(value);
 }
 
