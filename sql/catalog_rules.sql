@@ -27,14 +27,23 @@ WHERE prolang = (SELECT oid FROM pg_language WHERE lanname = 'sql') AND prosqlbo
 SELECT oid::regprocedure FROM functions WHERE provolatile = 'i' AND proparallel <> 's';
 -- names used twice in schema vecmark, which HTTP gateways cannot tell apart
 SELECT proname FROM functions WHERE pronamespace = 'vecmark'::regnamespace GROUP BY proname HAVING count(*) > 1;
--- variadic functions in schema vecmark; unnamed arguments
-SELECT oid::regprocedure FROM functions WHERE pronamespace = 'vecmark'::regnamespace
-	AND (provariadic <> 0 OR (pronargs > 0 AND proargnames IS NULL));
--- tables, which would belong to the extension and not to the user
-SELECT pg_describe_object(classid, objid, 0) FROM members WHERE classid = 'pg_class'::regclass;
+-- variadic functions in schema vecmark; unnamed arguments, but those of types and operators
+SELECT oid::regprocedure FROM functions AS f WHERE pronamespace = 'vecmark'::regnamespace
+	AND (provariadic <> 0 OR (pronargs > 0 AND proargnames IS NULL))
+	AND NOT EXISTS (SELECT FROM pg_type AS t WHERE f.oid IN (t.typinput, t.typoutput, t.typreceive, t.typsend))
+	AND NOT EXISTS (SELECT FROM pg_operator AS o WHERE o.oprcode = f.oid);
+-- tables, which would belong to the extension and not to the user, but the state of sync
+SELECT c.oid::regclass FROM pg_class AS c JOIN members AS m ON m.classid = 'pg_class'::regclass AND m.objid = c.oid
+WHERE c.relkind <> 'v' AND c.relname NOT LIKE 'sync~_%' ESCAPE '~';
 -- what may be written by everybody
 SELECT pg_describe_object(classid, objid, 0) FROM members
-WHERE classid = 'pg_namespace'::regclass AND has_schema_privilege('public', objid, 'CREATE');
+WHERE (classid = 'pg_namespace'::regclass AND has_schema_privilege('public', objid, 'CREATE'))
+	OR (classid = 'pg_class'::regclass AND has_table_privilege('public', objid, 'INSERT, UPDATE, DELETE, TRUNCATE, TRIGGER'));
+-- what may be read by everybody
+SELECT c.oid::regclass FROM pg_class AS c JOIN members AS m ON m.classid = 'pg_class'::regclass AND m.objid = c.oid
+WHERE has_table_privilege('public', c.oid, 'SELECT') ORDER BY c.oid::regclass::text COLLATE "C";
+-- what is not for everybody to call
+SELECT oid::regprocedure FROM functions WHERE NOT has_function_privilege('public', oid, 'EXECUTE') ORDER BY oid::regprocedure::text COLLATE "C";
 -- commutators and negators come in pairs
 SELECT o.oid::regoperator FROM pg_operator AS o JOIN members AS m ON m.classid = 'pg_operator'::regclass AND m.objid = o.oid
 	LEFT JOIN pg_operator AS c ON c.oid = o.oprcom LEFT JOIN pg_operator AS n ON n.oid = o.oprnegate
