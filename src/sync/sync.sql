@@ -174,7 +174,9 @@ DECLARE
 	clock text;
 	part regclass;
 BEGIN
-	IF policy IS NULL OR jsonb_typeof(policy) <> 'object' THEN
+	IF rel IS NULL THEN
+		RAISE EXCEPTION 'the table may not be null' USING ERRCODE = 'null_value_not_allowed';
+	ELSIF policy IS NULL OR jsonb_typeof(policy) <> 'object' THEN
 		RAISE EXCEPTION 'a policy is a json object' USING ERRCODE = 'invalid_parameter_value';
 	END IF;
 	FOR word IN SELECT jsonb_object_keys(policy) LOOP
@@ -183,12 +185,19 @@ BEGIN
 				USING ERRCODE = 'invalid_parameter_value', HINT = 'Parts are name, keys, counters, sets, local and notify.';
 		END IF;
 	END LOOP;
+	IF coalesce(jsonb_typeof(policy->'name'), 'string') <> 'string' THEN
+		RAISE EXCEPTION 'part "%" of a policy is a string', 'name' USING ERRCODE = 'invalid_parameter_value';
+	ELSIF coalesce(policy->'keys', '"disjoint"') <> '"disjoint"' THEN
+		RAISE EXCEPTION 'part "%" of a policy is "disjoint"', 'keys' USING ERRCODE = 'invalid_parameter_value';
+	ELSIF coalesce(jsonb_typeof(policy->'notify'), 'boolean') <> 'boolean' THEN
+		RAISE EXCEPTION 'part "%" of a policy is true or false', 'notify' USING ERRCODE = 'invalid_parameter_value';
+	ELSIF NOT EXISTS (SELECT FROM pg_class WHERE oid = rel AND relkind IN ('r', 'p')) THEN
+		RAISE EXCEPTION 'cannot track "%": it is not a table', rel USING ERRCODE = 'wrong_object_type';
+	END IF;
 	EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', rel);
 	SELECT c.relkind, c.relpersistence, c.relispartition, c.relname, n.nspname, c.oid INTO class
 	FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = rel;
-	IF class.relkind NOT IN ('r', 'p') THEN
-		RAISE EXCEPTION 'cannot track "%": it is not a table', class.relname USING ERRCODE = 'wrong_object_type';
-	ELSIF class.relpersistence <> 'p' THEN
+	IF class.relpersistence <> 'p' THEN
 		RAISE EXCEPTION 'cannot track "%": it is temporary or unlogged', class.relname
 			USING ERRCODE = 'wrong_object_type', HINT = 'What a crash empties cannot be told from what was deleted.';
 	ELSIF class.relispartition THEN
@@ -205,7 +214,7 @@ BEGIN
 	rules := coalesce(rules, policy);
 	published := coalesce(rules->>'name', class.nspname || '.' || class.relname);
 	IF octet_length(published) NOT BETWEEN 1 AND 200 THEN
-		RAISE EXCEPTION 'published name "%" is longer than 200 bytes', published USING ERRCODE = 'name_too_long';
+		RAISE EXCEPTION 'published name "%" does not have 1 to 200 bytes', published USING ERRCODE = 'invalid_name';
 	END IF;
 
 	SELECT i.indkey::smallint[] INTO keys FROM pg_index AS i WHERE i.indrelid = rel AND i.indisprimary AND i.indimmediate;
@@ -225,7 +234,8 @@ BEGIN
 	END LOOP;
 
 	FOR col IN
-		SELECT a.attname, a.attnum = ANY (keys) AS is_key, a.attidentity, a.atttypid, a.attgenerated, t.typname, t.typnamespace, t.typelem, t.typcategory,
+		SELECT a.attname, a.attnum = ANY (keys) AS is_key, a.attidentity, a.atttypid, a.attgenerated, t.typname, t.typnamespace,
+			(SELECT e.oid FROM pg_type AS e WHERE e.typarray = t.oid) AS element,
 			coalesce(bool_or(l.collisdeterministic), true) AS is_deterministic,
 			coalesce(pg_get_expr(d.adbin, d.adrelid), '') LIKE '%nextval(%' AS is_serial,
 			coalesce(rules->'counters', '[]') ? a.attname AS is_counter,
@@ -256,12 +266,15 @@ BEGIN
 				RAISE EXCEPTION 'column "%" is part of the key of "%" and has no policy', col.attname, class.relname USING ERRCODE = 'invalid_parameter_value';
 			END IF;
 		ELSIF col.attgenerated <> '' THEN
+			IF col.is_counter OR col.is_set OR col.is_local THEN
+				RAISE EXCEPTION 'column "%" of "%" is generated and has no policy', col.attname, class.relname USING ERRCODE = 'invalid_parameter_value';
+			END IF;
 			CONTINUE;
 		ELSIF col.is_counter::int + col.is_set::int + col.is_local::int > 1 THEN
 			RAISE EXCEPTION 'column "%" of "%" has more than one policy', col.attname, class.relname USING ERRCODE = 'invalid_parameter_value';
 		ELSIF col.is_counter AND col.atttypid NOT IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) THEN
 			RAISE EXCEPTION 'column "%" of "%" cannot be a counter: it is not of type smallint, integer or bigint', col.attname, class.relname USING ERRCODE = 'datatype_mismatch';
-		ELSIF col.is_set AND (col.typcategory <> 'A' OR NOT vecmark.is_key_type(col.typelem)) THEN
+		ELSIF col.is_set AND (col.element IS NULL OR NOT vecmark.is_key_type(col.element)) THEN
 			RAISE EXCEPTION 'column "%" of "%" cannot be a set: it is not an array of a type that keys may have', col.attname, class.relname USING ERRCODE = 'datatype_mismatch';
 		ELSIF NOT col.is_local AND (col.typname LIKE 'reg%' OR col.typname IN ('money', 'aclitem')) AND col.typnamespace = 'pg_catalog'::regnamespace THEN
 			RAISE EXCEPTION 'cannot track "%": values of column "%" mean something else in another database', class.relname, col.attname
@@ -294,6 +307,9 @@ AS $$
 DECLARE
 	part regclass;
 BEGIN
+	IF NOT EXISTS (SELECT FROM pg_class WHERE oid = rel) THEN
+		RAISE EXCEPTION 'table "%" is not tracked', rel USING ERRCODE = 'object_not_in_prerequisite_state';
+	END IF;
 	EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', rel);
 	IF NOT EXISTS (SELECT FROM vecmark.tracked AS t WHERE t.rel = untrack.rel) THEN
 		RAISE EXCEPTION 'table "%" is not tracked', rel USING ERRCODE = 'object_not_in_prerequisite_state';
@@ -528,7 +544,8 @@ SELECT t.rel, t.name, t.notify, t.floor,
 	(SELECT pg_catalog.array_agg(c.name ORDER BY c.attnum) FROM vecmark.sync_column AS c WHERE c.rel = t.rel AND c.kind = 'c') AS counters,
 	(SELECT pg_catalog.array_agg(c.name ORDER BY c.attnum) FROM vecmark.sync_column AS c WHERE c.rel = t.rel AND c.kind = 's') AS sets,
 	(SELECT pg_catalog.array_agg(c.name ORDER BY c.attnum) FROM vecmark.sync_column AS c WHERE c.rel = t.rel AND c.kind = 'l') AS local
-FROM vecmark.sync_table AS t;
+FROM vecmark.sync_table AS t
+WHERE EXISTS (SELECT FROM pg_catalog.pg_class AS k WHERE k.oid = t.rel);
 
 CREATE VIEW vecmark.parked WITH (security_barrier) AS
 SELECT p.name, p.key, p.sqlstate, p.reason, p.since, p.tries, p.state
