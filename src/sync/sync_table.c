@@ -239,6 +239,30 @@ compare_ids(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+/*
+ * A column's type may have been altered since its policy was checked.
+ *
+ * Errors: 42804.
+ */
+static void
+check_type(const SyncTable *table, const SyncColumn *column)
+{
+	bool		fits = true;
+
+	if (column->is_key)
+		fits = sync_key_type(column->type);
+	else if (column->kind == SYNC_COUNTER)
+		fits = column->type == INT2OID || column->type == INT4OID || column->type == INT8OID;
+	else if (column->kind == SYNC_SET)
+		fits = OidIsValid(column->element) && sync_key_type(column->element);
+	if (!fits)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("column \"%s\" of tracked table \"%s\" is now of a type that a %s cannot have", column->attname, table->name,
+						column->is_key ? "key" : column->kind == SYNC_COUNTER ? "counter" : "set"),
+				 errhint("Alter it back, or SELECT vecmark.untrack('%s').", table->qualified)));
+}
+
 /* Read what is on record into "table", whose relid, root and context are set. */
 static void
 read_table(SyncTable *table, Relation rel, const Datum *record)
@@ -288,6 +312,7 @@ read_table(SyncTable *table, Relation rel, const Datum *record)
 
 		column->id = sync_column_id(column->name);
 		column->element = get_element_type(getBaseType(column->type));
+		check_type(table, column);
 		if (column->kind == SYNC_SET)
 			get_typlenbyvalalign(column->element, &column->element_len, &column->element_byval, &column->element_align);
 		fill_functions(column, column->kind == SYNC_SET ? column->element : column->type);
@@ -296,12 +321,16 @@ read_table(SyncTable *table, Relation rel, const Datum *record)
 	qsort(table->by_id, table->column_count, sizeof(SyncColumn *), compare_ids);
 	for (int i = 1; i < table->column_count; i++)
 	{
-		if (table->by_id[i - 1]->id == table->by_id[i]->id)
+		const SyncColumn *a = table->by_id[i - 1];
+		const SyncColumn *b = table->by_id[i];
+
+		if (a->id == b->id)
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					 errmsg("columns \"%s\" and \"%s\" of table \"%s\" cannot be told apart in clocks",
-							table->by_id[i - 1]->name, table->by_id[i]->name, RelationGetRelationName(rel)),
-					 errhint("Rename one of them.")));
+							a->attname, b->attname, RelationGetRelationName(rel)),
+					 errdetail("They are published as \"%s\" and \"%s\".", a->name, b->name),
+					 errhint("Rename the one that was added last.")));
 	}
 
 	if (table->clock == InvalidAttrNumber ||
@@ -341,7 +370,10 @@ read_table(SyncTable *table, Relation rel, const Datum *record)
 				 errmsg("tracked table \"%s\" has lost its primary key", RelationGetRelationName(rel)),
 				 errhint("Restore it, or SELECT vecmark.untrack('%s').", table->qualified)));
 	for (int i = 0; i < table->key_count; i++)
+	{
 		table->columns[table->key[i]].is_key = true;
+		check_type(table, &table->columns[table->key[i]]);
+	}
 }
 
 /* The record of a tracked table in sync_table; false if there is none. */
@@ -482,7 +514,8 @@ sync_table_by_name(const char *name)
 		bool		nulls[SYNC_TABLE_COLUMNS];
 
 		heap_deform_tuple(tuple, RelationGetDescr(rel), values, nulls);
-		if (strcmp(TextDatumGetCString(values[SYNC_TABLE_NAME]), name) == 0)
+		if (strcmp(TextDatumGetCString(values[SYNC_TABLE_NAME]), name) == 0 &&
+			get_rel_name(DatumGetObjectId(values[SYNC_TABLE_REL])) != NULL)
 			found = DatumGetObjectId(values[SYNC_TABLE_REL]);
 	}
 	sync_meta_end(scan);

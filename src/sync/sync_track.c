@@ -43,7 +43,7 @@ vecmark_birth(PG_FUNCTION_ARGS)
 Datum
 vecmark_is_key_type(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_BOOL(sync_key_type(PG_GETARG_OID(0)));
+	PG_RETURN_BOOL(get_typtype(PG_GETARG_OID(0)) != '\0' && sync_key_type(PG_GETARG_OID(0)));
 }
 
 /* Errors: 42501 for who does not own a table. */
@@ -93,11 +93,33 @@ delete_rows(SyncMeta meta, Datum key)
 	CommandCounterIncrement();
 }
 
+static void
+unregister(Oid relid)
+{
+	delete_rows(META_TABLE, ObjectIdGetDatum(relid));
+	delete_rows(META_COLUMN, ObjectIdGetDatum(relid));
+	delete_rows(META_TOMBSTONE, ObjectIdGetDatum(relid));
+}
+
+/* Tables that were dropped while they were on record. */
+static void
+unregister_dropped(void)
+{
+	ListCell   *cell;
+
+	foreach(cell, sync_table_list(NULL))
+	{
+		if (get_rel_name(lfirst_oid(cell)) == NULL)
+			unregister(lfirst_oid(cell));
+	}
+}
+
 /*
  * SQL: vecmark.register_table(rel regclass, name text, notify boolean, columns name[],
  * kinds "char"[]).
  *
- * Errors: 42501 for who does not own the table, 23505 if the name is taken.
+ * Locks:  sync_table SHARE ROW EXCLUSIVE, so that nobody else takes the name.
+ * Errors: 42501 for who does not own the table, 42710 if the name is taken.
  */
 Datum
 vecmark_register_table(PG_FUNCTION_ARGS)
@@ -119,6 +141,13 @@ vecmark_register_table(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("columns and their kinds differ in number")));
+	LockRelationOid(sync_meta_oid(META_TABLE), ShareRowExclusiveLock);
+	unregister_dropped();
+	if (OidIsValid(sync_table_by_name(TextDatumGetCString(PG_GETARG_DATUM(1)))))
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("another table is tracked as \"%s\"", TextDatumGetCString(PG_GETARG_DATUM(1))),
+				 errhint("Give this one another name in the policy.")));
 	table_values[SYNC_TABLE_REL] = ObjectIdGetDatum(relid);
 	table_values[SYNC_TABLE_NAME] = PG_GETARG_DATUM(1);
 	table_values[SYNC_TABLE_FLOOR] = sync_version_datum(version_of_dot(sync_writer_site(), sync_writer_txn()));
@@ -153,9 +182,7 @@ vecmark_unregister_table(PG_FUNCTION_ARGS)
 
 	if (get_rel_name(relid) != NULL)
 		sync_check_owner(relid);
-	delete_rows(META_TABLE, ObjectIdGetDatum(relid));
-	delete_rows(META_COLUMN, ObjectIdGetDatum(relid));
-	delete_rows(META_TOMBSTONE, ObjectIdGetDatum(relid));
+	unregister(relid);
 	if (get_rel_name(relid) != NULL)
 		CacheInvalidateRelcacheByRelid(relid);
 	PG_RETURN_VOID();
