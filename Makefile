@@ -53,7 +53,8 @@ OBJS = \
 	src/simd/simd_neon.o \
 	src/simd/simd_scalar.o \
 	src/sync/clock.o \
-	src/sync/delta.o \
+	src/sync/delta_decode.o \
+	src/sync/delta_encode.o \
 	src/sync/row_state.o \
 	src/sync/sync_apply.o \
 	src/sync/sync_build.o \

@@ -29,6 +29,10 @@ typedef enum ColumnKind
 	COLUMN_SET,
 } ColumnKind;
 
+/* How a body has them: the kind, and whether values are in binary form. */
+#define DELTA_COLUMN_KIND 3
+#define DELTA_COLUMN_BINARY 4
+
 typedef struct DeltaColumn
 {
 	const char *name;			/* published, terminated */

@@ -1,5 +1,5 @@
 /* sync_delta_test.c: bodies of deltas, written, read, cut, flipped and made up. */
-/* sources: src/sync/delta.c */
+/* sources: src/sync/delta_decode.c src/sync/delta_encode.c */
 
 /*
  * Bodies by hand are in hexadecimal digits, with spaces where the eye wants them.
