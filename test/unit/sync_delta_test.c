@@ -173,6 +173,20 @@ compare_elements(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+/* A dot that the context has: its last one of the site, or an earlier one. */
+static Stamp
+random_add(const Pool *pool, const Stamp *last)
+{
+	Stamp		add = *last;
+
+	for (int site = 0; site < pool->site_count; site++)
+	{
+		if (pool->sites[site] == last->site)
+			add = pool_stamp(pool, site);
+	}
+	return stamp_compare(&add, last) <= 0 ? add : *last;
+}
+
 static void
 random_elements(const Pool *pool, ElementSet *set)
 {
@@ -182,10 +196,17 @@ random_elements(const Pool *pool, ElementSet *set)
 	for (int i = 0; i < count; i++)
 	{
 		Element    *element = &set->elements[i];
+		int			needed = random_below(set->context_count);
 
 		element->value = random_image(random_below(3));
 		element->hash = XXH3_64bits(element->value.data, element->value.size);
-		element->dots = random_dots(pool, &element->count);
+		element->dots = sync_alloc((size_t) set->context_count * sizeof(Stamp));
+		element->count = 0;
+		for (int j = 0; j < set->context_count; j++)
+		{
+			if (j == needed || random_below(4) == 0)
+				element->dots[element->count++] = random_add(pool, &set->context[j]);
+		}
 	}
 	qsort(set->elements, (size_t) count, sizeof(Element), compare_elements);
 	set->count = 0;
@@ -291,8 +312,8 @@ random_delta(int max_rows, int stamps)
 		pool.sites[i] = (i == 0 ? 0 : pool.sites[i - 1]) + 1 + random_number() / 8;
 	pool.stamps = 1 + random_below(stamps);
 	pool.time = random_below(4) == 0 ? 0 : random_number() / 2;
+	memset(delta, 0, sizeof(Delta));
 	delta->sender = pool.sites[random_below(pool.site_count)];
-	delta->stream = false;
 	delta->encoding = random_below(42);
 	delta->base = random_version(&pool);
 	delta->to = random_version(&pool);
@@ -410,7 +431,7 @@ versions_equal(const Version *a, const Version *b)
 static bool
 deltas_equal(const Delta *a, const Delta *b)
 {
-	if (a->sender != b->sender || a->stream != b->stream || a->encoding != b->encoding ||
+	if (a->sender != b->sender || a->encoding != b->encoding ||
 		!versions_equal(a->base, b->base) || !versions_equal(a->to, b->to) || a->relation_count != b->relation_count)
 		return false;
 	for (int i = 0; i < a->relation_count; i++)
@@ -646,6 +667,9 @@ from_hex(const char *hex, size_t *size)
 #define LONE "06 01 " SITE_11 "00 "
 #define BARE_ROWS LONE "00 00 01 64 00 07 01 01 72 00 "
 
+/* A set in one row, and two stamps of one site: the second is later. */
+#define SET_OF_TWO LONE "00 00 02 64 00 07 01 00 08 01 01 72 01 02 01 63 01 00 01 00 00 00 01 00 "
+
 typedef struct Case
 {
 	const char *hex;
@@ -767,8 +791,14 @@ static const Case cases[] = {
 	{BEFORE_ROWS "02 " ROW_A KEY_B REGISTERS COUNTERS "01 02 01 00 01 7f 78 01 00 ", "ends too early", "an element longer than the bytes"},
 	{BEFORE_ROWS "02 " ROW_A KEY_B REGISTERS COUNTERS "01 02 01 00 01 01 78 00 ", "an element has no adds", "no adds"},
 	{BEFORE_ROWS "02 " ROW_A KEY_B REGISTERS COUNTERS "01 02 01 00 01 01 78 40 00 ", "has more parts than it has room for", "more adds than bytes"},
-	{BEFORE_ROWS "02 " ROW_A KEY_B REGISTERS COUNTERS "01 02 01 00 01 01 78 02 00 01 ", NULL, "adds ascend"},
-	{BEFORE_ROWS "02 " ROW_A KEY_B REGISTERS COUNTERS "01 02 01 00 01 01 78 02 01 00 ", "stamps of a column are not ascending by site", "adds descend"},
+	{BEFORE_ROWS "02 " ROW_A KEY_B REGISTERS COUNTERS "01 02 02 00 01 01 01 78 02 00 01 ", NULL, "adds ascend"},
+	{BEFORE_ROWS "02 " ROW_A KEY_B REGISTERS COUNTERS "01 02 02 00 01 01 01 78 02 01 00 ", "stamps of a column are not ascending by site", "adds descend"},
+	{BEFORE_ROWS "02 " ROW_A KEY_B REGISTERS COUNTERS "01 02 01 00 01 01 78 02 00 01 ", "a context does not have an add of its set", "an add of a site that the context lacks"},
+	{BEFORE_ROWS "02 " ROW_A KEY_B REGISTERS COUNTERS "01 02 01 01 01 01 78 01 00 ", "a context does not have an add of its set", "an add of a site before those of the context"},
+	{SET_OF_TWO "01 00 01 01 78 01 01 ", "a context does not have an add of its set", "an add later than the context"},
+	{SET_OF_TWO "01 01 01 01 78 01 00 ", NULL, "an add earlier than the context"},
+	{SET_OF_TWO "01 01 02 01 79 01 01 01 78 01 00 ", NULL, "adds of two elements"},
+	{SET_OF_TWO "01 00 02 01 79 01 00 01 78 01 01 ", "a context does not have an add of its set", "an add of the second element later than the context"},
 	{BEFORE_ROWS "02 " ROW_A KEY_B REGISTERS COUNTERS "01 02 01 00 02 01 78 01 00 01 78 01 00 ", "elements are not ascending by hash", "an element twice"},
 	/* XXH3-64 of x is eaf06c6480b2cd11, of y 272b57e6d7c0a9e5 */
 	{BEFORE_ROWS "02 " ROW_A KEY_B REGISTERS COUNTERS "01 02 01 00 02 01 79 01 00 01 78 01 00 ", NULL, "elements ascend by hash"},
@@ -850,7 +880,7 @@ test_size(void)
 	DeltaColumn column = {"title", COLUMN_REGISTER, false};
 	DeltaRow	row = {{"0123456789abcdef", 16}, &state};
 	DeltaRelation relation = {"public.bookmarks", 1, &column, 1, &row};
-	Delta		delta = {stamp.site, false, 6, &base, &to, 1, &relation};
+	Delta		delta = {.sender = stamp.site,.encoding = 6,.base = &base,.to = &to,.relation_count = 1,.relations = &relation};
 	size_t		size;
 
 	ok(round_trip(&delta), "one title comes back");
@@ -893,7 +923,7 @@ test_memory(void)
 	DeltaColumn column = {"c", COLUMN_SET, false};
 	DeltaRow   *rows = sync_alloc(ROW_COUNT * sizeof(DeltaRow));
 	DeltaRelation relation = {"r", 1, &column, ROW_COUNT, rows};
-	Delta		delta = {1, false, 6, NULL, NULL, 1, &relation};
+	Delta		delta = {.sender = 1,.encoding = 6,.relation_count = 1,.relations = &relation};
 	const char *error = NULL;
 	size_t		size;
 	uint8_t    *bytes;
