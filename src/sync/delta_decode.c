@@ -511,6 +511,7 @@ read_delta(Decoder *decoder, Delta *delta)
 {
 	Reader	   *reader = &decoder->reader;
 	uint64_t	encoding = read_varint(reader);
+	Version    *moved;
 
 	if (encoding > INT_MAX)
 		reader_fail(reader, "the encoding is too large");
@@ -519,7 +520,10 @@ read_delta(Decoder *decoder, Delta *delta)
 	read_sites(decoder);
 	delta->sender = read_site(decoder);
 	delta->base = read_version(decoder);
-	delta->to = read_version(decoder);
+	moved = read_version(decoder);
+	if (reader->error != NULL)
+		return;
+	delta->to = version_xor(delta->base, moved);
 	read_stamps(decoder);
 	delta->relation_count = (int) read_count(reader, RELATION_MIN);
 	delta->relations = take(decoder, (size_t) delta->relation_count, sizeof(DeltaRelation));

@@ -39,6 +39,8 @@ typedef struct Encoder
 	Stamp	   *stamps;
 	size_t		site_count;
 	Site	   *sites;
+	const Version *base;
+	const Version *moved;		/* by what the two versions differ */
 	uint32_t	recent[RECENT]; /* places in "seen" + 1, by hash */
 } Encoder;
 
@@ -201,19 +203,19 @@ add_site(Site *sites, size_t count, Site *recent, Site site)
 static void
 number_sites(Encoder *encoder, const Delta *delta)
 {
-	const Version *versions[] = {delta->base, delta->to};
+	const Version *versions[] = {encoder->base, encoder->moved};
 	Site		recent[16] = {0};
 	size_t		count = 1;
 	size_t		room = 1 + encoder->stamp_count;
 	Site	   *sites;
 
 	for (int i = 0; i < 2; i++)
-		room += versions[i] == NULL ? 0 : (size_t) versions[i]->count;
+		room += (size_t) versions[i]->count;
 	sites = sync_alloc(room * sizeof(Site));
 	sites[0] = delta->sender;
 	for (int i = 0; i < 2; i++)
 	{
-		for (int j = 0; versions[i] != NULL && j < versions[i]->count; j++)
+		for (int j = 0; j < versions[i]->count; j++)
 			count = add_site(sites, count, recent, versions[i]->sites[j].site);
 	}
 	for (size_t i = 0; i < encoder->stamp_count; i++)
@@ -248,11 +250,8 @@ site_number(const Encoder *encoder, Site site)
 static size_t
 version_body_size(const Encoder *encoder, const Version *version)
 {
-	size_t		size;
+	size_t		size = varint_size((uint64_t) version->count);
 
-	if (version == NULL)
-		return 1;
-	size = varint_size((uint64_t) version->count);
 	for (int i = 0; i < version->count; i++)
 	{
 		const SiteTxns *txns = &version->sites[i];
@@ -272,8 +271,6 @@ version_body_size(const Encoder *encoder, const Version *version)
 static uint8_t *
 write_version(const Encoder *encoder, uint8_t *out, const Version *version)
 {
-	if (version == NULL)
-		return varint_write(out, 0);
 	out = varint_write(out, (uint64_t) version->count);
 	for (int i = 0; i < version->count; i++)
 	{
@@ -438,6 +435,7 @@ write_relation(Encoder *encoder, uint8_t *out, const DeltaRelation *relation)
 uint8_t    *
 delta_encode_body(const Delta *delta, size_t *size)
 {
+	static const Version none = {0, NULL};
 	Encoder		encoder = {0};
 	uint8_t    *body;
 	uint8_t    *out;
@@ -449,11 +447,13 @@ delta_encode_body(const Delta *delta, size_t *size)
 	if (encoder.size + encoder.reference_count > DELTA_MAX_SIZE)
 		return NULL;
 
+	encoder.base = delta->base != NULL ? delta->base : &none;
+	encoder.moved = version_xor(encoder.base, delta->to != NULL ? delta->to : &none);
 	number_stamps(&encoder);
 	number_sites(&encoder, delta);
 	encoder.size += varint_size(encoder.site_count) + encoder.site_count * sizeof(Site);
 	encoder.size += varint_size(site_number(&encoder, delta->sender));
-	encoder.size += version_body_size(&encoder, delta->base) + version_body_size(&encoder, delta->to);
+	encoder.size += version_body_size(&encoder, encoder.base) + version_body_size(&encoder, encoder.moved);
 	encoder.size += stamps_size(&encoder);
 
 	/* what small numbers do not need is left over */
@@ -464,8 +464,8 @@ delta_encode_body(const Delta *delta, size_t *size)
 	for (size_t i = 0; i < encoder.site_count; i++)
 		out = fixed64_write(out, encoder.sites[i]);
 	out = varint_write(out, site_number(&encoder, delta->sender));
-	out = write_version(&encoder, out, delta->base);
-	out = write_version(&encoder, out, delta->to);
+	out = write_version(&encoder, out, encoder.base);
+	out = write_version(&encoder, out, encoder.moved);
 	out = write_stamps(&encoder, out);
 	out = varint_write(out, (uint64_t) delta->relation_count);
 	for (int i = 0; i < delta->relation_count; i++)

@@ -17,6 +17,7 @@
 #define KEEP_UNION 0xe
 #define KEEP_MINUS 0x2
 #define KEEP_BOTH 0x8
+#define KEEP_XOR 0x6
 
 /* The longest texts of a site and of a number, with what stands around them. */
 #define SITE_TEXT_SIZE 19
@@ -235,6 +236,15 @@ Version    *
 version_intersect(const Version *a, const Version *b)
 {
 	return version_combine(a, b, KEEP_BOTH);
+}
+
+/*
+ * What is in one of a and b, and not in the other.
+ */
+Version    *
+version_xor(const Version *a, const Version *b)
+{
+	return version_combine(a, b, KEEP_XOR);
 }
 
 /*

@@ -53,6 +53,7 @@ extern VersionOrder version_compare(const Version *a, const Version *b);
 extern Version *version_union(const Version *a, const Version *b);
 extern Version *version_minus(const Version *a, const Version *b);
 extern Version *version_intersect(const Version *a, const Version *b);
+extern Version *version_xor(const Version *a, const Version *b);
 extern Version *version_of_dot(Site site, uint64_t txn);
 
 /*

@@ -1,5 +1,5 @@
 /* sync_delta_fuzz.c: any bytes as the body of a delta: refused, or what gives these bytes again. */
-/* sources: src/sync/delta_decode.c src/sync/delta_encode.c */
+/* sources: src/sync/delta_decode.c src/sync/delta_encode.c src/sync/version.c */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

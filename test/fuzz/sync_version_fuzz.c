@@ -45,6 +45,7 @@ check_algebra(const Version *a, const Version *b)
 	Version    *both = version_intersect(a, b);
 	Version    *only_a = version_minus(a, b);
 	Version    *only_b = version_minus(b, a);
+	Version    *moved = version_xor(a, b);
 
 	check_forms(all, NULL, 0);
 	check_forms(only_a, NULL, 0);
@@ -53,6 +54,8 @@ check_algebra(const Version *a, const Version *b)
 	expect(version_intersect(only_a, b)->count == 0 && version_intersect(only_a, only_b)->count == 0);
 	expect(version_compare(version_union(only_a, both), a) == VERSION_EQUAL);
 	expect(version_compare(version_union(version_union(only_a, only_b), both), all) == VERSION_EQUAL);
+	expect(version_compare(moved, version_union(only_a, only_b)) == VERSION_EQUAL);
+	expect(version_compare(version_xor(a, moved), b) == VERSION_EQUAL);
 	expect((only_b->count == 0) == version_dominates(a, b));
 }
 

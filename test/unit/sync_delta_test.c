@@ -1,5 +1,5 @@
 /* sync_delta_test.c: bodies of deltas, written, read, cut, flipped and made up. */
-/* sources: src/sync/delta_decode.c src/sync/delta_encode.c */
+/* sources: src/sync/delta_decode.c src/sync/delta_encode.c src/sync/version.c */
 
 /*
  * Bodies by hand are in hexadecimal digits, with spaces where the eye wants them.
@@ -317,6 +317,8 @@ random_delta(int max_rows, int stamps)
 	delta->encoding = random_below(42);
 	delta->base = random_version(&pool);
 	delta->to = random_version(&pool);
+	if (random_below(2) == 0)
+		delta->to = version_union(delta->base, delta->to);
 	delta->relation_count = random_below(3);
 	delta->relations = sync_alloc(3 * sizeof(DeltaRelation));
 	for (int i = 0; i < delta->relation_count; i++)
@@ -712,6 +714,11 @@ static const Case cases[] = {
 	{LONE "00 01 00 02 ffffffffffffffff7f 01 ffffffffffffffffff01 01 00 00", "a range of transactions is too long", "a range begins too late"},
 	{LONE "00 01 00 01 01 ffffffffffffffffff01 00 00", "a range of transactions is too long", "a range ends too late"},
 	{LONE "00 01 00 01 00 ffffffffffffffffff01 00 00", NULL, "all transactions"},
+	{LONE "01 00 01 05 03 01 00 01 08 01 00 00", NULL, "a version that goes on from its base"},
+	{LONE "01 00 01 05 03 01 00 01 06 01 00 00", NULL, "a version that has not all of its base"},
+	{LONE "01 00 01 05 03 01 00 01 05 03 00 00", NULL, "a version that has nothing of its base"},
+	{LONE "01 00 01 05 03 00 00 00", NULL, "a version that is its base"},
+	{LONE "01 00 01 05 03 01 00 00 00 00", "a site has no transactions", "no ranges after a base"},
 
 	{BEFORE_STAMPS "7f  64 00 07 00 01 08 01", "has more parts than it has room for", "more stamps than bytes"},
 	{BEFORE_STAMPS "02 00 01 08 ffffffffffffffffff01 00 07 01 " RELATION ROWS, "stamps of a column are not ascending by site", "a time at the end"},
@@ -864,32 +871,77 @@ test_values(void)
 	free_all();
 }
 
+/* What a base and a difference make: versions as text. */
+static bool
+leads(const char *base, const char *to, const char *hex)
+{
+	const char *error;
+	Version    *from = version_parse(base, &error);
+	Version    *until = version_parse(to, &error);
+	Delta		delta = {.sender = 0x11,.encoding = 6,.base = from,.to = until};
+	size_t		expected_size;
+	size_t		size;
+	uint8_t    *expected = from_hex(hex, &expected_size);
+	uint8_t    *bytes = delta_encode_body(&delta, &size);
+	Delta	   *decoded = delta_decode_body(bytes, size, &error);
+	bool		result = size == expected_size && memcmp(bytes, expected, size) == 0 && decoded != NULL &&
+		strcmp(version_print(decoded->base), base) == 0 && strcmp(version_print(decoded->to), to) == 0;
+
+	free(expected);
+	return result;
+}
+
+static void
+test_versions(void)
+{
+	ok(leads("{}", "{0000000000000011: 5-7}", LONE "00 01 00 01 05 03 00 00"), "a version without a base");
+	ok(leads("{0000000000000011: 5-7}", "{0000000000000011: 5-9}", LONE "01 00 01 05 03 01 00 01 08 02 00 00"), "a base that grows");
+	ok(leads("{0000000000000011: 0-7}", "{}", LONE "01 00 01 00 08 01 00 01 00 08 00 00"), "a base that is all forgotten");
+	ok(leads("{0000000000000011: 0-7, 0000000000000022: 3}", "{0000000000000011: 0-9}",
+			 HEAD "02 00 01 00 08 01 01 03 01 02 00 01 08 02 01 01 03 01 00 00"), "a base that has what the version has not");
+	free_all();
+}
+
+/* The size of a delta with its header. */
+static size_t
+whole_size(const Delta *delta)
+{
+	size_t		size;
+
+	delta_encode_body(delta, &size);
+	return size + 9;
+}
+
 /* One changed title, as the smallest of useful deltas. */
 static void
 test_size(void)
 {
 	const Stamp stamp = {UINT64_C(1767225600000) << 16, UINT64_C(0x9d3f0c6a51b2e487), 48123456};
-	TxnRange	base_ranges[] = {{0, 48123450}, {48123452, 48123455}};
-	TxnRange	to_ranges[] = {{0, 48123450}, {48123452, 48123458}};
-	SiteTxns	base_site = {stamp.site, 2, base_ranges};
-	SiteTxns	to_site = {stamp.site, 2, to_ranges};
-	Version		base = {1, &base_site};
-	Version		to = {1, &to_site};
+	const char *error;
+	Version    *base = version_parse("{9d3f0c6a51b2e487: 0-48123449 48123452-48123454}", &error);
+	Version    *to = version_parse("{9d3f0c6a51b2e487: 0-48123449 48123452-48123457}", &error);
 	Register	title = {0, stamp, {"The forty characters of a usual bookmark", 40}};
 	RowState	state = {.life = 1,.register_count = 1,.registers = &title};
 	DeltaColumn column = {"title", COLUMN_REGISTER, false};
 	DeltaRow	row = {{"0123456789abcdef", 16}, &state};
 	DeltaRelation relation = {"public.bookmarks", 1, &column, 1, &row};
-	Delta		delta = {.sender = stamp.site,.encoding = 6,.base = &base,.to = &to,.relation_count = 1,.relations = &relation};
+	Delta		delta = {.sender = stamp.site,.encoding = 6,.base = base,.to = to,.relation_count = 1,.relations = &relation};
 	size_t		size;
 
 	ok(round_trip(&delta), "one title comes back");
-	delta_encode_body(&delta, &size);
-	printf("# one title of 40 bytes: %zu bytes with the header\n", size + 9);
-	ok(size + 9 <= 150, "one title takes at most 150 bytes");
+	printf("# one title of 40 bytes: %zu bytes with the header\n", whole_size(&delta));
+	ok(whole_size(&delta) <= 150, "one title takes at most 150 bytes");
 	state.base = stamp;
-	delta_encode_body(&delta, &size);
-	printf("# with its base: %zu bytes\n", size + 9);
+	printf("# with its base: %zu bytes\n", whole_size(&delta));
+
+	delta.base = version_union(base, version_parse("{1b3c7e0f55aa9012: 0-812345, c0ffee00c0ffee00: 0-7654321 7654330-7654340}", &error));
+	delta.to = version_union(delta.base, to);
+	ok(round_trip(&delta), "one title comes back from among three sites");
+	size = whole_size(&delta);
+	printf("# with three sites: %zu bytes\n", size);
+	delta.base = version_union(delta.base, version_of_dot(UINT64_C(0x1b3c7e0f55aa9012), 812348));
+	printf("# and one of them has written what the sender lacks: %zu bytes\n", whole_size(&delta));
+	ok(round_trip(&delta) && whole_size(&delta) <= size + 9, "what the sender lacks takes a few bytes");
 
 	delta.base = NULL;
 	delta.to = NULL;
@@ -906,6 +958,30 @@ test_size(void)
 	title.value.size = DELTA_MAX_SIZE;
 	ok(delta_encode_body(&delta, &size) == NULL, "a delta that is too large is not encoded");
 	free_all();
+}
+
+/* A base with so many sites and ranges, and a version that has none of them. */
+static bool
+versions_bounded(int sites, int ranges)
+{
+	Version		base = {sites, sync_alloc((size_t) sites * sizeof(SiteTxns))};
+	Delta		delta = {.sender = 1,.encoding = 6,.base = &base};
+	const char *error;
+	size_t		size;
+	uint8_t    *bytes;
+
+	for (int i = 0; i < sites; i++)
+	{
+		base.sites[i] = (SiteTxns) {(Site) i + 1, ranges, sync_alloc((size_t) ranges * sizeof(TxnRange))};
+		for (int j = 0; j < ranges; j++)
+			base.sites[i].ranges[j] = (TxnRange) {2 * (uint64_t) j, 2 * (uint64_t) j + 1};
+	}
+	bytes = delta_encode_body(&delta, &size);
+	allocated = 0;
+	if (delta_decode_body(bytes, size, &error) == NULL)
+		return false;
+	printf("# %.1f bytes allocated for each\n", (double) allocated / (double) size);
+	return allocated <= DELTA_EXPANSION * size + DELTA_ROOM;
 }
 
 /* What takes most memory for its bytes, and numbers that no bytes back. */
@@ -946,6 +1022,11 @@ test_memory(void)
 	ok(delta_decode_body(bytes, size, &error) != NULL && allocated <= DELTA_EXPANSION * size + DELTA_ROOM, "memory of rows");
 	printf("# %.1f bytes allocated for each\n", (double) allocated / (double) size);
 
+	ok(versions_bounded(200000, 1), "memory of sites of versions");
+	ok(versions_bounded(1, 200000), "memory of ranges");
+	ok(versions_bounded(40000, 3), "memory of sites with ranges");
+
+	bytes = delta_encode_body(&delta, &size);
 	ok(delta_decode_body(bytes, DELTA_MAX_SIZE + 1, &error) == NULL && strcmp(error, "is too large") == 0, "a body that is too large");
 	free_all();
 }
@@ -955,6 +1036,7 @@ main(void)
 {
 	test_cases();
 	test_values();
+	test_versions();
 	test_size();
 	test_memory();
 	test_changed();

@@ -162,6 +162,9 @@ check_algebra(void)
 	for (int i = 0; i < SITES; i++)
 		result.bits[i] = a.bits[i] & b.bits[i];
 	CHECK(holds(version_intersect(x, y), result));
+	for (int i = 0; i < SITES; i++)
+		result.bits[i] = a.bits[i] ^ b.bits[i];
+	CHECK(holds(version_xor(x, y), result));
 
 	for (int i = 0; i < SITES; i++)
 	{
