@@ -62,7 +62,7 @@ void
 sync_park(const char *name, Image key, const RowState *state, const SyncNames *names, const ErrorData *reason)
 {
 	Relation	rel = sync_meta_open(META_PARKED, RowExclusiveLock);
-	SyncBuilder *builder = sync_builder_begin(0);
+	SyncBuilder *builder = sync_builder_begin(sync_writer_site());
 	Datum		values[PARKED_COLUMNS] = {0};
 	bool		nulls[PARKED_COLUMNS] = {false};
 	SyncScan   *scan;
