@@ -63,6 +63,7 @@ OBJS = \
 	src/sync/sync_check.o \
 	src/sync/sync_events.o \
 	src/sync/sync_image.o \
+	src/sync/sync_json.o \
 	src/sync/sync_log.o \
 	src/sync/sync_merge.o \
 	src/sync/sync_meta.o \

@@ -144,3 +144,19 @@ COMMENT ON FUNCTION vecmark.delta_in(cstring) IS 'I/O';
 COMMENT ON FUNCTION vecmark.delta_out(vecmark.delta) IS 'I/O';
 COMMENT ON FUNCTION vecmark.delta_recv(internal) IS 'I/O';
 COMMENT ON FUNCTION vecmark.delta_send(vecmark.delta) IS 'I/O';
+
+-- What people read.
+CREATE FUNCTION vecmark.rowclock_to_jsonb(clock vecmark.rowclock) RETURNS jsonb
+AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100;
+CREATE FUNCTION vecmark.delta_to_jsonb(delta vecmark.delta) RETURNS jsonb
+AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100;
+
+CREATE CAST (vecmark.rowclock AS jsonb) WITH FUNCTION vecmark.rowclock_to_jsonb(vecmark.rowclock);
+CREATE CAST (vecmark.delta AS jsonb) WITH FUNCTION vecmark.delta_to_jsonb(vecmark.delta);
+
+COMMENT ON FUNCTION vecmark.rowclock_to_jsonb(vecmark.rowclock) IS
+	'which site wrote what of a row when: life, whether it is alive, base (its birth or death), and by the hash of their names, 8 hexadecimal digits, the columns, counters and sets that differ from the base; at is in UTC, count goes on within a millisecond';
+COMMENT ON FUNCTION vecmark.delta_to_jsonb(vecmark.delta) IS
+	'what a delta says: sender, versions, and the rows of each table with their values and who wrote them when; values as the tables of other databases are told them, as text, or in hexadecimal digits where they are binary; errors 54000 above 256 MB';
+COMMENT ON CAST (vecmark.rowclock AS jsonb) IS 'which site wrote what of a row when';
+COMMENT ON CAST (vecmark.delta AS jsonb) IS 'what a delta says';
