@@ -126,6 +126,19 @@ suite_unit_emulated() {
 	done
 }
 
+# ---- the model of the protocol of replication
+
+# suite_model [deep]: see test/model/sync_model.py.
+suite_model() {
+	local status
+	echo "model of synchronisation${1:+, $1}"
+	nice python3 test/model/sync_model.py "$@" >"$scratch/model.out" 2>"$scratch/model.err"
+	status=$?
+	sed -n 's/^ok [0-9]* -/ /p' "$scratch/model.out"
+	count_tap "model" "$scratch/model.out" $status
+	cat "$scratch/model.err"
+}
+
 # ---- fuzzing
 
 suite_fuzz_replay() {
