@@ -124,6 +124,11 @@ $$;
 COMMENT ON FUNCTION vecmark.bookmark_derive() IS
 	'trigger of a bookmarks table: derives id, url_key, url_hash, fts and embedding, puts tags in canonical form and moves updated_at; its argument holds the table''s settings';
 
+-- Bookmarks that are tracked: tags and visits of all nodes add up; what the
+-- trigger derives is derived on each.
+INSERT INTO vecmark.sync_default VALUES ('vecmark.bookmark_derive',
+	'{"sets": ["tags"], "counters": ["access_count"], "local": ["url_key", "url_hash", "fts"]}');
+
 -- An embedder of the user's own should find the type vector, so the extension's
 -- schema is on the path here; everything else in the body is qualified or exact.
 CREATE FUNCTION vecmark.bookmark_embed(settings jsonb, source text) RETURNS @extschema@.vector

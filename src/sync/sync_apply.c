@@ -400,6 +400,15 @@ wait_for_row(const Row *row)
 	return found;
 }
 
+static bool
+same_image(Image a, Image b)
+{
+	if (a.data == NULL || b.data == NULL)
+		return a.data == b.data;
+	return a.size == b.size && memcmp(a.data, b.data, a.size) == 0;
+}
+
+/* Registers that were written on both sides, neither knowing of the other, to unlike values. */
 static void
 note_conflicts(SyncMerge *merge, const Row *row, const RowState *old, const RowState *incoming)
 {
@@ -420,6 +429,9 @@ note_conflicts(SyncMerge *merge, const Row *row, const RowState *old, const RowS
 			version_covers(merge->known, ours->stamp.site, ours->stamp.txn))
 			continue;
 		column = &row->table->columns[column_of(row->table, theirs->column)];
+		if (same_image(theirs->value, sync_image(column, row->values[column - row->table->columns],
+												 row->nulls[column - row->table->columns])))
+			continue;
 		merge->conflicts++;
 		sync_note_conflict(row->table->name, row->key, column, theirs, ours,
 						   row->values[column - row->table->columns], row->nulls[column - row->table->columns]);
