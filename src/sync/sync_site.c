@@ -12,6 +12,7 @@
 #include "access/transam.h"
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "access/xlog_internal.h"
 #include "catalog/pg_type_d.h"
 #include "executor/spi.h"
 #include "funcapi.h"
@@ -585,8 +586,21 @@ sync_version_add(const Version *version)
 void
 sync_flush_wal(void)
 {
-	if (!RecoveryInProgress())
-		XLogFlush(GetXLogInsertRecPtr());
+	XLogRecPtr	end;
+
+	if (RecoveryInProgress())
+		return;
+
+	/*
+	 * After a full page this is where the next record would begin, behind a
+	 * page header that nobody has written yet: flushing to there is an error.
+	 */
+	end = GetXLogInsertRecPtr();
+	if (XLogSegmentOffset(end, wal_segment_size) == SizeOfXLogLongPHD)
+		end -= SizeOfXLogLongPHD;
+	else if (end % XLOG_BLCKSZ == SizeOfXLogShortPHD)
+		end -= SizeOfXLogShortPHD;
+	XLogFlush(end);
 }
 
 /* SQL: vecmark.site(): the number of this database's current life, in hexadecimal. */
