@@ -17,6 +17,8 @@ $node->safe_psql('postgres', 'CREATE ROLE reader LOGIN; CREATE DATABASE docs OWN
 # $1 and $2 of an example stand for what a client binds
 my $script = join("\n", @blocks);
 $script =~ s/\$1\b/'[0.1,0.2,0.3]'/g;
+$script =~ s/\$version\b/'{}'/g;
+$script =~ s/\$delta\b/(SELECT delta FROM vecmark.changes() AS delta)/g;
 my ($status, $stdout, $stderr) = $node->psql('docs', $script, on_error_stop => 1, extra_params => [ '-U', 'reader' ]);
 is($status, 0, 'every statement succeeds') or diag($stderr);
 
