@@ -238,7 +238,8 @@ has_unknown_own_dots(const Delta *delta, Site site, const Version *own)
 }
 
 /*
- * The parts of a batch that were merged, with this one; true if they are all.
+ * The parts of a batch that were merged, with this one; true if they are all.  Not for
+ * a part that comes again when all were: that would be a new beginning.
  */
 static bool
 note_part(const Delta *delta)
@@ -387,7 +388,7 @@ merge_delta(Datum value, MergeResult *result)
 	result->merge.known = delta->to;
 	apply_all(&result->merge, items, count);
 	VM_POINT("sync-merged-rows");
-	if (!note_part(delta))
+	if (!version_dominates(held, without_site(delta->to, site)) && !note_part(delta))
 		result->status = MERGE_PARTIAL;
 	else if (delta->stream)
 		sync_version_add(without_site(sync_stream_claims(delta, held), site));
@@ -531,7 +532,7 @@ vecmark_merge_all(PG_FUNCTION_ARGS)
 	begin_merge();
 	get_typlenbyvalalign(ARR_ELEMTYPE(array), &typlen, &byval, &align);
 	deconstruct_array(array, ARR_ELEMTYPE(array), typlen, byval, align, &deltas, &nulls, &count);
-	for (int i = 0; i < count && result.gap == NULL; i++)
+	for (int i = 0; i < count && result.status != MERGE_GAP && result.status != MERGE_QUARANTINED; i++)
 		if (!nulls[i])
 			merge_delta(deltas[i], &result);
 	return return_result(fcinfo, &result, is_strict(fcinfo, 1));

@@ -18,6 +18,7 @@
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
+#include "utils/rls.h"
 #include "utils/timestamp.h"
 
 VM_FUNCTION_INFO(vecmark_birth);
@@ -56,7 +57,7 @@ sync_check_owner(Oid relid)
 
 /*
  * What moves the version of the whole database, or lets things be forgotten, is for who
- * may write all that is tracked.
+ * may read and write all that is tracked.
  *
  * Errors: 42501.
  */
@@ -68,14 +69,22 @@ sync_check_rights(const char *what)
 	foreach(cell, sync_table_list(NULL))
 	{
 		Oid			relid = lfirst_oid(cell);
-		AclMode		wanted = ACL_INSERT | ACL_UPDATE | ACL_DELETE;
+		AclMode		wanted = ACL_SELECT | ACL_INSERT | ACL_UPDATE | ACL_DELETE;
 
-		if (get_rel_name(relid) != NULL && pg_class_aclmask(relid, GetUserId(), wanted, ACLMASK_ALL) != wanted)
+		if (get_rel_name(relid) == NULL)
+			continue;
+		if (pg_class_aclmask(relid, GetUserId(), wanted, ACLMASK_ALL) != wanted)
 			ereport(ERROR,
 					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 					 errmsg("permission denied for %s", what),
-					 errdetail("Role \"%s\" may not insert, update and delete in tracked table \"%s\".",
+					 errdetail("Role \"%s\" may not select, insert, update and delete in tracked table \"%s\".",
 							   GetUserNameFromId(GetUserId(), false), get_rel_name(relid))));
+		if (check_enable_rls(relid, InvalidOid, true) == RLS_ENABLED)
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					 errmsg("permission denied for %s", what),
+					 errdetail("Row-level security hides rows of tracked table \"%s\" from role \"%s\".",
+							   get_rel_name(relid), GetUserNameFromId(GetUserId(), false))));
 	}
 }
 
