@@ -59,6 +59,7 @@ typedef struct SyncScan
 } SyncScan;
 
 extern Oid	sync_meta_oid(SyncMeta meta);
+extern Oid	sync_delta_type(void);
 extern Relation sync_meta_open(SyncMeta meta, LOCKMODE mode);
 extern SyncScan *sync_meta_scan(Relation rel, Snapshot snapshot, int count, const Datum *key);
 extern SyncScan *sync_meta_scan_from(Relation rel, Snapshot snapshot, Datum first, Datum from);
@@ -86,6 +87,9 @@ extern Version *sync_own_version(Site site, Snapshot snapshot);
 extern Version *sync_foreign_version(Snapshot snapshot);
 extern Version *sync_version(Snapshot snapshot);
 extern void sync_version_add(const Version *version);
+extern Version *sync_forgotten(Snapshot snapshot);
+extern void sync_add_forgotten(const Version *version);
+extern Version *sync_earlier_lives(Snapshot snapshot);
 extern Site sync_renew_site(void);
 extern void sync_lock_writers(void);
 extern void sync_flush_wal(void);
@@ -281,6 +285,7 @@ extern void sync_restamp_key(Oid root, Image key, Site old);
 extern bool sync_is_retired(Site site);
 extern void sync_refuse_retired(Site site);
 extern void sync_refuse_unknown_dots(Site own, const Version *since);
+extern void sync_refuse_late(const Version *since, Snapshot snapshot);
 extern void sync_note_peer(Site site, const Version *version);
 extern void sync_restamp(Site old);
 

@@ -6,7 +6,8 @@ CREATE TABLE vecmark.sync_site (
 	current boolean NOT NULL,
 	signs text NOT NULL,
 	pending bigint[] NOT NULL,
-	since timestamptz NOT NULL
+	since timestamptz NOT NULL,
+	forgotten vecmark.version_vector NOT NULL
 );
 CREATE TABLE vecmark.sync_version (
 	site bigint PRIMARY KEY,
@@ -89,7 +90,7 @@ CREATE TABLE vecmark.sync_conflict (
 	is_binary boolean NOT NULL
 );
 
-COMMENT ON TABLE vecmark.sync_site IS 'lives of this database: number, whether it is the present one, by what a copy is told, transactions that were prepared when it ended';
+COMMENT ON TABLE vecmark.sync_site IS 'lives of this database: number, whether it is the present one, by what a copy is told, transactions that were prepared when it ended, and transactions whose deletes are forgotten';
 COMMENT ON TABLE vecmark.sync_version IS 'transactions of other sites, and of earlier lives, that are merged here';
 COMMENT ON TABLE vecmark.sync_table IS 'tracked tables, their published names, and the transactions that are not in the log';
 COMMENT ON TABLE vecmark.sync_column IS 'columns of tracked tables, by the names that they had when the table was tracked, and how they merge: r register, c counter, s set, l local';

@@ -363,6 +363,7 @@ vecmark_changes(PG_FUNCTION_ARGS)
 	sync_refuse_unknown_dots(changes.site, changes.since);
 
 	changes.snapshot = sync_push_outside_snapshot();
+	sync_refuse_late(changes.since, changes.snapshot);
 	to = sync_version(changes.snapshot);
 	if (PG_ARGISNULL(1))
 	{

@@ -255,7 +255,7 @@ vecmark_sync_check(PG_FUNCTION_ARGS)
 	check.own = &nothing;
 	if (TransactionIdIsValid(GetTopTransactionIdIfAny()))
 		check.own = version_of_dot(check.site, sync_writer_txn());
-	check.version = version_union(check.version, check.own);
+	check.version = version_union(version_union(check.version, check.own), sync_earlier_lives(check.snapshot));
 	check.next_txn = sync_next_txn();
 	check.logged = sync_log_hashes(check.table->root, check.snapshot, &check.logged_count);
 	check.is_whole = is_empty(META_BATCH, check.snapshot, 0) && is_empty(META_STREAM, check.snapshot, 4);

@@ -12,11 +12,12 @@
 #include "access/table.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
-#include "catalog/pg_type_d.h"
+#include "catalog/pg_type.h"
 #include "sync/sync.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 
 static const char *const meta_names[] = {
 	[META_SITE] = "sync_site",
@@ -51,6 +52,14 @@ sync_meta_oid(SyncMeta meta)
 				 errmsg("table \"vecmark.%s\" does not exist", meta_names[meta]),
 				 errhint("Run CREATE EXTENSION vecmark in this database.")));
 	return oid;
+}
+
+/* The OID of the type delta. */
+Oid
+sync_delta_type(void)
+{
+	return GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("delta"),
+						   ObjectIdGetDatum(get_namespace_oid("vecmark", false)));
 }
 
 /* Open a table of ours; the caller closes it. */

@@ -115,7 +115,8 @@ sync_refuse_unknown_dots(Site own, const Version *since)
 	Version		one = {1, (SiteTxns *) said};
 	bool		known;
 
-	if (said == NULL)
+	/* A standby may be behind the primary that the dots came from. */
+	if (said == NULL || RecoveryInProgress())
 		return;
 	latest = RegisterSnapshot(GetLatestSnapshot());
 	known = version_dominates(sync_own_version(own, latest), &one);
@@ -126,6 +127,25 @@ sync_refuse_unknown_dots(Site own, const Version *since)
 				 errmsg("the peer holds transactions of this database that it has not had"),
 				 errdetail("It was put back to an earlier state."),
 				 errhint("SELECT vecmark.new_incarnation() here, then pull from the peer.")));
+}
+
+/*
+ * Deletes were forgotten that who holds "since" has not seen: he would keep the rows.  Who
+ * holds nothing that was forgotten has no such rows.
+ *
+ * Errors: VM003.
+ */
+void
+sync_refuse_late(const Version *since, Snapshot snapshot)
+{
+	Version    *forgotten = sync_forgotten(snapshot);
+
+	if (!version_dominates(since, forgotten) && version_intersect(since, forgotten)->count > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_PEER_RETIRED),
+				 errmsg("deletes have been forgotten that the peer has not seen"),
+				 errdetail("It was not among vecmark.peers, or was retired, when all others had seen them."),
+				 errhint("It can pull from a node that has not forgotten them; or it has to start over: untrack and empty its tables, SELECT vecmark.start_over(), track them and pull everything.")));
 }
 
 /* Stamp anew everything that the log has of a life that others know otherwise. */
@@ -366,6 +386,7 @@ vecmark_forget(PG_FUNCTION_ARGS)
 	if (stable != NULL)
 	{
 		raise_floors(stable);
+		sync_add_forgotten(stable);
 		forgotten = forget_log(stable, most);
 		forgotten += forget_tombstones(stable, most - forgotten);
 	}

@@ -35,7 +35,8 @@ VM_FUNCTION_INFO(vecmark_new_incarnation);
 #define SITE_SIGNS 2
 #define SITE_PENDING 3
 #define SITE_SINCE 4
-#define SITE_COLUMNS 5
+#define SITE_FORGOTTEN 5
+#define SITE_COLUMNS 6
 
 /*
  * Transactions older than this many are taken to have ended when the database was
@@ -256,6 +257,53 @@ prepared_txns(void)
 	return PointerGetDatum(construct_array(txns, count, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 }
 
+/* What tombstones are not here any more: those of transactions in this version. */
+Version    *
+sync_forgotten(Snapshot snapshot)
+{
+	Relation	rel = sync_meta_open(META_SITE, AccessShareLock);
+	SyncScan   *scan = sync_meta_scan(rel, snapshot, 0, NULL);
+	Version    *forgotten = palloc0(sizeof(Version));
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
+	{
+		bool		isnull;
+		Datum		dots = heap_getattr(tuple, SITE_FORGOTTEN + 1, RelationGetDescr(rel), &isnull);
+
+		forgotten = version_union(forgotten, sync_version_from_datum(dots));
+	}
+	sync_meta_end(scan);
+	table_close(rel, AccessShareLock);
+	return forgotten;
+}
+
+/* Record that tombstones are forgotten. */
+void
+sync_add_forgotten(const Version *version)
+{
+	Relation	rel = sync_meta_open(META_SITE, RowExclusiveLock);
+	SyncScan   *scan = sync_meta_scan(rel, NULL, 0, NULL);
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
+	{
+		Datum		values[SITE_COLUMNS];
+		bool		nulls[SITE_COLUMNS];
+		Version    *known;
+
+		heap_deform_tuple(tuple, RelationGetDescr(rel), values, nulls);
+		known = sync_version_from_datum(values[SITE_FORGOTTEN]);
+		if (!DatumGetBool(values[SITE_CURRENT]) || version_dominates(known, version))
+			continue;
+		values[SITE_FORGOTTEN] = sync_version_datum(version_union(known, version));
+		sync_meta_update(rel, tuple, values, nulls);
+	}
+	sync_meta_end(scan);
+	table_close(rel, RowExclusiveLock);
+	CommandCounterIncrement();
+}
+
 /* Every table of a new life is read whole by who does not know its first dot. */
 static void
 raise_floors(Site site)
@@ -303,6 +351,7 @@ sync_renew_site(void)
 	HeapTuple	tuple;
 	Site		site = 0;
 	Site		old = 0;
+	Version		nothing = {0, NULL};
 	Datum		values[SITE_COLUMNS];
 	bool		nulls[SITE_COLUMNS] = {false};
 
@@ -334,6 +383,7 @@ sync_renew_site(void)
 	values[SITE_SIGNS] = CStringGetTextDatum(signs());
 	values[SITE_PENDING] = PointerGetDatum(construct_empty_array(INT8OID));
 	values[SITE_SINCE] = TimestampTzGetDatum(GetCurrentTimestamp());
+	values[SITE_FORGOTTEN] = sync_version_datum(&nothing);
 	memset(nulls, 0, sizeof(nulls));
 	sync_meta_insert(rel, values, nulls);
 	CacheInvalidateRelcache(rel);
@@ -537,6 +587,30 @@ sync_version(Snapshot snapshot)
 										sync_own_version(sync_reader_site(), snapshot));
 
 	return add_pending(version, snapshot);
+}
+
+/* All dots of earlier lives of this database, which may not have been recorded when they ended. */
+Version    *
+sync_earlier_lives(Snapshot snapshot)
+{
+	Relation	rel = sync_meta_open(META_SITE, AccessShareLock);
+	SyncScan   *scan = sync_meta_scan(rel, snapshot, 0, NULL);
+	Version    *version = palloc0(sizeof(Version));
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
+	{
+		Datum		values[SITE_COLUMNS];
+		bool		nulls[SITE_COLUMNS];
+		TxnRange	all = {0, UINT64_MAX};
+
+		heap_deform_tuple(tuple, RelationGetDescr(rel), values, nulls);
+		if (!DatumGetBool(values[SITE_CURRENT]))
+			version = version_union(version, version_of_ranges((Site) DatumGetInt64(values[SITE_SITE]), &all, 1));
+	}
+	sync_meta_end(scan);
+	table_close(rel, AccessShareLock);
+	return version;
 }
 
 /*

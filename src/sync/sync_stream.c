@@ -83,6 +83,15 @@ outboxes(void)
 	return list;
 }
 
+/* Whether a table is as create_outbox makes it: what is put into it is not checked. */
+static bool
+is_outbox(Relation rel)
+{
+	return rel->rd_rel->relkind == RELKIND_RELATION && !rel->rd_rel->relhasindex &&
+		RelationGetDescr(rel)->natts == 1 &&
+		TupleDescAttr(RelationGetDescr(rel), 0)->atttypid == sync_delta_type();
+}
+
 /*
  * Put a delta into each outbox and take it out again: it is in the WAL.
  */
@@ -113,7 +122,7 @@ send_part(Outgoing *outgoing, bool last)
 		bool		isnull = false;
 		HeapTuple	tuple;
 
-		if (RelationGetDescr(rel)->natts != 1)
+		if (!is_outbox(rel))
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					 errmsg("outbox \"%s\" was altered", RelationGetRelationName(rel)),
@@ -246,6 +255,13 @@ vecmark_register_outbox(PG_FUNCTION_ARGS)
 	bool		isnull = false;
 
 	sync_check_owner(PG_GETARG_OID(0));
+	rel = table_open(PG_GETARG_OID(0), AccessShareLock);
+	if (!is_outbox(rel))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("table \"%s\" cannot be an outbox", RelationGetRelationName(rel)),
+				 errhint("vecmark.create_outbox() makes one.")));
+	table_close(rel, NoLock);
 	sync_writer_site();
 	sync_lock_writers();
 	rel = sync_meta_open(META_OUTBOX, RowExclusiveLock);
