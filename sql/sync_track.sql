@@ -222,35 +222,35 @@ SELECT id, n FROM items WHERE id = 'a';
 
 -- a renamed column keeps its published name; dropped and added ones
 ALTER TABLE items RENAME COLUMN name TO title;
-ALTER TABLE items RENAME TO things;
-ALTER TABLE things ADD COLUMN extra int DEFAULT 5, ADD COLUMN "name" text;
-UPDATE things SET title = 'renamed', extra = 6 WHERE id = 'a';
-SELECT shown($$UPDATE things SET "name" = 'clash' WHERE id = 'a'$$);
-ALTER TABLE things DROP COLUMN "name", DROP COLUMN n CASCADE;
-UPDATE things SET title = 'renamed', extra = 6 WHERE id = 'a';
-SELECT id, title, extra, tags, life(_vm) FROM things WHERE id = 'a';
+ALTER TABLE items RENAME TO sync_things;
+ALTER TABLE sync_things ADD COLUMN extra int DEFAULT 5, ADD COLUMN "name" text;
+UPDATE sync_things SET title = 'renamed', extra = 6 WHERE id = 'a';
+SELECT shown($$UPDATE sync_things SET "name" = 'clash' WHERE id = 'a'$$);
+ALTER TABLE sync_things DROP COLUMN "name", DROP COLUMN n CASCADE;
+UPDATE sync_things SET title = 'renamed', extra = 6 WHERE id = 'a';
+SELECT id, title, extra, tags, life(_vm) FROM sync_things WHERE id = 'a';
 SELECT rel, name, counters, sets, local FROM vecmark.tracked;
 
 -- what schema tools drop is missed with a plain error
-ALTER TABLE things DROP COLUMN _vm;
-SELECT shown($$UPDATE things SET title = 'x' WHERE id = 'a'$$), shown($$INSERT INTO things (id) VALUES ('q')$$), shown($$DELETE FROM things$$);
+ALTER TABLE sync_things DROP COLUMN _vm;
+SELECT shown($$UPDATE sync_things SET title = 'x' WHERE id = 'a'$$), shown($$INSERT INTO sync_things (id) VALUES ('q')$$), shown($$DELETE FROM sync_things$$);
 SELECT shown('SELECT count(*) FROM vecmark.changes()');
-ALTER TABLE things ADD COLUMN _vm text;
-SELECT shown($$DELETE FROM things$$);
-ALTER TABLE things DROP COLUMN _vm, ADD COLUMN _vm vecmark.rowclock NOT NULL DEFAULT '01010000cfc2689f9d01fecaad0bfecaad0bfa02000000000000';
-UPDATE things SET title = 'back' WHERE id = 'a';
-ALTER TABLE things ALTER COLUMN _vm DROP NOT NULL;
-ALTER TABLE things DISABLE TRIGGER USER;
-UPDATE things SET _vm = NULL WHERE id = 'a';
-ALTER TABLE things ENABLE TRIGGER USER;
-SELECT shown($$UPDATE things SET title = 'x' WHERE id = 'a'$$), shown('SELECT count(*) FROM vecmark.changes()');
-ALTER TABLE things DROP CONSTRAINT items_pkey;
-SELECT shown($$UPDATE things SET title = 'x' WHERE id = 'b'$$), shown('SELECT count(*) FROM vecmark.changes()');
-SELECT vecmark.untrack('things');
-SELECT count(*) FROM pg_trigger WHERE tgrelid = 'things'::regclass;
-SELECT count(*), count(*) FILTER (WHERE attname = '_vm' AND NOT attisdropped) AS clocks FROM pg_attribute WHERE attrelid = 'things'::regclass AND attnum > 0 AND NOT attisdropped;
-SELECT shown($$UPDATE things SET title = 'free' WHERE id = 'a'$$), shown('TRUNCATE things');
-DROP TABLE things;
+ALTER TABLE sync_things ADD COLUMN _vm text;
+SELECT shown($$DELETE FROM sync_things$$);
+ALTER TABLE sync_things DROP COLUMN _vm, ADD COLUMN _vm vecmark.rowclock NOT NULL DEFAULT '01010000cfc2689f9d01fecaad0bfecaad0bfa02000000000000';
+UPDATE sync_things SET title = 'back' WHERE id = 'a';
+ALTER TABLE sync_things ALTER COLUMN _vm DROP NOT NULL;
+ALTER TABLE sync_things DISABLE TRIGGER USER;
+UPDATE sync_things SET _vm = NULL WHERE id = 'a';
+ALTER TABLE sync_things ENABLE TRIGGER USER;
+SELECT shown($$UPDATE sync_things SET title = 'x' WHERE id = 'a'$$), shown('SELECT count(*) FROM vecmark.changes()');
+ALTER TABLE sync_things DROP CONSTRAINT items_pkey;
+SELECT shown($$UPDATE sync_things SET title = 'x' WHERE id = 'b'$$), shown('SELECT count(*) FROM vecmark.changes()');
+SELECT vecmark.untrack('sync_things');
+SELECT count(*) FROM pg_trigger WHERE tgrelid = 'sync_things'::regclass;
+SELECT count(*), count(*) FILTER (WHERE attname = '_vm' AND NOT attisdropped) AS clocks FROM pg_attribute WHERE attrelid = 'sync_things'::regclass AND attnum > 0 AND NOT attisdropped;
+SELECT shown($$UPDATE sync_things SET title = 'free' WHERE id = 'a'$$), shown('TRUNCATE sync_things');
+DROP TABLE sync_things;
 
 -- sets are of true arrays
 CREATE DOMAIN words AS text[];
