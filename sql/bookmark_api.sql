@@ -169,6 +169,14 @@ DROP FUNCTION public.concat_ws(text, text, text, text);
 SELECT split_part(m, E'\n', 2) FROM show_all(ARRAY[$$DROP TABLE api.links$$]) AS m;
 ALTER TABLE api.links ADD COLUMN notes text DEFAULT 'none';
 SELECT url, notes FROM api.marks_search_rows('cooking');
+-- replication: of tracked tables
+SELECT m FROM show_all(ARRAY[$$SELECT api.marks_changes()$$, $$SELECT api.marks_merge('{}')$$]) AS m;
+SELECT vecmark.track('api.links');
+SELECT api.marks_version() = vecmark.version()::text AS same;
+SELECT jsonb_array_length(api.marks_changes()->'deltas') AS deltas, jsonb_array_length(api.marks_changes(vecmark.version()::text)->'deltas') AS nothing_new;
+SELECT api.marks_merge('{}')->'status' AS status;
+SELECT m FROM show_all(ARRAY[$$SELECT api.marks_changes('x')$$, $$SELECT api.marks_merge('{00}')$$, $$SELECT api.marks_merge('{}', 'x')$$]) AS m;
+SELECT vecmark.untrack('api.links');
 SELECT vecmark.drop_api('api.links');
 SELECT count(*) FROM vecmark.create_api('api.links');
 \set VERBOSITY terse

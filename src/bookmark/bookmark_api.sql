@@ -111,8 +111,41 @@ $$;
 COMMENT ON FUNCTION vecmark.save_json(regclass, jsonb) IS
 	'vecmark.save with its arguments in one JSON object; embedding is an array of numbers, or the text of one; null is as not given; error for a key that is no argument and for a value of another type';
 
+CREATE FUNCTION vecmark.changes_json(source regclass, since text, max_bytes integer) RETURNS jsonb
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE COST 10000
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF NOT EXISTS (SELECT FROM vecmark.tracked AS t WHERE t.rel = source) THEN
+		RAISE EXCEPTION 'table "%" is not tracked', source
+			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = format('SELECT vecmark.track(%L) makes it replicated state.', source);
+	END IF;
+	RETURN (SELECT jsonb_build_object('version', vecmark.version()::text, 'deltas', coalesce(jsonb_agg(delta::text), '[]'))
+		FROM vecmark.changes(coalesce(since, '{}')::vecmark.version_vector, max_bytes => coalesce(max_bytes, 8388608)) AS delta);
+END;
+$$;
+
+COMMENT ON FUNCTION vecmark.changes_json(regclass, text, integer) IS
+	'vecmark.changes as one JSON object: the version that its reader will hold, and deltas as text; of the whole database, asked for by a tracked table; null is as not given';
+
+CREATE FUNCTION vecmark.merge_json(source regclass, deltas text[], mode text) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE COST 10000
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF NOT EXISTS (SELECT FROM vecmark.tracked AS t WHERE t.rel = source) THEN
+		RAISE EXCEPTION 'table "%" is not tracked', source
+			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = format('SELECT vecmark.track(%L) makes it replicated state.', source);
+	END IF;
+	RETURN to_jsonb(vecmark.merge_all(coalesce(deltas, '{}')::vecmark.delta[], coalesce(mode, 'strict')));
+END;
+$$;
+
+COMMENT ON FUNCTION vecmark.merge_json(regclass, text[], text) IS
+	'vecmark.merge_all of deltas as text; returns its result as a JSON object; null is as not given';
+
 CREATE FUNCTION vecmark.api_functions(source regclass) RETURNS SETOF regprocedure
-LANGUAGE sql STABLE STRICT PARALLEL SAFE COST 100 ROWS 7
+LANGUAGE sql STABLE STRICT PARALLEL SAFE COST 100 ROWS 10
 BEGIN ATOMIC
 	SELECT p.oid::regprocedure
 	FROM pg_proc AS p JOIN pg_class AS c ON c.relnamespace = p.pronamespace
@@ -134,7 +167,7 @@ COMMENT ON FUNCTION vecmark.api_functions(regclass) IS
 -- bodies use some whose arguments will not change: what depends on search and
 -- save themselves would stand in the way of an upgrade that gives them more.
 CREATE FUNCTION vecmark.create_api(source regclass, documents text DEFAULT 'documents') RETURNS SETOF regprocedure
-LANGUAGE plpgsql VOLATILE COST 10000 ROWS 7
+LANGUAGE plpgsql VOLATILE COST 10000 ROWS 10
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -222,7 +255,25 @@ BEGIN
 				'jsonb VOLATILE',
 				format($sql$
 			SELECT to_jsonb(s) FROM vecmark.save_json(%s, $1) AS s;$sql$, place.constant),
-				'vecmark.save with its arguments in one JSON object; returns another, with id and inserted')
+				'vecmark.save with its arguments in one JSON object; returns another, with id and inserted'),
+			(place.name || '_version',
+				'',
+				'text STABLE',
+				format($sql$
+			SELECT vecmark.version()::text WHERE %s IS NOT NULL;$sql$, place.constant),
+				'vecmark.version as text'),
+			(place.name || '_changes',
+				$a$since text DEFAULT '{}', max_bytes integer DEFAULT 8388608$a$,
+				'jsonb STABLE',
+				format($sql$
+			SELECT vecmark.changes_json(%s, since, max_bytes);$sql$, place.constant),
+				'vecmark.changes as a JSON object: version, and deltas as text; of the whole database'),
+			(place.name || '_merge',
+				$a$deltas text[], mode text DEFAULT 'strict'$a$,
+				'jsonb VOLATILE',
+				format($sql$
+			SELECT vecmark.merge_json(%s, deltas, mode);$sql$, place.constant),
+				'vecmark.merge_all of deltas as text; returns its result as a JSON object')
 			) AS f (name, arguments, returns, body, about)
 		WHERE f.name IS NOT NULL
 		ORDER BY f.name COLLATE "C"
@@ -252,7 +303,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION vecmark.create_api(regclass, text) IS
-	'make, in the schema of a bookmarks table and owned by the caller, the functions that PostgREST, pg_graphql and PostGraphile serve: match_<documents> and kw_match_<documents> (documents null: without these), <table>_search, _search_json, _search_rows, _save and _save_json; what it made before is made anew and keeps its rights, what others made is an error; returns them';
+	'make, in the schema of a bookmarks table and owned by the caller, the functions that PostgREST, pg_graphql and PostGraphile serve: match_<documents> and kw_match_<documents> (documents null: without these), <table>_search, _search_json, _search_rows, _save, _save_json, _version, _changes and _merge; what it made before is made anew and keeps its rights, what others made is an error; returns them';
 
 CREATE FUNCTION vecmark.drop_api(source regclass) RETURNS bigint
 LANGUAGE plpgsql VOLATILE STRICT COST 10000
