@@ -554,7 +554,8 @@ FROM vecmark.sync_parked AS p LEFT JOIN vecmark.sync_table AS t ON t.name = p.na
 WHERE pg_catalog.has_table_privilege(t.rel, 'SELECT') OR pg_catalog.pg_has_role((SELECT nspowner FROM pg_catalog.pg_namespace WHERE nspname = 'vecmark'), 'USAGE');
 
 CREATE VIEW vecmark.conflicts WITH (security_barrier) AS
-SELECT c.at, c.name, c.key, c.col AS "column", pg_catalog.to_hex(c.winner) AS winner, pg_catalog.to_hex(c.loser) AS loser, c.lost, c.is_binary
+SELECT c.at, c.name, c.key, c.col AS "column", pg_catalog.lpad(pg_catalog.to_hex(c.winner), 16, '0') AS winner,
+	pg_catalog.lpad(pg_catalog.to_hex(c.loser), 16, '0') AS loser, c.lost, c.is_binary
 FROM vecmark.sync_conflict AS c JOIN vecmark.sync_table AS t ON t.name = c.name
 WHERE pg_catalog.has_table_privilege(t.rel, 'SELECT');
 
