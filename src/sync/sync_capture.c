@@ -84,10 +84,14 @@ sync_stamp(const RowState *seen)
 	return stamp;
 }
 
+/*
+ * Whether a merge is about to leave this row alive, or dead.  Anything else that becomes
+ * of it meanwhile is a trigger's doing.
+ */
 static bool
-is_marked(const SyncTable *table, Image key)
+is_marked(const SyncTable *table, Image key, bool alive)
 {
-	return marked != NULL && marked->root == table->root &&
+	return marked != NULL && marked->root == table->root && row_is_alive(marked->state) == alive &&
 		marked->key.size == key.size && memcmp(marked->key.data, key.data, key.size) == 0;
 }
 
@@ -512,7 +516,7 @@ vecmark_capture(PG_FUNCTION_ARGS)
 	if (TRIGGER_FIRED_BY_DELETE(trigger->tg_event))
 	{
 		key = sync_key_image(table, values);
-		if (is_marked(table, key))
+		if (is_marked(table, key, false))
 		{
 			marked->reached = true;
 			sync_write_tombstone(table->root, key, marked->state);
@@ -534,7 +538,7 @@ vecmark_capture(PG_FUNCTION_ARGS)
 				return PointerGetDatum(new);	/* for the constraint to
 												 * refuse */
 		key = sync_key_image(table, values);
-		if (is_marked(table, key))
+		if (is_marked(table, key, true))
 		{
 			marked->reached = true;
 			copy_marked(table, sync_table_get(table->root), values, nulls);
@@ -571,8 +575,15 @@ vecmark_capture(PG_FUNCTION_ARGS)
 			form_birth(table, key, values, nulls, clock);
 			sync_log_key(clock->base.site, clock->base.txn, table->root, key, clock->life);
 		}
-		else if (is_marked(table, key))
+		else if (is_marked(table, key, true))
 		{
+			/*
+			 * A trigger that writes the row once more, after it was merged,
+			 * changes nothing; doing that nothing would call the trigger
+			 * again.
+			 */
+			if (marked->reached)
+				return PointerGetDatum(NULL);
 			marked->reached = true;
 			copy_marked(table, sync_table_get(table->root), values, nulls);
 			clock = (RowState *) marked->state;
