@@ -279,7 +279,8 @@ update_row(const Row *row, const RowState *state)
 	appendStringInfo(&sql, "UPDATE %s SET ", table->qualified);
 	for (int i = 0; i < table->column_count; i++)
 	{
-		if (!row->changed[i])
+		/* Nobody may set such a column; the trigger does. */
+		if (!row->changed[i] || table->columns[i].identity_always)
 			continue;
 		types[count] = table->columns[i].type;
 		values[count] = row->values[i];
