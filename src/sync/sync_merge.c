@@ -56,25 +56,27 @@ typedef struct MergeResult
 } MergeResult;
 
 /*
- * Whether an error is of the data or of the table's rules, so that the row is parked.
- * Others (locks, resources, damage) are raised.
+ * Whether an error is of the data, the table's rules or its triggers, so that the row is
+ * parked: triggers may raise any.  Errors of the transaction, of locks, resources,
+ * cancelling, and damage are raised.
  */
 static bool
 is_parkable(int sqlstate)
 {
 	switch (ERRCODE_TO_CATEGORY(sqlstate))
 	{
-		case ERRCODE_DATA_EXCEPTION:
-		case ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION:
-		case ERRCODE_WITH_CHECK_OPTION_VIOLATION:
-		case ERRCODE_TRIGGERED_ACTION_EXCEPTION:
-		case ERRCODE_NO_DATA:
-		case ERRCODE_PLPGSQL_ERROR:
-			return true;
+		case ERRCODE_CONNECTION_EXCEPTION:
+		case ERRCODE_INVALID_TRANSACTION_STATE:
+		case ERRCODE_TRANSACTION_ROLLBACK:
+		case ERRCODE_INSUFFICIENT_RESOURCES:
+		case ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE:
+		case ERRCODE_OPERATOR_INTERVENTION:
+		case ERRCODE_SYSTEM_ERROR:
+		case ERRCODE_CONFIG_FILE_ERROR:
+		case ERRCODE_INTERNAL_ERROR:
+			return false;
 		default:
-			return sqlstate == ERRCODE_NO_DATA_FOUND || sqlstate == ERRCODE_INSUFFICIENT_PRIVILEGE ||
-				sqlstate == ERRCODE_UNDEFINED_TABLE || sqlstate == ERRCODE_UNDEFINED_COLUMN ||
-				sqlstate == ERRCODE_DATATYPE_MISMATCH;
+			return sqlstate != ERRCODE_STATEMENT_TOO_COMPLEX;
 	}
 }
 
