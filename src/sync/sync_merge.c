@@ -97,12 +97,20 @@ park(SyncMerge *merge, const MergeItem *item, const ErrorData *reason)
 	merge->parked++;
 }
 
-/*
- * Apply rows in one subtransaction.  If one fails, halve until it is alone; it is added
- * to "failed" then, with its error.
- */
 static void
-apply_items(SyncMerge *merge, MergeItem *items, int count, List * *failed, List * *errors)
+set_constraints(const char *mode)
+{
+	SPI_connect();
+	SPI_execute(psprintf("SET CONSTRAINTS ALL %s", mode), false, 0);
+	SPI_finish();
+}
+
+/*
+ * Apply rows in one subtransaction, at whose end constraints are checked.  Returns what
+ * is wrong if it is of the data; then nothing was applied.
+ */
+static ErrorData *
+try_items(SyncMerge *merge, const MergeItem *items, int count)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -115,6 +123,7 @@ apply_items(SyncMerge *merge, MergeItem *items, int count, List * *failed, List 
 	MemoryContextSwitchTo(row_context);
 	PG_TRY();
 	{
+		set_constraints("DEFERRED");
 		for (int i = 0; i < count; i++)
 		{
 			CHECK_FOR_INTERRUPTS();
@@ -123,9 +132,7 @@ apply_items(SyncMerge *merge, MergeItem *items, int count, List * *failed, List 
 			SPI_finish();
 			VM_POINT("sync-merged-row");
 		}
-		SPI_connect();
-		SPI_execute("SET CONSTRAINTS ALL IMMEDIATE", false, 0);
-		SPI_finish();
+		set_constraints("IMMEDIATE");
 		ReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(context);
 		CurrentResourceOwner = owner;
@@ -141,11 +148,26 @@ apply_items(SyncMerge *merge, MergeItem *items, int count, List * *failed, List 
 	}
 	PG_END_TRY();
 	MemoryContextDelete(row_context);
+	if (error != NULL)
+	{
+		if (!is_parkable(error->sqlerrcode))
+			ReThrowError(error);
+		*merge = before;
+	}
+	return error;
+}
+
+/*
+ * Apply rows together.  If one fails, halve until it is alone; it is added to "failed"
+ * then, with its error.
+ */
+static void
+apply_items(SyncMerge *merge, MergeItem *items, int count, List * *failed, List * *errors)
+{
+	ErrorData  *error = try_items(merge, items, count);
+
 	if (error == NULL)
 		return;
-	if (!is_parkable(error->sqlerrcode))
-		ReThrowError(error);
-	*merge = before;
 	if (count > 1)
 	{
 		apply_items(merge, items, count / 2, failed, errors);
@@ -158,9 +180,22 @@ apply_items(SyncMerge *merge, MergeItem *items, int count, List * *failed, List 
 	}
 }
 
+/* Whether rows that failed one by one can be applied together: they refer to each other. */
+static bool
+apply_circle(SyncMerge *merge, const List * failed)
+{
+	MergeItem  *items = palloc_extended(sizeof(MergeItem) * list_length(failed), MCXT_ALLOC_HUGE);
+	int			count = 0;
+	ListCell   *item;
+
+	foreach(item, failed)
+		items[count++] = *(MergeItem *) lfirst(item);
+	return try_items(merge, items, count) == NULL;
+}
+
 /*
  * Apply rows; those that fail once more as long as others get through meanwhile, since
- * what they need may have come.  The rest is parked.
+ * what they need may have come, and at last all together.  The rest is parked.
  */
 static void
 apply_all(SyncMerge *merge, MergeItem *items, int count)
@@ -170,6 +205,11 @@ apply_all(SyncMerge *merge, MergeItem *items, int count)
 	ListCell   *item;
 	ListCell   *error;
 
+	if (count == 0)
+		return;
+
+	/* What the caller's own writes violate is not for rows to be parked by. */
+	set_constraints("IMMEDIATE");
 	for (int i = 0; i < count; i += GROUP_ROWS)
 		apply_items(merge, items + i, Min(GROUP_ROWS, count - i), &failed, &errors);
 	for (int before = count; failed != NIL && list_length(failed) < before;)
@@ -181,6 +221,8 @@ apply_all(SyncMerge *merge, MergeItem *items, int count)
 		foreach(item, again)
 			apply_items(merge, lfirst(item), 1, &failed, &errors);
 	}
+	if (list_length(failed) > 1 && apply_circle(merge, failed))
+		return;
 	forboth(item, failed, error, errors)
 		park(merge, lfirst(item), lfirst(error));
 }
@@ -429,8 +471,7 @@ retry_parked(SyncMerge *merge)
 	}
 	sync_meta_end(scan);
 	table_close(rel, AccessShareLock);
-	if (count > 0)
-		apply_all(merge, items, count);
+	apply_all(merge, items, count);
 }
 
 /*
