@@ -42,6 +42,7 @@ RULES = {
     'all': 'a delta claims nothing before all its parts were merged, the last one neither',
     'beyond': 'keys are told of all logged dots that the receiver lacks, also those that the version does not cover yet',
     'gap': 'base must be covered',
+    'base': 'base is all that the receiver covers, also what the sender does not cover',
     'filter': 'atoms that are covered are left out',
     'join': 'a merge joins, it does not overwrite',
     'ties': 'equal times are decided by site',
@@ -146,7 +147,7 @@ class Model:
             node = self.ended(node, 0, True)
         rows = node.rows
         life = node.life if 'life told' in self.rules else 0
-        missing, base = to & ~since, since & to
+        missing, base = to & ~since, since if 'base' in self.rules else since & to
         if 'beyond' in self.rules:
             missing = ~since        # also what this node has of deltas that are not complete
         told = []
@@ -163,7 +164,7 @@ class Model:
         first = sorted((min(bits(node.log[k] & missing)), k, row) for k, row in told)
         parts = []
         for i, (_, k, row) in enumerate(first):
-            claim = to if i + 1 == len(first) else base | to & ((1 << first[i + 1][0]) - 1)
+            claim = to if i + 1 == len(first) else base & to | to & ((1 << first[i + 1][0]) - 1)
             parts.append(Delta(base, claim, to, node.floor, life, ((k, row),), None, 0))
             base = claim
         return parts
@@ -642,14 +643,18 @@ SCENARIOS = {
         keys=2, setup=TWO_ROWS, writes=(2, 1, 0), kinds=(('update', 'delete'), UPDATE, NONE), parts=True,
         left={'pull': 2}, pulls=((1, 0), (2, 1)),
         deep=dict(left={'pull': 3}, pulls=((1, 0), (2, 1), (2, 0)))),
+    'parts, crossing': dict(
+        keys=2, setup=TWO_ROWS + ((0, 'update', 0), (0, 'update', 1)), writes=(0, 1, 0), kinds=(NONE, UPDATE, NONE),
+        at_once=True, parts=True, left={'pull': 3}, pulls=((1, 0), (2, 1)),
+        deep=dict(writes=(1, 1, 0), kinds=(UPDATE, UPDATE, NONE), left={'pull': 4}, pulls=((1, 0), (2, 1), (0, 1)))),
     'parts, relayed': dict(
         sites=4, present=(0, 1, 2, 3), keys=2, setup=TWO_ROWS + ((0, 'update', 0), ('pulls', 1, 0)), writes=(2, 0, 0, 0),
         kinds=(UPDATE, NONE, NONE, NONE), at_once=True, parts=True, left={'pull': 3}, pulls=((1, 0), (2, 1), (3, 2)),
         deep=dict(writes=(3, 0, 0, 0), left={'pull': 4})),
     # forgetting by acknowledgements alone: all sites are active, and all know all
     'forgetting': dict(
-        TWO, writes=(2, 1), at_once=True, forgets=(0, 1), left={'pull': 3}, without=KNOWS,
-        deep=dict(writes=(3, 1), left={'pull': 4})),
+        TWO, writes=(2, 1), kinds=(('insert', 'delete'), NEW), at_once=True, forgets=(0, 1), left={'pull': 3}, without=KNOWS,
+        deep=dict(writes=(3, 1), kinds=(ALL, ALL), left={'pull': 4})),
     'forgetting, three sites': dict(
         setup=ROW, writes=(2, 1, 0), kinds=(('delete', 'insert'), UPDATE, NONE), at_once=True, forgets=(0,), left={'pull': 2},
         without=KNOWS, from_nothing=True,
@@ -683,9 +688,9 @@ SCENARIOS = {
         left={'pull': 2, 'clone': 1}, pulls=((1, 0), (2, 0), (1, 2)),
         deep=dict(writes=(2, 0, 1), left={'pull': 3, 'clone': 1})),
     'restore': dict(
-        TWO, setup=ROW, writes=(2, 0), kinds=(('update', 'delete'), UPDATE), prepares=True, clone_of=0,
+        TWO, setup=ROW, writes=(2, 0), kinds=(UPDATE, UPDATE), prepares=True, clone_of=0,
         left={'pull': 2, 'backup': 1, 'restore': 1},
-        deep=dict(writes=(2, 1), left={'pull': 3, 'backup': 1, 'restore': 1})),
+        deep=dict(writes=(2, 1), kinds=(ALL, ALL), left={'pull': 3, 'backup': 1, 'restore': 1})),
     'restore, forgetting': dict(
         TWO, setup=ROW, writes=(1, 1), kinds=(GROW, DELETE), at_once=True, forgets=(0, 1), clone_of=0,
         left={'pull': 2, 'restore': 1},
@@ -696,7 +701,7 @@ DEEP_LIMIT = 200000  # states of one scenario
 
 CONTROLS = [
     ('late commits', 'holes'), ('long transactions', 'own hole'), ('three sites', 'ties'), ('three sites', 'join'),
-    ('relay', 'gap'), ('parts', 'together'), ('parts', 'all'), ('parts, relayed', 'beyond'),
+    ('relay', 'gap'), ('parts', 'together'), ('parts', 'all'), ('parts, relayed', 'beyond'), ('parts, crossing', 'base'),
     ('forgetting', 'filter'), ('forgetting', 'acks'), ('forgetting', 'acks covered'),
     ('forgetting, three sites', 'life'), ('joining', 'life told'), ('joining', 'sender knows'),
     ('retired', 'receiver knows'), ('retired', 'sender knows'), ('starting over', 'floor told'),
