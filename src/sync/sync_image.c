@@ -123,9 +123,11 @@ sync_value(const SyncColumn *column, Image image, bool *isnull)
 	if (*isnull)
 	{
 		/* Domains may refuse null. */
-		if (!column->binary && get_typtype(column->type) == TYPTYPE_DOMAIN)
-			return InputFunctionCall((FmgrInfo *) & column->read, NULL, column->ioparam, column->typmod);
-		return (Datum) 0;
+		if (get_typtype(column->type) != TYPTYPE_DOMAIN)
+			return (Datum) 0;
+		if (column->binary)
+			return ReceiveFunctionCall((FmgrInfo *) & column->read, NULL, column->ioparam, column->typmod);
+		return InputFunctionCall((FmgrInfo *) & column->read, NULL, column->ioparam, column->typmod);
 	}
 	return read_image(column, image, column->typmod);
 }

@@ -161,14 +161,14 @@ sync_key_type(Oid type)
 	}
 }
 
+/* Values are written as the base type's, and read as the domain's, which checks them. */
 static void
 fill_functions(SyncColumn *column, Oid type)
 {
 	Oid			function;
 	bool		isvarlena;
 
-	type = getBaseType(type);
-	column->binary = sync_binary_type(type);
+	column->binary = sync_binary_type(getBaseType(type));
 	if (column->binary)
 	{
 		getTypeBinaryOutputInfo(type, &function, &isvarlena);
