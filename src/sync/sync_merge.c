@@ -341,6 +341,24 @@ without_site(const Version *version, Site site)
 	return rest;
 }
 
+/*
+ * Names are text of the database's encoding, as values are found to be when they are read.
+ *
+ * Errors: 22021.
+ */
+static void
+check_names(const Delta *delta)
+{
+	for (int i = 0; i < delta->relation_count; i++)
+	{
+		const DeltaRelation *relation = &delta->relations[i];
+
+		pg_verifymbstr(relation->name, strlen(relation->name), false);
+		for (int j = 0; j < relation->column_count; j++)
+			pg_verifymbstr(relation->columns[j].name, strlen(relation->columns[j].name), false);
+	}
+}
+
 static void
 merge_delta(Datum value, MergeResult *result)
 {
@@ -361,6 +379,7 @@ merge_delta(Datum value, MergeResult *result)
 				 errmsg("delta is from a database with another encoding"),
 				 errdetail("It is from \"%s\", this one has \"%s\".",
 						   PG_VALID_ENCODING(delta->encoding) ? pg_encoding_to_char(delta->encoding) : "?", GetDatabaseEncodingName())));
+	check_names(delta);
 
 	/*
 	 * Held to the end: versions are read, compared and raised by one at a
