@@ -62,6 +62,9 @@ SELECT show_all('vecmark.rowclock', '', 'x', '0', '01', '00010000cfc2689f9d01fec
 -- delta: one of format 1 as the first release wrote it is read for ever
 CREATE FUNCTION delta() RETURNS text LANGUAGE sql AS $$ SELECT '564d4401001c52ae1106011f64396c56029edd0000010001008606018080acda95bfffd001008506010c7075626c69632e6974656d730301016e00046e616d650204746167730110000000000000000000000000000000010101010100046f6e65010001000a01020100020162010001610100' $$;
 SELECT delta()::vecmark.delta::text = delta(), vecmark.delta_send(delta()::vecmark.delta)::text = '\x' || delta();
+-- read by people
+SELECT jsonb_pretty(delta()::vecmark.delta::jsonb);
+SELECT jsonb_pretty('01010000cfc2689f9d01fecaad0bfecaad0bfa02000000000000'::vecmark.rowclock::jsonb);
 -- whatever bit is flipped, wherever it is cut, and whatever follows it is noticed
 CREATE FUNCTION is_refused(bytes bytea) RETURNS boolean LANGUAGE sql AS $$
 	SELECT shown(format('SELECT %L::vecmark.delta', encode(bytes, 'hex'))) LIKE '22P02 invalid input syntax for type delta: %' $$;
