@@ -65,7 +65,8 @@ typedef struct DeltaRelation
 /*
  * A state that holds "base" and is joined with the rows holds "to", which is all that the
  * sender held.  In a stream (logical replication) there is no base: what came before is
- * what the stream brought.
+ * what the stream brought, and "base" is what a state must hold for the stream to count
+ * as whole from its first delta on.
  *
  * What is too large for one delta is a batch of parts, numbered from 1; a state holds
  * "to" when it was joined with all of them, in any order.
@@ -80,16 +81,21 @@ typedef struct Delta
 	int			encoding;		/* of text: a number of PostgreSQL's */
 	Version    *base;
 	Version    *to;
+	Version    *forgotten;		/* deletes that are not told; NULL for none */
+	uint64_t	lives;			/* births are of longer lives than this */
 	int			relation_count;
 	DeltaRelation *relations;	/* ascending by name */
 } Delta;
 
 /*
- * Bytes, after magic "VMD", format (1), flags (1: 1 stream, 2 compressed, 4 one of a batch) and
+ * Bytes, after magic "VMD", format (1), flags (1: 1 stream, 2 compressed, 4 one of a batch,
+ * 8 forgotten) and
  * CRC-32C of all that follows (4, little endian); v is a varint as in clocks:
  *
  *	8	number of the batch, and v twice the number of the part, plus 1 for the last, only
  *		if it is one of a batch
+ *	v	lives, v size of forgotten, and its bytes as version_encode makes them, only if
+ *		lives is not 0 or it is not empty
  *	v	size of the body before it was compressed, only if it is
  *	body:
  *	v	encoding
@@ -110,8 +116,8 @@ typedef struct Delta
  *			hash; each size (v), bytes, dots (v) and stamps (v)
  *
  * CRC, compression, flags and the checks of text are the caller's: the functions here
- * make and read the body alone; "stream", "batch", "part" and "last" are not in it, and
- * are false or 0 when decoded.
+ * make and read the body alone; "stream", "batch", "part", "last", "forgotten" and "lives"
+ * are not in it, and are false, 0 or NULL when decoded.
  *
  * Encoding takes a delta in which all is as the comments of the structures say, and
  * checks nothing; a version may be NULL for an empty one.  Equal deltas give equal

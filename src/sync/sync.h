@@ -63,6 +63,7 @@ extern Oid	sync_delta_type(void);
 extern Relation sync_meta_open(SyncMeta meta, LOCKMODE mode);
 extern SyncScan *sync_meta_scan(Relation rel, Snapshot snapshot, int count, const Datum *key);
 extern SyncScan *sync_meta_scan_from(Relation rel, Snapshot snapshot, Datum first, Datum from);
+extern bool sync_meta_next_site(Relation rel, Snapshot snapshot, Site *site);
 extern HeapTuple sync_meta_next(SyncScan *scan);
 extern void sync_meta_end(SyncScan *scan);
 extern void sync_meta_insert(Relation rel, const Datum *values, const bool *nulls);
@@ -87,8 +88,9 @@ extern Version *sync_own_version(Site site, Snapshot snapshot);
 extern Version *sync_foreign_version(Snapshot snapshot);
 extern Version *sync_version(Snapshot snapshot);
 extern void sync_version_add(const Version *version);
-extern Version *sync_forgotten(Snapshot snapshot);
-extern void sync_add_forgotten(const Version *version);
+extern Version *sync_forgotten(Snapshot snapshot, uint64_t *lives);
+extern uint64_t sync_forgotten_life(bool fresh);
+extern void sync_add_forgotten(const Version *version, uint64_t lives);
 extern Version *sync_earlier_lives(Snapshot snapshot);
 extern Site sync_renew_site(void);
 extern void sync_lock_writers(void);
@@ -279,6 +281,7 @@ extern void sync_note_conflict(const char *name, Image key, const SyncColumn *co
 							   const Register *ours, Datum value, bool isnull);
 extern void sync_apply_row(SyncMerge *merge, const char *name, Image key, const RowState *incoming, const SyncNames *names);
 
+extern void sync_rebear(const Version *told, uint64_t lives);
 extern void sync_restamp_key(Oid root, Image key, Site old);
 
 /* sync_peer.c: what other sites hold. */
@@ -293,7 +296,8 @@ extern void sync_restamp(Site old);
 extern void sync_send_changes(Site site, uint64_t txn);
 extern void sync_notify(Oid root);
 extern Version *sync_stream_claims(const Delta *delta, const Version *held);
-extern void sync_mend_streams(Site site, const Version *pulled);
+extern void sync_mend_streams(const Version *held);
+extern void sync_break_stream(Site site);
 
 /* sync_merge.c */
 extern void sync_merge_stream(Datum delta);

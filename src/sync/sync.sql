@@ -7,7 +7,8 @@ CREATE TABLE vecmark.sync_site (
 	signs text NOT NULL,
 	pending bigint[] NOT NULL,
 	since timestamptz NOT NULL,
-	forgotten vecmark.version_vector NOT NULL
+	forgotten vecmark.version_vector NOT NULL,
+	lives bigint NOT NULL
 );
 CREATE TABLE vecmark.sync_version (
 	site bigint PRIMARY KEY,
@@ -90,7 +91,7 @@ CREATE TABLE vecmark.sync_conflict (
 	is_binary boolean NOT NULL
 );
 
-COMMENT ON TABLE vecmark.sync_site IS 'lives of this database: number, whether it is the present one, by what a copy is told, transactions that were prepared when it ended, and transactions whose deletes are forgotten';
+COMMENT ON TABLE vecmark.sync_site IS 'lives of this database: number, whether it is the present one, by what a copy is told, transactions that were prepared when it ended, transactions whose deletes are forgotten, and the longest life of those';
 COMMENT ON TABLE vecmark.sync_version IS 'transactions of other sites, and of earlier lives, that are merged here';
 COMMENT ON TABLE vecmark.sync_table IS 'tracked tables, their published names, and the transactions that are not in the log';
 COMMENT ON TABLE vecmark.sync_column IS 'columns of tracked tables, by the names that they had when the table was tracked, and how they merge: r register, c counter, s set, l local';
@@ -367,7 +368,7 @@ CREATE TYPE vecmark.merge_result AS (
 );
 
 COMMENT ON TYPE vecmark.merge_result IS
-	'what a merge did: status (merged, partial until all parts of a batch are there, gap, quarantined), rows applied, rows that were here, rows parked, concurrent writes of a column, what is missing before a gap, and the version after it';
+	'what a merge did: status (merged, partial until all parts of a batch are there, gap, late, quarantined), rows applied, rows that were here, rows parked, concurrent writes of a column, what is missing before a gap, and the version after it';
 
 CREATE FUNCTION vecmark.merge(d vecmark.delta, mode text DEFAULT 'strict') RETURNS vecmark.merge_result
 AS 'MODULE_PATHNAME', 'vecmark_merge'

@@ -564,3 +564,56 @@ sync_restamp_key(Oid root, Image key, Site old)
 	}
 	SPI_finish();
 }
+
+/*
+ * A database joins others that have forgotten deletes: its own rows that they do not know
+ * ("told" is what they hold) are born anew, to a longer life than was forgotten.  Else
+ * those who remember a delete of the same key would drop them, and the others not.
+ */
+void
+sync_rebear(const Version *told, uint64_t lives)
+{
+	Site		site = sync_writer_site();
+	ListCell   *cell;
+
+	foreach(cell, sync_table_list(NULL))
+	{
+		SyncTable  *table;
+		Portal		portal;
+
+		if (get_rel_name(lfirst_oid(cell)) == NULL)
+			continue;
+		table = sync_table_get(lfirst_oid(cell));
+		SPI_connect();
+		portal = SPI_cursor_open(NULL, sync_plan(table, sync_select(table), 0, NULL), NULL, NULL, false);
+		for (;;)
+		{
+			SPI_cursor_fetch(portal, true, 100);
+			if (SPI_processed == 0)
+				break;
+			for (uint64 i = 0, count = SPI_processed; i < count; i++)
+			{
+				Row			row = {.table = table};
+				RowState   *clock;
+				RowState	born = {0};
+				SPITupleTable *rows = SPI_tuptable;
+
+				row.values = palloc(sizeof(Datum) * (table->column_count + 1));
+				row.nulls = palloc(sizeof(bool) * (table->column_count + 1));
+				row.given = palloc0(table->column_count + 1);
+				row.changed = palloc0(table->column_count + 1);
+				sync_take_row(table, rows->vals[i], rows->tupdesc, row.values, row.nulls, &clock);
+				if (clock->base.site != site || clock->life > lives || version_covers(told, site, clock->base.txn))
+					continue;
+				born.life = (lives + 1) | 1;
+				born.base = sync_stamp(clock);
+				row.key = sync_key_image(table, row.values);
+				update_row(&row, &born);
+				sync_log_key(born.base.site, born.base.txn, table->root, row.key, 0);
+				SPI_tuptable = rows;
+			}
+		}
+		SPI_cursor_close(portal);
+		SPI_finish();
+	}
+}

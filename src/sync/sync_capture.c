@@ -329,7 +329,7 @@ form_birth(const SyncTable *table, Image key, Datum *values, bool *nulls, RowSta
 	RowState   *tombstone = sync_tombstone(table->root, key, NULL);
 
 	memset(clock, 0, sizeof(RowState));
-	clock->life = tombstone != NULL ? tombstone->life + 1 : 1;
+	clock->life = (Max(tombstone != NULL ? tombstone->life : 0, sync_forgotten_life(false)) + 1) | 1;
 	clock->base = sync_stamp(tombstone);
 	for (int i = 0; i < table->column_count; i++)
 	{

@@ -37,6 +37,8 @@ typedef struct Changes
 	Version    *since;
 	Version    *to;				/* what the receiver will hold; NULL if not
 								 * all tables are asked for */
+	Version    *forgotten;		/* unless the receiver knows; or NULL */
+	uint64_t	lives;
 	Snapshot	snapshot;
 	Site		site;
 	size_t		max_bytes;
@@ -80,7 +82,9 @@ end_part(Changes *changes, bool last)
 	{
 		delta->base = changes->since;
 		delta->to = changes->to;
+		delta->forgotten = changes->forgotten;
 	}
+	delta->lives = changes->lives;
 	delta->batch = changes->batch;
 	delta->part = changes->batch == 0 ? 0 : changes->part;
 	delta->last = last;
@@ -238,21 +242,26 @@ compare_entries(const void *a, const void *b)
 	return order != 0 ? order : x->key.size < y->key.size ? -1 : x->key.size > y->key.size;
 }
 
-/* Keys in the log of dots in "wanted", each once, by table and key. */
+/*
+ * Keys in the log of dots that "since" has not, each once, by table and key.  Of all that
+ * the log has, whether this database's version has it or not: a part of a batch may have
+ * brought a later write of a key whose earlier one the version has.
+ */
 static KeyEntry *
-logged_keys(const Version *wanted, Snapshot snapshot, int *count)
+logged_keys(const Version *since, Snapshot snapshot, int *count)
 {
 	Relation	log = sync_meta_open(META_LOG, AccessShareLock);
 	int			room = 256;
 	KeyEntry   *entries = palloc(sizeof(KeyEntry) * room);
 	int			kept = 0;
+	Site		site = (Site) PG_INT64_MIN;
 
 	*count = 0;
-	for (int i = 0; i < wanted->count; i++)
+	while (sync_meta_next_site(log, snapshot, &site))
 	{
-		const SiteTxns *site = &wanted->sites[i];
-		SyncScan   *scan = sync_meta_scan_from(log, snapshot, Int64GetDatum((int64) site->site),
-											   Int64GetDatum((int64) site->ranges[0].from));
+		const SiteTxns *covered = version_find(since, site);
+		uint64_t	from = covered != NULL && covered->ranges[0].from == 0 ? covered->ranges[0].to : 0;
+		SyncScan   *scan = sync_meta_scan_from(log, snapshot, Int64GetDatum((int64) site), Int64GetDatum((int64) from));
 		HeapTuple	tuple;
 
 		while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
@@ -264,7 +273,7 @@ logged_keys(const Version *wanted, Snapshot snapshot, int *count)
 			Reader		reader;
 
 			heap_deform_tuple(tuple, RelationGetDescr(log), values, nulls);
-			if (!version_covers(wanted, site->site, (uint64_t) DatumGetInt64(values[1])))
+			if (version_covers(since, site, (uint64_t) DatumGetInt64(values[1])))
 				continue;
 			keys = sync_image_of_bytea(PointerGetDatum(PG_DETOAST_DATUM_COPY(values[3])));
 			reader = (Reader)
@@ -365,6 +374,9 @@ vecmark_changes(PG_FUNCTION_ARGS)
 	changes.snapshot = sync_push_outside_snapshot();
 	sync_refuse_late(changes.since, changes.snapshot);
 	to = sync_version(changes.snapshot);
+	changes.forgotten = sync_forgotten(changes.snapshot, &changes.lives);
+	if (version_dominates(changes.since, changes.forgotten))
+		changes.forgotten = NULL;
 	if (PG_ARGISNULL(1))
 	{
 		changes.to = to;
@@ -386,7 +398,7 @@ vecmark_changes(PG_FUNCTION_ARGS)
 		elog(ERROR, "SPI_connect failed");
 	level = sync_begin_images();
 	begin_part(&changes);
-	entries = logged_keys(version_minus(to, changes.since), changes.snapshot, &entry_count);
+	entries = logged_keys(changes.since, changes.snapshot, &entry_count);
 	foreach(cell, tables)
 	{
 		SyncTable  *table;

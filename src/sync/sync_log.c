@@ -101,11 +101,20 @@ write_line(Relation log, const LogEntry *entry, StringInfo keys)
 static void
 check_births(LogEntry *entries, int count)
 {
+	bool		has_births = false;
+	uint64_t	forgotten;
+
+	for (int i = 0; i < count; i++)
+		has_births |= entries[i].born != 0;
+	if (!has_births)
+		return;
+	forgotten = sync_forgotten_life(true);
 	for (int i = 0; i < count; i++)
 	{
 		Image		key = {buffer.bytes.data + entries[i].offset, entries[i].size};
 
-		if (entries[i].born != 0 && sync_tombstone_reaches(entries[i].root, key, entries[i].born))
+		if (entries[i].born != 0 &&
+			((entries[i].site == sync_writer_site() && entries[i].born <= forgotten) || sync_tombstone_reaches(entries[i].root, key, entries[i].born)))
 			ereport(ERROR,
 					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 					 errmsg("could not serialize access due to concurrent delete of a row of table \"%s\"",

@@ -42,11 +42,12 @@ typedef enum MergeStatus
 {
 	MERGE_MERGED,
 	MERGE_GAP,
+	MERGE_LATE,
 	MERGE_QUARANTINED,
 	MERGE_PARTIAL,
 } MergeStatus;
 
-static const char *const status_names[] = {"merged", "gap", "quarantined", "partial"};
+static const char *const status_names[] = {"merged", "gap", "late", "quarantined", "partial"};
 
 typedef struct MergeResult
 {
@@ -261,23 +262,52 @@ quarantine(Datum value, const Delta *delta, uint64_t time)
 	CommandCounterIncrement();
 }
 
-/* Whether a delta names own dots that this database has not had. */
+/*
+ * Whether a delta names own dots that this database has not had.  A transaction that is in
+ * progress is none of those: its commit may have been streamed before snapshots show it.
+ */
 static bool
-has_unknown_own_dots(const Delta *delta, Site site, const Version *own)
+has_unknown_own_dots(const Delta *delta, Site site)
 {
 	const SiteTxns *said = version_find(delta->to, site);
+	TxnRange	past = {0, sync_next_txn()};
+	Version    *had = version_of_ranges(site, &past, 1);
 
-	if (said != NULL)
-	{
-		Version		one = {1, (SiteTxns *) said};
-
-		if (!version_dominates(own, &one))
-			return true;
-	}
+	if (said != NULL && said->ranges[said->count - 1].to > past.to)
+		return true;
 	for (int i = 0; i < delta->relation_count; i++)
 		for (int j = 0; j < delta->relations[i].row_count; j++)
-			if (sync_row_has_unknown(delta->relations[i].rows[j].state, site, own))
+			if (sync_row_has_unknown(delta->relations[i].rows[j].state, site, had))
 				return true;
+	return false;
+}
+
+/*
+ * Whether one of the two has missed deletes that the other has forgotten, so that rows
+ * would live on with one of them; see "Forgetting" in README.  What the delta says of
+ * them is taken over by who has no part of it, or all.
+ */
+static bool
+is_late(const Delta *delta, const Version *held)
+{
+	uint64_t	lives;
+	Version    *forgotten = sync_forgotten(NULL, &lives);
+	Version		nothing = {0, NULL};
+
+	if (delta->stream)
+	{
+		sync_add_forgotten(&nothing, delta->lives);
+		return false;
+	}
+	if (!version_dominates(delta->to, forgotten))
+		return true;
+	if (delta->forgotten != NULL && !version_dominates(held, delta->forgotten) &&
+		version_intersect(held, delta->forgotten)->count > 0)
+		return true;
+	if (delta->forgotten != NULL && !version_dominates(held, delta->forgotten))
+		sync_rebear(delta->to, delta->lives);
+	if (delta->lives > lives)
+		sync_add_forgotten(&nothing, delta->lives);
 	return false;
 }
 
@@ -364,7 +394,6 @@ merge_delta(Datum value, MergeResult *result)
 {
 	Delta	   *delta = sync_delta_from_datum(value);
 	Site		site = sync_writer_site();
-	Version    *own;
 	Version    *held;
 	Version    *gap;
 	uint64_t	time = last_time(delta);
@@ -389,15 +418,14 @@ merge_delta(Datum value, MergeResult *result)
 	if (!delta->stream)
 		sync_refuse_retired(delta->sender);
 	latest = RegisterSnapshot(GetLatestSnapshot());
-	own = sync_own_version(site, latest);
-	held = version_union(sync_foreign_version(latest), own);
+	held = sync_version(latest);
 	UnregisterSnapshot(latest);
 
 	if ((delta->stream && sync_is_retired(delta->sender)) || time > sync_now() + ((uint64_t) sync_max_drift << 16))
 	{
 		quarantine(value, delta, time);
 		if (delta->stream)
-			sync_mend_streams(delta->sender, NULL);
+			sync_break_stream(delta->sender);
 		result->status = MERGE_QUARANTINED;
 		return;
 	}
@@ -408,7 +436,12 @@ merge_delta(Datum value, MergeResult *result)
 		result->gap = gap;
 		return;
 	}
-	if (has_unknown_own_dots(delta, site, own))
+	if (is_late(delta, held))
+	{
+		result->status = MERGE_LATE;
+		return;
+	}
+	if (has_unknown_own_dots(delta, site))
 	{
 		ereport(WARNING,
 				(errmsg("a peer has transactions of this database that it has not had"),
@@ -421,7 +454,7 @@ merge_delta(Datum value, MergeResult *result)
 			sync_restamp(old);
 		}
 		latest = RegisterSnapshot(GetLatestSnapshot());
-		held = version_union(sync_foreign_version(latest), sync_own_version(site, latest));
+		held = sync_version(latest);
 		UnregisterSnapshot(latest);
 	}
 
@@ -458,7 +491,9 @@ merge_delta(Datum value, MergeResult *result)
 	else
 	{
 		sync_version_add(without_site(delta->to, site));
-		sync_mend_streams(0, delta->to);
+		sync_mend_streams(version_union(held, delta->to));
+		if (delta->forgotten != NULL)
+			sync_add_forgotten(delta->forgotten, delta->lives);
 		sync_note_peer(delta->sender, delta->to);
 	}
 }
@@ -512,6 +547,11 @@ return_result(FunctionCallInfo fcinfo, MergeResult *result, bool strict)
 				 errmsg("causality violation: delta builds on changes that are not here"),
 				 errdetail("Missing: %s.", version_print(result->gap)),
 				 errhint("Pull again since vecmark.version().")));
+	if (strict && result->status == MERGE_LATE)
+		ereport(ERROR,
+				(errcode(ERRCODE_PEER_RETIRED),
+				 errmsg("deletes have been forgotten that the sender or this database has not seen"),
+				 errhint("Pull from here to the sender first, and since vecmark.version() to here.  Who is refused when pulling has to start over: see vecmark.start_over().")));
 	if (strict && result->status == MERGE_QUARANTINED)
 		ereport(ERROR,
 				(errcode(ERRCODE_CLOCK_AHEAD),

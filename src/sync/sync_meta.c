@@ -135,6 +135,27 @@ sync_meta_scan_from(Relation rel, Snapshot snapshot, Datum first, Datum from)
 	return begin_scan(rel, snapshot, 2, keys);
 }
 
+/*
+ * The least site, as bigint has them in order, after *site in the first column of a
+ * table; false if there is none.
+ */
+bool
+sync_meta_next_site(Relation rel, Snapshot snapshot, Site *site)
+{
+	ScanKeyData key;
+	SyncScan   *scan;
+	HeapTuple	tuple;
+	bool		isnull;
+
+	ScanKeyInit(&key, 1, BTGreaterStrategyNumber, F_INT8GT, Int64GetDatum((int64) *site));
+	scan = begin_scan(rel, snapshot, 1, &key);
+	tuple = sync_meta_next(scan);
+	if (HeapTupleIsValid(tuple))
+		*site = (Site) DatumGetInt64(heap_getattr(tuple, 1, RelationGetDescr(rel), &isnull));
+	sync_meta_end(scan);
+	return HeapTupleIsValid(tuple);
+}
+
 /* The next row, or NULL; it is valid until the one after it is asked for. */
 HeapTuple
 sync_meta_next(SyncScan *scan)

@@ -103,7 +103,8 @@ sync_note_peer(Site site, const Version *version)
 
 /*
  * Somebody says that he holds dots of this database that it has not had: it was put back
- * to an earlier state.
+ * to an earlier state.  A transaction that is in progress is no such: its commit may have
+ * been streamed before snapshots here show its end.
  *
  * Errors: 55000.
  */
@@ -111,16 +112,12 @@ void
 sync_refuse_unknown_dots(Site own, const Version *since)
 {
 	const SiteTxns *said = version_find(since, own);
-	Snapshot	latest;
-	Version		one = {1, (SiteTxns *) said};
 	bool		known;
 
 	/* A standby may be behind the primary that the dots came from. */
 	if (said == NULL || RecoveryInProgress())
 		return;
-	latest = RegisterSnapshot(GetLatestSnapshot());
-	known = version_dominates(sync_own_version(own, latest), &one);
-	UnregisterSnapshot(latest);
+	known = said->ranges[said->count - 1].to <= sync_next_txn();
 	if (!known)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -138,7 +135,8 @@ sync_refuse_unknown_dots(Site own, const Version *since)
 void
 sync_refuse_late(const Version *since, Snapshot snapshot)
 {
-	Version    *forgotten = sync_forgotten(snapshot);
+	uint64_t	lives;
+	Version    *forgotten = sync_forgotten(snapshot, &lives);
 
 	if (!version_dominates(since, forgotten) && version_intersect(since, forgotten)->count > 0)
 		ereport(ERROR,
@@ -313,7 +311,7 @@ forget_log(const Version *stable, int64 most)
 }
 
 static int64
-forget_tombstones(const Version *stable, int64 most)
+forget_tombstones(const Version *stable, int64 most, uint64_t *lives)
 {
 	Relation	rel = sync_meta_open(META_TOMBSTONE, RowExclusiveLock);
 	SyncScan   *scan = sync_meta_scan(rel, NULL, 0, NULL);
@@ -327,6 +325,7 @@ forget_tombstones(const Version *stable, int64 most)
 
 		if (version_covers(stable, dead->base.site, dead->base.txn))
 		{
+			*lives = Max(*lives, dead->life);
 			sync_meta_delete(rel, tuple);
 			forgotten++;
 		}
@@ -385,10 +384,12 @@ vecmark_forget(PG_FUNCTION_ARGS)
 	UnregisterSnapshot(latest);
 	if (stable != NULL)
 	{
+		uint64_t	lives = 0;
+
 		raise_floors(stable);
-		sync_add_forgotten(stable);
 		forgotten = forget_log(stable, most);
-		forgotten += forget_tombstones(stable, most - forgotten);
+		forgotten += forget_tombstones(stable, most - forgotten, &lives);
+		sync_add_forgotten(stable, lives);
 	}
 	PG_RETURN_INT64(forgotten);
 }

@@ -36,7 +36,8 @@ VM_FUNCTION_INFO(vecmark_new_incarnation);
 #define SITE_PENDING 3
 #define SITE_SINCE 4
 #define SITE_FORGOTTEN 5
-#define SITE_COLUMNS 6
+#define SITE_LIVES 6
+#define SITE_COLUMNS 7
 
 /*
  * Transactions older than this many are taken to have ended when the database was
@@ -52,6 +53,8 @@ static struct
 	bool		has_callbacks;
 	bool		is_locked;		/* the session lock of a writer */
 	Oid			table;
+	bool		knows_lives;
+	uint64_t	lives;			/* the longest that was forgotten */
 }			life;
 
 static uint64_t
@@ -113,6 +116,7 @@ at_xact(XactEvent event, void *arg)
 	{
 		case XACT_EVENT_ABORT:
 			life.site = 0;
+			life.knows_lives = false;
 			/* FALLTHROUGH */
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_PREPARE:
@@ -134,7 +138,10 @@ static void
 at_invalidation(Datum arg, Oid relid)
 {
 	if (relid == life.table || relid == InvalidOid)
+	{
 		life.site = 0;
+		life.knows_lives = false;
+	}
 }
 
 static void
@@ -257,30 +264,53 @@ prepared_txns(void)
 	return PointerGetDatum(construct_array(txns, count, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 }
 
-/* What tombstones are not here any more: those of transactions in this version. */
+/*
+ * What tombstones are not here any more: those of transactions in this version.  "lives"
+ * is set to the longest life of them.
+ */
 Version    *
-sync_forgotten(Snapshot snapshot)
+sync_forgotten(Snapshot snapshot, uint64_t *lives)
 {
 	Relation	rel = sync_meta_open(META_SITE, AccessShareLock);
 	SyncScan   *scan = sync_meta_scan(rel, snapshot, 0, NULL);
 	Version    *forgotten = palloc0(sizeof(Version));
 	HeapTuple	tuple;
 
+	*lives = 0;
 	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
 	{
-		bool		isnull;
-		Datum		dots = heap_getattr(tuple, SITE_FORGOTTEN + 1, RelationGetDescr(rel), &isnull);
+		Datum		values[SITE_COLUMNS];
+		bool		nulls[SITE_COLUMNS];
 
-		forgotten = version_union(forgotten, sync_version_from_datum(dots));
+		heap_deform_tuple(tuple, RelationGetDescr(rel), values, nulls);
+		forgotten = version_union(forgotten, sync_version_from_datum(values[SITE_FORGOTTEN]));
+		*lives = Max(*lives, (uint64_t) DatumGetInt64(values[SITE_LIVES]));
 	}
 	sync_meta_end(scan);
 	table_close(rel, AccessShareLock);
 	return forgotten;
 }
 
-/* Record that tombstones are forgotten. */
+/*
+ * The longest life that was forgotten, for births to be longer: as this backend last saw
+ * it, or with "fresh" as it is.
+ */
+uint64_t
+sync_forgotten_life(bool fresh)
+{
+	uint64_t	lives;
+
+	if (!fresh && life.knows_lives)
+		return life.lives;
+	sync_forgotten(NULL, &lives);
+	life.lives = lives;
+	life.knows_lives = true;
+	return lives;
+}
+
+/* Record that tombstones are forgotten, or known to be elsewhere. */
 void
-sync_add_forgotten(const Version *version)
+sync_add_forgotten(const Version *version, uint64_t lives)
 {
 	Relation	rel = sync_meta_open(META_SITE, RowExclusiveLock);
 	SyncScan   *scan = sync_meta_scan(rel, NULL, 0, NULL);
@@ -293,11 +323,15 @@ sync_add_forgotten(const Version *version)
 		Version    *known;
 
 		heap_deform_tuple(tuple, RelationGetDescr(rel), values, nulls);
+		if (!DatumGetBool(values[SITE_CURRENT]))
+			continue;
 		known = sync_version_from_datum(values[SITE_FORGOTTEN]);
-		if (!DatumGetBool(values[SITE_CURRENT]) || version_dominates(known, version))
+		if (version_dominates(known, version) && (uint64_t) DatumGetInt64(values[SITE_LIVES]) >= lives)
 			continue;
 		values[SITE_FORGOTTEN] = sync_version_datum(version_union(known, version));
+		values[SITE_LIVES] = Int64GetDatum((int64) Max((uint64_t) DatumGetInt64(values[SITE_LIVES]), lives));
 		sync_meta_update(rel, tuple, values, nulls);
+		CacheInvalidateRelcache(rel);
 	}
 	sync_meta_end(scan);
 	table_close(rel, RowExclusiveLock);
@@ -384,6 +418,7 @@ sync_renew_site(void)
 	values[SITE_PENDING] = PointerGetDatum(construct_empty_array(INT8OID));
 	values[SITE_SINCE] = TimestampTzGetDatum(GetCurrentTimestamp());
 	values[SITE_FORGOTTEN] = sync_version_datum(&nothing);
+	values[SITE_LIVES] = Int64GetDatum(0);
 	memset(nulls, 0, sizeof(nulls));
 	sync_meta_insert(rel, values, nulls);
 	CacheInvalidateRelcache(rel);

@@ -49,6 +49,7 @@ typedef struct Outgoing
 {
 	Site		site;
 	uint64_t	txn;
+	Version    *before;			/* all numbers up to this moment */
 	Version    *claims;			/* the snapshot of this moment, and the own
 								 * dot */
 	List	   *outboxes;		/* OIDs */
@@ -112,6 +113,8 @@ send_part(Outgoing *outgoing, bool last)
 	}
 	delta->stream = true;
 	delta->to = outgoing->claims;
+	delta->base = outgoing->before;
+	delta->lives = sync_forgotten_life(false);
 	delta->batch = outgoing->batch;
 	delta->part = outgoing->batch == 0 ? 0 : ++outgoing->part;
 	delta->last = last;
@@ -184,6 +187,7 @@ sync_send_changes(Site site, uint64_t txn)
 	Relation	log;
 	SyncScan   *scan;
 	HeapTuple	tuple;
+	TxnRange	before = {0, 0};
 	Snapshot	latest;
 	int			level;
 	Oid			user;
@@ -196,6 +200,8 @@ sync_send_changes(Site site, uint64_t txn)
 		MemoryContextDelete(context);
 		return;
 	}
+	before.to = sync_next_txn();
+	outgoing.before = version_of_ranges(site, &before, 1);
 	latest = RegisterSnapshot(GetLatestSnapshot());
 	outgoing.claims = version_union(sync_own_version(site, latest), version_of_dot(site, txn));
 	UnregisterSnapshot(latest);
@@ -283,14 +289,15 @@ origin_name(void)
 }
 
 /*
- * What a delta of a stream lets this database say that it holds: the dot, and all that came
- * before it if the stream has been whole; see "Streams" in README.
+ * What a delta of a stream lets this database say that it holds: the dot, and all that its
+ * snapshot shows if the stream is whole; see "Streams" in README.
  */
 Version    *
 sync_stream_claims(const Delta *delta, const Version *held)
 {
 	Relation	rel = sync_meta_open(META_STREAM, RowExclusiveLock);
 	const SiteTxns *said = version_find(delta->to, delta->sender);
+	const SiteTxns *before = version_find(delta->base, delta->sender);
 	uint64_t	txn = said == NULL ? 0 : said->ranges[said->count - 1].to - 1;
 	Datum		values[STREAM_COLUMNS] = {0};
 	bool		nulls[STREAM_COLUMNS] = {false};
@@ -298,36 +305,57 @@ sync_stream_claims(const Delta *delta, const Version *held)
 	Datum		key = Int64GetDatum((int64) delta->sender);
 	SyncScan   *scan = sync_meta_scan(rel, NULL, 1, &key);
 	HeapTuple	old = sync_meta_next(scan);
-	bool		whole = false;
+	bool		is_known = false;
+	bool		was_whole = false;
 
 	if (HeapTupleIsValid(old))
 	{
 		heap_deform_tuple(old, RelationGetDescr(rel), values, nulls);
-		whole = DatumGetBool(values[STREAM_WHOLE]) && strcmp(TextDatumGetCString(values[STREAM_ORIGIN]), origin) == 0;
+		is_known = strcmp(TextDatumGetCString(values[STREAM_ORIGIN]), origin) == 0;
+		was_whole = is_known && DatumGetBool(values[STREAM_WHOLE]);
 	}
-	if (!HeapTupleIsValid(old) || strcmp(TextDatumGetCString(values[STREAM_ORIGIN]), origin) != 0)
+	if (!is_known)
 	{
 		values[STREAM_SITE] = key;
 		values[STREAM_ORIGIN] = CStringGetTextDatum(origin);
-		values[STREAM_FIRST] = Int64GetDatum((int64) txn);
-		values[STREAM_WHOLE] = BoolGetDatum(false);
-		if (HeapTupleIsValid(old))
+		values[STREAM_FIRST] = Int64GetDatum(before == NULL ? 0 : (int64) before->ranges[before->count - 1].to);
+	}
+	if (!was_whole)
+	{
+		TxnRange	earlier = {0, (uint64_t) DatumGetInt64(values[STREAM_FIRST])};
+
+		was_whole = version_dominates(held, version_of_ranges(delta->sender, &earlier, 1));
+		values[STREAM_WHOLE] = BoolGetDatum(was_whole);
+		if (HeapTupleIsValid(old) && (was_whole || !is_known))
 			sync_meta_update(rel, old, values, nulls);
-		else
+		else if (!HeapTupleIsValid(old))
 			sync_meta_insert(rel, values, nulls);
-		CommandCounterIncrement();
 	}
 	sync_meta_end(scan);
 	table_close(rel, RowExclusiveLock);
-	return whole ? version_intersect(delta->to, delta->to) : version_of_dot(delta->sender, txn);
+	CommandCounterIncrement();
+	return was_whole ? version_union(delta->to, version_of_dot(delta->sender, txn)) : version_of_dot(delta->sender, txn);
 }
 
-/*
- * Deltas that were pulled cover the first dot of a stream: it is whole from here on.  Or,
- * with NULL, a stream lost something: it begins anew.
- */
+/* A stream lost something: it begins anew. */
 void
-sync_mend_streams(Site site, const Version *pulled)
+sync_break_stream(Site site)
+{
+	Relation	rel = sync_meta_open(META_STREAM, RowExclusiveLock);
+	Datum		key = Int64GetDatum((int64) site);
+	SyncScan   *scan = sync_meta_scan(rel, NULL, 1, &key);
+	HeapTuple	old = sync_meta_next(scan);
+
+	if (HeapTupleIsValid(old))
+		sync_meta_delete(rel, old);
+	sync_meta_end(scan);
+	table_close(rel, RowExclusiveLock);
+	CommandCounterIncrement();
+}
+
+/* Streams are whole from here on if this database holds all that was before them. */
+void
+sync_mend_streams(const Version *held)
 {
 	Relation	rel = sync_meta_open(META_STREAM, RowExclusiveLock);
 	SyncScan   *scan = sync_meta_scan(rel, NULL, 0, NULL);
@@ -337,19 +365,15 @@ sync_mend_streams(Site site, const Version *pulled)
 	{
 		Datum		values[STREAM_COLUMNS];
 		bool		nulls[STREAM_COLUMNS];
+		TxnRange	earlier = {0, 0};
 
 		heap_deform_tuple(old, RelationGetDescr(rel), values, nulls);
-		if (pulled == NULL)
-		{
-			if ((Site) DatumGetInt64(values[STREAM_SITE]) == site)
-				sync_meta_delete(rel, old);
-		}
-		else if (!DatumGetBool(values[STREAM_WHOLE]) &&
-				 version_covers(pulled, (Site) DatumGetInt64(values[STREAM_SITE]), (uint64_t) DatumGetInt64(values[STREAM_FIRST])))
-		{
-			values[STREAM_WHOLE] = BoolGetDatum(true);
-			sync_meta_update(rel, old, values, nulls);
-		}
+		earlier.to = (uint64_t) DatumGetInt64(values[STREAM_FIRST]);
+		if (DatumGetBool(values[STREAM_WHOLE]) ||
+			!version_dominates(held, version_of_ranges((Site) DatumGetInt64(values[STREAM_SITE]), &earlier, 1)))
+			continue;
+		values[STREAM_WHOLE] = BoolGetDatum(true);
+		sync_meta_update(rel, old, values, nulls);
 	}
 	sync_meta_end(scan);
 	table_close(rel, RowExclusiveLock);

@@ -42,9 +42,10 @@ VM_FUNCTION_INFO(delta_send);
 #define DELTA_STREAM 1
 #define DELTA_COMPRESSED 2
 #define DELTA_PART 4
+#define DELTA_FORGOTTEN 8
 
-/* Number of a batch, number of a part, size before compression. */
-#define DELTA_PREFIX (8 + 10 + 10)
+/* Number of a batch, number of a part, lives, size of forgotten, size before compression. */
+#define DELTA_PREFIX (8 + 10 + 10 + 10 + 10)
 
 /* A batch has no more. */
 #define PARTS_MAX 1000000
@@ -379,6 +380,7 @@ sync_delta_datum(const Delta *delta)
 {
 	size_t		size;
 	uint8_t    *body = delta_encode_body(delta, &size);
+	size_t		forgotten_size = delta->forgotten != NULL ? version_encoded_size(delta->forgotten) : 0;
 	struct varlena *value;
 	uint8_t    *start;
 	uint8_t    *out;
@@ -391,13 +393,20 @@ sync_delta_datum(const Delta *delta)
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("a delta would be larger than %zu bytes", DELTA_MAX_SIZE),
 				 errhint("Ask for smaller ones with max_bytes.")));
-	value = make_varlena(DELTA_HEADER + DELTA_PREFIX + PGLZ_MAX_OUTPUT(size));
+	value = make_varlena(DELTA_HEADER + DELTA_PREFIX + forgotten_size + PGLZ_MAX_OUTPUT(size));
 	start = (uint8_t *) VARDATA(value) + DELTA_HEADER;
 	out = start;
 	if (delta->batch != 0)
 	{
 		flags |= DELTA_PART;
 		out = varint_write(fixed64_write(out, delta->batch), delta->part << 1 | (delta->last ? 1 : 0));
+	}
+	if (delta->lives != 0 || forgotten_size != 0)
+	{
+		flags |= DELTA_FORGOTTEN;
+		out = varint_write(varint_write(out, delta->lives), forgotten_size);
+		if (forgotten_size != 0)
+			out = version_encode(delta->forgotten, out);
 	}
 	if (size >= 128)
 		compressed = pglz_compress((char *) body, size, (char *) varint_write(out, size), PGLZ_strategy_default);
@@ -432,6 +441,8 @@ read_delta(const uint8_t *bytes, size_t size, const char **error)
 	Reader		reader;
 	uint64_t	batch = 0;
 	uint64_t	part = 0;
+	uint64_t	lives = 0;
+	Version    *forgotten = NULL;
 	uint32		crc = 0;
 	int			flags;
 
@@ -452,7 +463,7 @@ read_delta(const uint8_t *bytes, size_t size, const char **error)
 	{
 		bytes + DELTA_HEADER, bytes + size, NULL
 	};
-	if ((flags & ~(DELTA_STREAM | DELTA_COMPRESSED | DELTA_PART)) != 0 ||
+	if ((flags & ~(DELTA_STREAM | DELTA_COMPRESSED | DELTA_PART | DELTA_FORGOTTEN)) != 0 ||
 		crc != (checksum(reader.at, reader_left(&reader)) ^ (uint32) flags))
 	{
 		*error = "does not have the checksum that it says";
@@ -466,6 +477,26 @@ read_delta(const uint8_t *bytes, size_t size, const char **error)
 		{
 			*error = "is not a part of a batch as it says";
 			return NULL;
+		}
+	}
+	if (flags & DELTA_FORGOTTEN)
+	{
+		uint64_t	forgotten_size;
+		const uint8_t *forgotten_bytes;
+
+		lives = read_varint(&reader);
+		forgotten_size = read_count(&reader, 1);
+		forgotten_bytes = read_bytes(&reader, forgotten_size);
+		if (reader.error != NULL || (lives == 0 && forgotten_size == 0))
+		{
+			*error = "does not say what was forgotten as it says";
+			return NULL;
+		}
+		if (forgotten_size != 0)
+		{
+			forgotten = version_decode(forgotten_bytes, forgotten_size, error);
+			if (forgotten == NULL)
+				return NULL;
 		}
 	}
 	if (flags & DELTA_COMPRESSED)
@@ -495,6 +526,8 @@ read_delta(const uint8_t *bytes, size_t size, const char **error)
 	{
 		delta->stream = (flags & DELTA_STREAM) != 0;
 		delta->batch = batch;
+		delta->forgotten = forgotten;
+		delta->lives = lives;
 		delta->part = part >> 1;
 		delta->last = batch == 0 || (part & 1) != 0;
 	}
