@@ -73,6 +73,13 @@
 #define vm_oldest_xid() (ShmemVariableCache->oldestXid)
 #endif
 
+/* Whether this backend has a lock, in this mode.  Needs storage/lock.h. */
+#if PG_VERSION_NUM >= 170000
+#define vm_lock_held(tag, mode) LockHeldByMe(tag, mode, false)
+#else
+#define vm_lock_held(tag, mode) LockHeldByMe(tag, mode)
+#endif
+
 /* The number of this backend's transaction.  Needs storage/proc.h. */
 #if PG_VERSION_NUM >= 170000
 #define vm_local_xid() (MyProc->vxid.lxid)

@@ -13,11 +13,13 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "access/xlog_internal.h"
+#include "catalog/pg_class_d.h"
 #include "catalog/pg_type_d.h"
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
+#include "storage/lock.h"
 #include "sync/sync.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -52,6 +54,7 @@ static struct
 	TimeLineID	timeline;
 	bool		has_callbacks;
 	bool		is_locked;		/* the session lock of a writer */
+	bool		is_preparing;	/* the lock in its place */
 	Oid			table;
 	bool		knows_lives;
 	uint64_t	lives;			/* the longest that was forgotten */
@@ -109,18 +112,69 @@ unlock_site(void)
 	}
 }
 
+/*
+ * What a writer holds while it is prepared, instead of the session lock on sync_site:
+ * PostPrepare_Locks forgets a session lock that was taken by the fast path, which then is
+ * held for ever, and no transaction is prepared that has such a lock and one of its own on
+ * the same relation.  A lock on an object never takes the fast path.
+ */
+static LOCKTAG
+preparing_tag(void)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, RelationRelationId, life.table, 0);
+	return tag;
+}
+
+/*
+ * Nobody has to be waited for: who begins a life first locks sync_site, which is locked
+ * here.  One who has begun a life in this transaction has the lock, and keeps it.
+ */
+static void
+begin_preparing(void)
+{
+	LOCKTAG		tag = preparing_tag();
+
+	if (!life.is_locked)
+		return;
+	if (!vm_lock_held(&tag, ShareRowExclusiveLock))
+	{
+		LockAcquire(&tag, RowExclusiveLock, true, false);
+		life.is_preparing = true;
+	}
+	unlock_site();
+}
+
+static void
+end_preparing(void)
+{
+	if (life.is_preparing)
+	{
+		LOCKTAG		tag = preparing_tag();
+
+		life.is_preparing = false;
+		LockRelease(&tag, RowExclusiveLock, true);
+	}
+}
+
 static void
 at_xact(XactEvent event, void *arg)
 {
 	switch (event)
 	{
+		case XACT_EVENT_PRE_PREPARE:
+			begin_preparing();
+			break;
 		case XACT_EVENT_ABORT:
+		case XACT_EVENT_PREPARE:
+			/* a life that this transaction began may not come to be */
 			life.site = 0;
 			life.knows_lives = false;
 			/* FALLTHROUGH */
 		case XACT_EVENT_COMMIT:
-		case XACT_EVENT_PREPARE:
 			unlock_site();
+			end_preparing();
 			break;
 		default:
 			break;
@@ -369,7 +423,9 @@ void
 sync_lock_writers(void)
 {
 	unlock_site();
-	LockRelationOid(sync_meta_oid(META_SITE), ShareRowExclusiveLock);
+	life.table = sync_meta_oid(META_SITE);
+	LockRelationOid(life.table, ShareRowExclusiveLock);
+	LockDatabaseObject(RelationRelationId, life.table, 0, ShareRowExclusiveLock);
 }
 
 /*
@@ -391,8 +447,8 @@ sync_renew_site(void)
 
 	PreventCommandIfReadOnly("a new incarnation");
 	PreventCommandIfParallelMode("a new incarnation");
-	unlock_site();
-	rel = sync_meta_open(META_SITE, ShareRowExclusiveLock);
+	sync_lock_writers();
+	rel = sync_meta_open(META_SITE, NoLock);
 	scan = sync_meta_scan(rel, NULL, 0, NULL);
 	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
 	{
@@ -432,7 +488,6 @@ sync_renew_site(void)
 	}
 	life.site = site;
 	life.timeline = GetWALInsertionTimeLine();
-	life.table = sync_meta_oid(META_SITE);
 	return site;
 }
 
@@ -448,10 +503,10 @@ sync_writer_site(void)
 {
 	char	   *known_signs = NULL;
 
-	if (life.is_locked && life.site != 0)
+	if ((life.is_locked || life.is_preparing) && life.site != 0)
 		return life.site;
 	prepare_callbacks();
-	if (!life.is_locked)
+	if (!life.is_locked && !life.is_preparing)
 	{
 		LockRelId	id = {sync_meta_oid(META_SITE), MyDatabaseId};
 
@@ -467,8 +522,7 @@ sync_writer_site(void)
 	if (life.site == 0 || strcmp(known_signs, signs()) != 0)
 	{
 		/* Another may have renewed it while this one waited for the lock. */
-		unlock_site();
-		LockRelationOid(life.table, ShareRowExclusiveLock);
+		sync_lock_writers();
 		life.site = read_site(NULL, &known_signs);
 		if (life.site == 0 || strcmp(known_signs, signs()) != 0)
 			sync_renew_site();
