@@ -13,6 +13,7 @@
 #include "executor/tuptable.h"
 #include "storage/lmgr.h"
 #include "sync/sync.h"
+#include "testpoint/testpoint.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
@@ -440,6 +441,48 @@ note_conflicts(SyncMerge *merge, const Row *row, const RowState *old, const RowS
 }
 
 /*
+ * For tests: what a join must not do.  "joined" is changed in place.
+ */
+static void
+join_wrongly(const RowState *old, const RowState *incoming, RowState *joined)
+{
+	bool		upsert = VM_FAULT("upsert");
+	bool		no_tie_break = VM_FAULT("no-tie-break");
+
+	if (old->life != incoming->life)
+		return;
+	for (int i = 0; i < joined->register_count && (upsert || no_tie_break); i++)
+	{
+		Register   *joint = &joined->registers[i];
+		const Register *ours = NULL;
+		const Register *theirs = NULL;
+
+		for (int j = 0; j < old->register_count; j++)
+			if (old->registers[j].column == joint->column)
+				ours = &old->registers[j];
+		for (int j = 0; j < incoming->register_count; j++)
+			if (incoming->registers[j].column == joint->column)
+				theirs = &incoming->registers[j];
+		if (upsert && theirs != NULL)
+			*joint = *theirs;
+		else if (no_tie_break && ours != NULL && theirs != NULL && ours->stamp.time == theirs->stamp.time)
+			*joint = *ours;
+	}
+	for (int i = 0; i < joined->counter_count && VM_FAULT("increments"); i++)
+		for (int j = 0; j < joined->counters[i].count; j++)
+			for (int k = 0; k < old->counter_count; k++)
+				for (int l = 0; l < old->counters[k].count; l++)
+				{
+					CounterShare *joint = &joined->counters[i].shares[j];
+					const CounterShare *ours = &old->counters[k].shares[l];
+
+					if (old->counters[k].column == joined->counters[i].column && ours->stamp.site == joint->stamp.site &&
+						!stamp_equal(&ours->stamp, &joint->stamp))
+						joint->total += ours->total;
+				}
+}
+
+/*
  * Join what a delta has of a row with what is here.
  *
  * Within SPI, in a subtransaction of its own or of a group, as it may fail for reasons
@@ -490,7 +533,12 @@ sync_apply_row(SyncMerge *merge, const char *name, Image key, const RowState *in
 		if (attempt == 0 && found)
 			note_conflicts(merge, &row, old, incoming);
 		if (old != NULL)
-			joined = row_join(old, joined);
+		{
+			RowState   *both = row_join(old, joined);
+
+			join_wrongly(old, joined, both);
+			joined = both;
+		}
 		if (joined->base.site == 0)
 			ereport(ERROR,
 					(errcode(ERRCODE_NO_DATA_FOUND),

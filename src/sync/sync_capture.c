@@ -28,8 +28,9 @@ static SyncMark *marked;
 static uint64_t own_time;
 static LocalTransactionId own_time_of;
 
-/* For tests: milliseconds that this session's clock is wrong by. */
+/* For tests: milliseconds that this session's clock is wrong by, or shows instead. */
 static int	clock_offset;
+static double clock_stopped;
 
 /* Milliseconds; setting vecmark.max_drift. */
 int			sync_max_drift;
@@ -51,6 +52,8 @@ sync_now(void)
 	int64		ms = GetCurrentTimestamp() / 1000 +
 	(int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY * 1000 + clock_offset;
 
+	if (clock_stopped > 0)
+		ms = (int64) clock_stopped;
 	return (uint64_t) Max(ms, 0) << 16;
 }
 
@@ -641,5 +644,12 @@ sync_define_settings(void)
 							0, INT_MIN, INT_MAX,
 							PGC_USERSET, 0,
 							NULL, NULL, NULL);
+	DefineCustomRealVariable("vecmark.test_clock",
+							 "Milliseconds since 1970 at which this session's clock stands, for tests.",
+							 "0 is a clock that goes.",
+							 &clock_stopped,
+							 0, 0, 1e14,
+							 PGC_USERSET, 0,
+							 NULL, NULL, NULL);
 #endif
 }

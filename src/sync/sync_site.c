@@ -21,6 +21,7 @@
 #include "storage/lmgr.h"
 #include "storage/lock.h"
 #include "sync/sync.h"
+#include "testpoint/testpoint.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
@@ -587,6 +588,8 @@ sync_own_version(Site site, Snapshot snapshot)
 		holes[count++] = widen(snapshot->subxip[i], next);
 	if (FullTransactionIdIsValid(own))
 		holes[count++] = U64FromFullTransactionId(own);
+	if (VM_FAULT("cursor-by-number"))
+		count = 0;
 
 	/*
 	 * Ranges between holes: sort, as snapshots do not say in which order they

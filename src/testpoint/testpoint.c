@@ -47,6 +47,7 @@ typedef struct Testpoint
 } Testpoint;
 
 static char *testpoints_setting;
+static char *fault_setting;
 static Testpoint armed[TESTPOINT_MAX];
 static int	armed_count;
 
@@ -132,7 +133,7 @@ assign_testpoints(const char *newval, void *extra)
 }
 
 /*
- * Define vecmark.testpoints.
+ * Define vecmark.testpoints and vecmark.test_fault.
  */
 void
 testpoint_define_setting(void)
@@ -147,6 +148,23 @@ testpoint_define_setting(void)
 							   check_testpoints,
 							   assign_testpoints,
 							   NULL);
+	DefineCustomStringVariable("vecmark.test_fault",
+							   "A fault to have, for tests that must find it.",
+							   NULL,
+							   &fault_setting,
+							   "",
+							   PGC_SUSET,
+							   0,
+							   NULL,
+							   NULL,
+							   NULL);
+}
+
+/* Whether vecmark.test_fault has this name. */
+bool
+testpoint_has_fault(const char *name)
+{
+	return strcmp(fault_setting, name) == 0;
 }
 
 /*
@@ -193,7 +211,7 @@ testpoint_reach(const char *name)
 #else							/* !VECMARK_TESTPOINTS */
 
 /*
- * A release build has no such setting.
+ * A release build has no such settings.
  */
 void
 testpoint_define_setting(void)
