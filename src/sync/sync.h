@@ -85,7 +85,6 @@ extern Site sync_reader_site(void);
 extern uint64_t sync_writer_txn(void);
 extern uint64_t sync_next_txn(void);
 extern Version *sync_own_version(Site site, Snapshot snapshot);
-extern Version *sync_foreign_version(Snapshot snapshot);
 extern Version *sync_version(Snapshot snapshot);
 extern void sync_version_add(const Version *version);
 extern Version *sync_forgotten(Snapshot snapshot, uint64_t *lives);

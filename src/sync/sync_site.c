@@ -615,8 +615,8 @@ sync_own_version(Site site, Snapshot snapshot)
 }
 
 /* Dots that came from elsewhere, and those of earlier lives. */
-Version    *
-sync_foreign_version(Snapshot snapshot)
+static Version *
+foreign_version(Snapshot snapshot)
 {
 	Relation	rel = sync_meta_open(META_VERSION, AccessShareLock);
 	SyncScan   *scan = sync_meta_scan(rel, snapshot, 0, NULL);
@@ -675,7 +675,7 @@ add_pending(Version *version, Snapshot snapshot)
 Version    *
 sync_version(Snapshot snapshot)
 {
-	Version    *version = version_union(sync_foreign_version(snapshot),
+	Version    *version = version_union(foreign_version(snapshot),
 										sync_own_version(sync_reader_site(), snapshot));
 
 	return add_pending(version, snapshot);

@@ -37,4 +37,22 @@ my $bytes = join '', reverse $site =~ /../g;
 isnt($other, $site, 'another life was begun');
 like($inserted, qr/$bytes/, 'and after it was rolled back, the session writes in the one before');
 
+# what was prepared in an earlier life and is committed in this one is held, like all that version() says
+$node->safe_psql('postgres', "BEGIN; INSERT INTO items VALUES (6); PREPARE TRANSACTION 'four'; SELECT vecmark.new_incarnation(); COMMIT PREPARED 'four'");
+$node->safe_psql('postgres', 'CREATE DATABASE other');
+$node->safe_psql('other', q{
+	CREATE EXTENSION vecmark;
+	CREATE TABLE items (id integer PRIMARY KEY);
+	SELECT vecmark.track('items');
+});
+sub pull
+{
+	my ($to, $from) = @_;
+	my $since = $node->safe_psql($to, 'SELECT vecmark.version()');
+	my $delta = $node->safe_psql($from, "SELECT vecmark.changes('$since')");
+	return $node->safe_psql($to, "SELECT status, applied FROM vecmark.merge('$delta', 'report')");
+}
+is(pull('other', 'postgres'), 'merged|4', 'another database gets all rows');
+is(pull('postgres', 'other'), 'merged|0', 'and what it says builds on nothing that is not here');
+
 done_testing();
