@@ -399,16 +399,18 @@ raise_floors(Site site)
 {
 	Relation	rel = sync_meta_open(META_TABLE, RowExclusiveLock);
 	SyncScan   *scan = sync_meta_scan(rel, NULL, 0, NULL);
-	Datum		floor = sync_version_datum(version_of_dot(site, sync_writer_txn()));
+	Version    *dot = version_of_dot(site, sync_writer_txn());
 	HeapTuple	tuple;
 
 	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
 	{
 		Datum		values[SYNC_TABLE_COLUMNS];
 		bool		nulls[SYNC_TABLE_COLUMNS];
+		Version    *floor;
 
 		heap_deform_tuple(tuple, RelationGetDescr(rel), values, nulls);
-		values[SYNC_TABLE_FLOOR] = floor;
+		floor = version_union(sync_version_from_datum(values[SYNC_TABLE_FLOOR]), dot);
+		values[SYNC_TABLE_FLOOR] = sync_version_datum(floor);
 		sync_meta_update(rel, tuple, values, nulls);
 		CacheInvalidateRelcacheByRelid(DatumGetObjectId(values[SYNC_TABLE_REL]));
 	}

@@ -283,6 +283,43 @@ suite_sanitizer_reports() {
 	fi
 }
 
+# ---- convergence of several databases
+
+converge_binary() {
+	[ -x "$scratch/converge" ] ||
+		gcc -std=gnu11 -g -O1 -Wall -Wextra -Werror -I"$("$pg_config" --includedir)" -L"$("$pg_config" --libdir)" \
+			-o "$scratch/converge" test/converge/*.c -lpq
+}
+
+# suite_converge SECONDS SEED: random histories, which must end the same everywhere.
+suite_converge() {
+	local seconds=$1 seed=$2
+	echo "convergence of databases for $seconds s, seed $seed"
+	converge_binary || { count fail "converge compiles"; return; }
+	if "$scratch/converge" -w 2 test/converge "$seconds" "$seed" >"$scratch/converge.log" 2>&1; then
+		count pass "converge"
+		echo "  $(tail -1 "$scratch/converge.log")"
+	else
+		count fail "converge"
+		cut -c1-2000 "$scratch/converge.log" | sed 's/^/    /'
+	fi
+}
+
+# finds_fault NAME: the library with this fault is found out.
+finds_fault() {
+	PGOPTIONS="-c vecmark.test_fault=$1" "$scratch/converge" -w 2 -l test/converge 60 1 >"$scratch/fault.log" 2>&1
+	[ $? = 1 ] && grep -q VIOLATION "$scratch/fault.log"
+}
+
+suite_converge_faults() {
+	local fault
+	echo "faults that convergence must find"
+	converge_binary || { count fail "converge compiles"; return; }
+	for fault in cursor-by-number upsert increments no-tie-break; do
+		expect "converge finds $fault" finds_fault "$fault"
+	done
+}
+
 # ---- programs that are clients
 
 # suite_clients [NAME…]: each test/clients/*/run prints TAP about a database of
