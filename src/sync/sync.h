@@ -58,12 +58,25 @@ typedef struct SyncScan
 	Snapshot	latest;			/* registered for this scan, or NULL */
 } SyncScan;
 
+/* Looks into an index for one key after the other. */
+typedef struct SyncProbe
+{
+	Relation	rel;
+	Relation	index;
+	IndexScanDesc scan;
+	int			count;
+} SyncProbe;
+
 extern Oid	sync_meta_oid(SyncMeta meta);
 extern Oid	sync_delta_type(void);
 extern Relation sync_meta_open(SyncMeta meta, LOCKMODE mode);
 extern SyncScan *sync_meta_scan(Relation rel, Snapshot snapshot, int count, const Datum *key);
 extern SyncScan *sync_meta_scan_from(Relation rel, Snapshot snapshot, Datum first, Datum from);
 extern bool sync_meta_next_site(Relation rel, Snapshot snapshot, Site *site);
+extern SyncProbe *sync_probe_begin(Relation rel, int count);
+extern bool sync_probe_has(SyncProbe *probe, const Datum *key);
+extern void sync_probe_end(SyncProbe *probe);
+extern bool sync_meta_has(Relation rel, int count, const Datum *key);
 extern HeapTuple sync_meta_next(SyncScan *scan);
 extern void sync_meta_end(SyncScan *scan);
 extern void sync_meta_insert(Relation rel, const Datum *values, const bool *nulls);
@@ -154,9 +167,11 @@ typedef struct SyncTable
 	bool		stale;			/* to be read anew */
 	bool		notify;
 	Version    *floor;			/* the log has no dots that it covers */
+	struct SyncNames *names;	/* of columns that are told */
 	List	   *plans;			/* of SyncPlan */
 	struct _SPI_plan *read_row;
 	struct _SPI_plan *lock_row;
+	struct _SPI_plan *send_row;
 	struct _SPI_plan *delete_row;
 	MemoryContext context;
 } SyncTable;
@@ -196,6 +211,7 @@ extern bool sync_tombstone_reaches(Oid root, Image key, uint64_t life);
 extern void sync_write_tombstone(Oid root, Image key, const RowState *row);
 
 /* sync_log.c: which keys a transaction wrote. */
+extern void sync_log_spill(void);
 extern void sync_log_key(Site site, uint64_t txn, Oid root, Image key, uint64_t born);
 extern void sync_log_state(Oid root, Image key, const RowState *incoming, uint64_t born);
 extern uint64_t sync_log_hash(Site site, uint64_t txn, Image key);
@@ -269,6 +285,7 @@ typedef struct SyncMerge
 	const Version *held;		/* what this database held before */
 	const Version *known;		/* what the sender knows */
 	bool		repair;			/* take atoms that "held" covers too */
+	SyncTable  *table;			/* of the latest row, or NULL */
 	int64		applied;
 	int64		stale;
 	int64		parked;

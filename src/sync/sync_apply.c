@@ -440,6 +440,19 @@ note_conflicts(SyncMerge *merge, const Row *row, const RowState *old, const RowS
 	}
 }
 
+/* The tracked table of a published name, mostly that of the row before; or NULL. */
+static SyncTable *
+table_of(SyncMerge *merge, const char *name)
+{
+	Oid			root;
+
+	if (merge->table != NULL && !merge->table->stale && strcmp(merge->table->name, name) == 0)
+		return merge->table;
+	root = sync_table_by_name(name);
+	merge->table = OidIsValid(root) ? sync_table_get(root) : NULL;
+	return merge->table;
+}
+
 /*
  * For tests: what a join must not do.  "joined" is changed in place.
  */
@@ -493,18 +506,17 @@ join_wrongly(const RowState *old, const RowState *incoming, RowState *joined)
 void
 sync_apply_row(SyncMerge *merge, const char *name, Image key, const RowState *incoming, const SyncNames *names)
 {
-	Oid			root = sync_table_by_name(name);
-	Row			row;
+	Row			row = {.table = table_of(merge, name),.key = key};
+	Oid			root;
 	RowState   *parked;
 	SyncNames  *parked_names;
 
-	if (!OidIsValid(root))
+	if (row.table == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("no table is tracked here as \"%s\"", name),
 				 errhint("Create it and SELECT vecmark.track() it; then SELECT vecmark.retry_parked().")));
-	row.table = sync_table_get(root);
-	row.key = key;
+	root = row.table->root;
 	row.values = palloc(sizeof(Datum) * (row.table->column_count + 1));
 	row.nulls = palloc(sizeof(bool) * (row.table->column_count + 1));
 	incoming = fit(row.table, names, incoming);

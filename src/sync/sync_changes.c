@@ -116,7 +116,7 @@ add_state(Changes *changes, const char *name, const SyncNames *names, Image key,
 static void
 add_key(Changes *changes, SyncTable *table, Image key, const RowState *clock, const Datum *values, const bool *nulls)
 {
-	SyncNames  *names = sync_names_of_table(table);
+	SyncNames  *names = table->names;
 	SyncNames  *parked_names;
 	RowState   *parked = sync_parked(table->name, key, changes->snapshot, &parked_names);
 	RowState   *state = clock != NULL ? sync_row_state(table, clock, values, nulls, true) :

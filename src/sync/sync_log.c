@@ -16,14 +16,21 @@
 #include "access/xact.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "storage/bufmgr.h"
 #include "sync/sync.h"
 #include "sync/varint.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
-/* Keys are written early when they take more. */
+/* Keys of a subtransaction are written early when they take more. */
 #define BUFFER_MAX (256 * 1024)
+
+/*
+ * What a subtransaction around has gathered cannot be written from within, or it would go
+ * when that is rolled back.  Beyond this, every key is written at once: a row of the log each.
+ */
+#define BUFFER_LIMIT (16 * 1024 * 1024)
 
 /* A row of the log takes no more than this, or one key. */
 #define LINE_SIZE_MAX 4096
@@ -46,6 +53,7 @@ static struct
 	int			count;
 	int			room;
 	StringInfoData bytes;
+	int			full;			/* bytes from which on to write */
 	Site		own_site;		/* who wrote, if it was no merge */
 	uint64_t	own_txn;
 	List	   *roots;			/* tables */
@@ -97,30 +105,65 @@ write_line(Relation log, const LogEntry *entry, StringInfo keys)
  * A row that was inserted where another transaction deleted the key, or learnt of its
  * delete, meanwhile: its life is not longer than that of the tombstone.  Waits for who is
  * about to write a tombstone.
+ *
+ * Entries are in order, so that neighbours in the index are looked up one after the other.
  */
 static void
-check_births(LogEntry *entries, int count)
+check_births(const LogEntry *entries, int count)
 {
+	bool	   *has_tombstone;
 	bool		has_births = false;
 	uint64_t	forgotten;
+	Relation	rel;
 
 	for (int i = 0; i < count; i++)
 		has_births |= entries[i].born != 0;
 	if (!has_births)
 		return;
+	has_tombstone = palloc0(count);
+	rel = sync_meta_open(META_TOMBSTONE, AccessShareLock);
+	if (RelationGetNumberOfBlocks(rel) > 0)
+	{
+		SyncProbe  *probe = sync_probe_begin(rel, 2);
+
+		for (int i = 0; i < count; i++)
+		{
+			Datum		key[2] = {ObjectIdGetDatum(entries[i].root)};
+
+			if (entries[i].born == 0)
+				continue;
+			key[1] = sync_bytea((Image){buffer.bytes.data + entries[i].offset, entries[i].size});
+			has_tombstone[i] = sync_probe_has(probe, key);
+			pfree(DatumGetPointer(key[1]));
+		}
+		sync_probe_end(probe);
+	}
+	table_close(rel, AccessShareLock);
 	forgotten = sync_forgotten_life(true);
 	for (int i = 0; i < count; i++)
 	{
 		Image		key = {buffer.bytes.data + entries[i].offset, entries[i].size};
 
 		if (entries[i].born != 0 &&
-			((entries[i].site == sync_writer_site() && entries[i].born <= forgotten) || sync_tombstone_reaches(entries[i].root, key, entries[i].born)))
+			((entries[i].site == sync_writer_site() && entries[i].born <= forgotten) ||
+			 (has_tombstone[i] && sync_tombstone_reaches(entries[i].root, key, entries[i].born))))
 			ereport(ERROR,
 					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 					 errmsg("could not serialize access due to concurrent delete of a row of table \"%s\"",
 							get_rel_name(entries[i].root)),
 					 errhint("The transaction might succeed if retried.")));
 	}
+	pfree(has_tombstone);
+}
+
+/* Forget the latest entries, from "first" on. */
+static void
+forget_from(int first)
+{
+	if (first == buffer.count)
+		return;
+	buffer.bytes.len = buffer.entries[first].offset;
+	buffer.count = first;
 }
 
 /*
@@ -130,16 +173,18 @@ static void
 write_entries(int first)
 {
 	int			count = buffer.count - first;
-	LogEntry   *entries = palloc_extended(sizeof(LogEntry) * Max(count, 1), MCXT_ALLOC_HUGE);
+	LogEntry   *entries;
 	StringInfoData keys;
 	Relation	log = NULL;
 
 	if (count == 0)
 		return;
+	entries = palloc_extended(sizeof(LogEntry) * count, MCXT_ALLOC_HUGE);
 	memcpy(entries, buffer.entries + first, sizeof(LogEntry) * count);
-	check_births(entries, count);
 	buffered = buffer.bytes.data;
-	qsort(entries, count, sizeof(LogEntry), compare_entries);
+	if (count > 1)
+		qsort(entries, count, sizeof(LogEntry), compare_entries);
+	check_births(entries, count);
 	initStringInfo(&keys);
 	log = sync_meta_open(META_LOG, RowExclusiveLock);
 	for (int i = 0; i < count; i++)
@@ -155,10 +200,9 @@ write_entries(int first)
 	}
 	write_line(log, &entries[count - 1], &keys);
 	table_close(log, RowExclusiveLock);
+	pfree(keys.data);
 	pfree(entries);
-	buffer.count = first;
-	if (first == 0)
-		resetStringInfo(&buffer.bytes);
+	forget_from(first);
 }
 
 static void
@@ -177,9 +221,6 @@ end_transaction(bool is_prepare)
 {
 	PushActiveSnapshot(GetTransactionSnapshot());
 	write_entries(0);
-	PopActiveSnapshot();
-	CommandCounterIncrement();
-	PushActiveSnapshot(GetTransactionSnapshot());
 	if (buffer.own_txn != 0)
 		sync_send_changes(buffer.own_site, buffer.own_txn);
 
@@ -221,8 +262,11 @@ at_subxact(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, v
 
 	if (event == SUBXACT_EVENT_ABORT_SUB)
 	{
-		while (buffer.count > 0 && buffer.entries[buffer.count - 1].level >= level)
-			buffer.count--;
+		int			first = buffer.count;
+
+		while (first > 0 && buffer.entries[first - 1].level >= level)
+			first--;
+		forget_from(first);
 	}
 	else if (event == SUBXACT_EVENT_COMMIT_SUB)
 	{
@@ -232,11 +276,28 @@ at_subxact(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, v
 }
 
 /*
+ * Write what the current subtransaction has gathered, if much is gathered; it goes when that is
+ * rolled back.
+ */
+void
+sync_log_spill(void)
+{
+	int			level = GetCurrentTransactionNestLevel();
+	int			first = buffer.count;
+
+	if (buffer.entries == NULL || buffer.bytes.len <= buffer.full)
+		return;
+	while (first > 0 && buffer.entries[first - 1].level == level)
+		first--;
+	write_entries(first);
+	buffer.full = Min(buffer.bytes.len + BUFFER_MAX, BUFFER_LIMIT);
+}
+
+/*
  * Note that a transaction of a site wrote a key.  "born" is the life of a row that this
  * transaction is about to insert there, else 0.
  *
- * Writes to the log early if many are gathered: those of the current subtransaction,
- * so that they go when it is rolled back.
+ * Writes to the log early if many are gathered.
  */
 void
 sync_log_key(Site site, uint64_t txn, Oid root, Image key, uint64_t born)
@@ -255,18 +316,12 @@ sync_log_key(Site site, uint64_t txn, Oid root, Image key, uint64_t born)
 		MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
 
 		buffer.room = 64;
+		buffer.full = BUFFER_MAX;
 		buffer.entries = palloc(sizeof(LogEntry) * buffer.room);
 		initStringInfo(&buffer.bytes);
 		MemoryContextSwitchTo(old);
 	}
-	if (buffer.bytes.len > BUFFER_MAX)
-	{
-		int			first = buffer.count;
-
-		while (first > 0 && buffer.entries[first - 1].level == level)
-			first--;
-		write_entries(first);
-	}
+	sync_log_spill();
 	if (buffer.count == buffer.room)
 		buffer.entries = repalloc_huge(buffer.entries, sizeof(LogEntry) * (buffer.room *= 2));
 	if (!list_member_oid(buffer.roots, root))
@@ -276,7 +331,9 @@ sync_log_key(Site site, uint64_t txn, Oid root, Image key, uint64_t born)
 		buffer.roots = lappend_oid(buffer.roots, root);
 		MemoryContextSwitchTo(old);
 	}
-	if (site == sync_writer_site())
+
+	/* A set that a merge brings also has dots of earlier transactions of this site. */
+	if (site == sync_writer_site() && txn == sync_writer_txn())
 	{
 		buffer.own_site = site;
 		buffer.own_txn = txn;

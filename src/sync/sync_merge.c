@@ -212,7 +212,10 @@ apply_all(SyncMerge *merge, MergeItem *items, int count)
 	/* What the caller's own writes violate is not for rows to be parked by. */
 	set_constraints("IMMEDIATE");
 	for (int i = 0; i < count; i += GROUP_ROWS)
+	{
 		apply_items(merge, items + i, Min(GROUP_ROWS, count - i), &failed, &errors);
+		sync_log_spill();
+	}
 	for (int before = count; failed != NIL && list_length(failed) < before;)
 	{
 		List	   *again = failed;

@@ -13,11 +13,16 @@
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
+#include "storage/bufmgr.h"
 #include "sync/sync.h"
 #include "utils/fmgroids.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
+
+/* No index of ours has more columns. */
+#define KEYS_MAX 4
 
 static const char *const meta_names[] = {
 	[META_SITE] = "sync_site",
@@ -35,6 +40,18 @@ static const char *const meta_names[] = {
 	[META_OUTBOX] = "sync_outbox",
 };
 
+/* OIDs of our tables, as far as this backend has looked them up. */
+static Oid	meta_oids[lengthof(meta_names)];
+
+/* A table that is dropped is told of like any change of it. */
+static void
+at_invalidation(Datum arg, Oid relid)
+{
+	for (size_t i = 0; i < lengthof(meta_oids); i++)
+		if (relid == meta_oids[i] || !OidIsValid(relid))
+			meta_oids[i] = InvalidOid;
+}
+
 /*
  * The OID of a table of ours.
  *
@@ -43,14 +60,25 @@ static const char *const meta_names[] = {
 Oid
 sync_meta_oid(SyncMeta meta)
 {
-	Oid			schema = get_namespace_oid("vecmark", true);
-	Oid			oid = OidIsValid(schema) ? get_relname_relid(meta_names[meta], schema) : InvalidOid;
+	static bool has_callback;
+	Oid			schema;
+	Oid			oid;
 
+	if (OidIsValid(meta_oids[meta]))
+		return meta_oids[meta];
+	if (!has_callback)
+	{
+		CacheRegisterRelcacheCallback(at_invalidation, (Datum) 0);
+		has_callback = true;
+	}
+	schema = get_namespace_oid("vecmark", true);
+	oid = OidIsValid(schema) ? get_relname_relid(meta_names[meta], schema) : InvalidOid;
 	if (!OidIsValid(oid))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("table \"vecmark.%s\" does not exist", meta_names[meta]),
 				 errhint("Run CREATE EXTENSION vecmark in this database.")));
+	meta_oids[meta] = oid;
 	return oid;
 }
 
@@ -80,18 +108,9 @@ begin_scan(Relation rel, Snapshot snapshot, int count, ScanKey keys)
 	return scan;
 }
 
-/*
- * Rows whose first "count" columns are as given, in the order of the table's only
- * index, which is on its first columns; all rows in no order if count is 0.  Such
- * columns are of type bigint, smallint, oid, regclass, bytea or text.
- *
- * A snapshot of NULL shows what is committed now, and all that the own transaction
- * did.
- */
-SyncScan   *
-sync_meta_scan(Relation rel, Snapshot snapshot, int count, const Datum *key)
+static void
+fill_keys(Relation rel, int count, const Datum *key, ScanKey keys)
 {
-	ScanKeyData keys[4];
 	TupleDesc	desc = RelationGetDescr(rel);
 
 	for (int i = 0; i < count; i++)
@@ -119,7 +138,79 @@ sync_meta_scan(Relation rel, Snapshot snapshot, int count, const Datum *key)
 		ScanKeyEntryInitialize(&keys[i], 0, i + 1, BTEqualStrategyNumber, InvalidOid,
 							   TupleDescAttr(desc, i)->attcollation, equal, key[i]);
 	}
+}
+
+/*
+ * Rows whose first "count" columns are as given, in the order of the table's only
+ * index, which is on its first columns; all rows in no order if count is 0.  Such
+ * columns are of type bigint, smallint, oid, regclass, bytea or text.
+ *
+ * A snapshot of NULL shows what is committed now, and all that the own transaction
+ * did.
+ */
+SyncScan   *
+sync_meta_scan(Relation rel, Snapshot snapshot, int count, const Datum *key)
+{
+	ScanKeyData keys[KEYS_MAX];
+
+	fill_keys(rel, count, key, keys);
 	return begin_scan(rel, snapshot, count, keys);
+}
+
+/*
+ * Begin to look for many keys, one after the other, in the index of a table.
+ */
+SyncProbe  *
+sync_probe_begin(Relation rel, int count)
+{
+	SyncProbe  *probe = palloc(sizeof(SyncProbe));
+
+	probe->rel = rel;
+	probe->index = index_open(linitial_oid(RelationGetIndexList(rel)), AccessShareLock);
+	probe->scan = vm_index_beginscan(rel, probe->index, SnapshotAny, count, 0);
+	probe->count = count;
+	return probe;
+}
+
+/*
+ * Whether the index has an entry with this key.  It may be of a row that no snapshot shows,
+ * but without one there is none that any snapshot shows.
+ */
+bool
+sync_probe_has(SyncProbe *probe, const Datum *key)
+{
+	ScanKeyData keys[KEYS_MAX];
+
+	fill_keys(probe->rel, probe->count, key, keys);
+	index_rescan(probe->scan, keys, probe->count, NULL, 0);
+	return index_getnext_tid(probe->scan, ForwardScanDirection) != NULL;
+}
+
+/* End it; what it held is released. */
+void
+sync_probe_end(SyncProbe *probe)
+{
+	index_endscan(probe->scan);
+	index_close(probe->index, AccessShareLock);
+	pfree(probe);
+}
+
+/*
+ * Whether there can be rows whose first "count" columns, all those of the index, are as
+ * given; see sync_probe_has.  Costs less than a scan that finds nothing.
+ */
+bool
+sync_meta_has(Relation rel, int count, const Datum *key)
+{
+	SyncProbe  *probe;
+	bool		found;
+
+	if (RelationGetNumberOfBlocks(rel) == 0)
+		return false;
+	probe = sync_probe_begin(rel, count);
+	found = sync_probe_has(probe, key);
+	sync_probe_end(probe);
+	return found;
 }
 
 /*

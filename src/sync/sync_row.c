@@ -297,11 +297,11 @@ RowState   *
 sync_tombstone(Oid root, Image key, Snapshot snapshot)
 {
 	Relation	rel = sync_meta_open(META_TOMBSTONE, AccessShareLock);
+	Datum		keys[2] = {ObjectIdGetDatum(root), sync_bytea(key)};
 	RowState   *row = NULL;
 
-	if (RelationGetNumberOfBlocks(rel) > 0)
+	if (sync_meta_has(rel, 2, keys))
 	{
-		Datum		keys[2] = {ObjectIdGetDatum(root), sync_bytea(key)};
 		SyncScan   *scan = sync_meta_scan(rel, snapshot, 2, keys);
 		HeapTuple	tuple = sync_meta_next(scan);
 		bool		isnull;
@@ -367,15 +367,16 @@ sync_write_tombstone(Oid root, Image key, const RowState *row)
 	Relation	rel = sync_meta_open(META_TOMBSTONE, RowExclusiveLock);
 	Datum		values[3] = {ObjectIdGetDatum(root), sync_bytea(key), sync_clock_datum(row)};
 	bool		nulls[3] = {false, false, false};
-	SyncScan   *scan = sync_meta_scan(rel, NULL, 2, values);
-	HeapTuple	old = sync_meta_next(scan);
+	SyncScan   *scan = sync_meta_has(rel, 2, values) ? sync_meta_scan(rel, NULL, 2, values) : NULL;
+	HeapTuple	old = scan != NULL ? sync_meta_next(scan) : NULL;
 
 	Assert(!row_is_alive(row));
 	if (HeapTupleIsValid(old))
 		sync_meta_update(rel, old, values, nulls);
 	else
 		sync_meta_insert(rel, values, nulls);
-	sync_meta_end(scan);
+	if (scan != NULL)
+		sync_meta_end(scan);
 	table_close(rel, RowExclusiveLock);
 	CommandCounterIncrement();
 }

@@ -374,6 +374,7 @@ read_table(SyncTable *table, Relation rel, const Datum *record)
 		table->columns[table->key[i]].is_key = true;
 		check_type(table, &table->columns[table->key[i]]);
 	}
+	table->names = sync_names_of_table(table);
 }
 
 /* The record of a tracked table in sync_table; false if there is none. */

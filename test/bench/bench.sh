@@ -1,5 +1,8 @@
 # bench.sh: runs benchmarks; each prints its figures.  Nothing here passes or fails.
 
+# shellcheck source=/dev/null
+. "$top/test/bench/sync.sh"
+
 # on_core COMMAND…: on the last core alone, so that two things are compared on one.
 on_core() {
 	taskset -c "$(($(nproc) - 1))" "$@"
@@ -25,13 +28,13 @@ bench_bookmarks() {
 
 bench() {
 	local name names=("$@") server=no
-	[ ${#names[@]} -gt 0 ] || names=(simd text scan plan poincare bookmarks)
+	[ ${#names[@]} -gt 0 ] || names=(simd text scan plan poincare bookmarks sync)
 	need_packages "${packages_build[@]}"
 	for name in "${names[@]}"; do
 		case $name in
 			simd) ;;
-			text | scan | plan | poincare | bookmarks) server=yes ;;
-			*) die "no benchmark \"$name\"; there are simd, text, scan, plan, poincare and bookmarks" ;;
+			text | scan | plan | poincare | bookmarks | sync) server=yes ;;
+			*) die "no benchmark \"$name\"; there are simd, text, scan, plan, poincare, bookmarks and sync" ;;
 		esac
 	done
 	if [ $server = yes ]; then
@@ -46,6 +49,7 @@ bench() {
 			simd) bench_simd ;;
 			text | scan | plan | poincare) bench_sql "$name" ;;
 			bookmarks) bench_bookmarks ;;
+			sync) bench_sync ;;
 		esac
 	done
 }

@@ -1,0 +1,244 @@
+# sync.sh: what replication costs: tracked writes beside untracked ones, merges, pulls, and bytes of deltas.
+#
+# Sourced by bench.sh; a server runs.  Full-page images are off: how many there are is a
+# matter of checkpoints, not of tracking.
+
+sync_rounds=${SYNC_ROUNDS:-5}
+
+sync_title="md5('some title' || g)::char(40)::text"
+
+# noted WHAT SIDE VALUE: keep a figure.
+noted() {
+	printf '%s\t%s\t%s\n' "$1" "$2" "$3" >>"$scratch/figures"
+}
+
+# medians [UNIT]: what was noted since the last time: medians of each side, the range of the
+# ratios of their rounds.
+medians() {
+	awk -F '\t' '
+		function median(list, n, sorted, i, j, t) {
+			n = split(list, sorted, " ")
+			for (i = 2; i <= n; i++)
+				for (j = i; j > 1 && sorted[j - 1] + 0 > sorted[j] + 0; j--) { t = sorted[j]; sorted[j] = sorted[j - 1]; sorted[j - 1] = t }
+			return n % 2 ? sorted[(n + 1) / 2] : (sorted[n / 2] + sorted[n / 2 + 1]) / 2
+		}
+		!($1 in seen) { seen[$1] = 1; order[++count] = $1 }
+		{ all[$1, $2] = all[$1, $2] " " $3 }
+		END {
+			for (k = 1; k <= count; k++) {
+				what = order[k]
+				if ((what, "plain") in all) {
+					n = split(all[what, "plain"], a, " "); split(all[what, "tracked"], b, " ")
+					ratios = ""
+					for (i = 1; i <= n; i++) ratios = ratios " " (what ~ /rows\/s$/ ? a[i] / b[i] : b[i] / a[i])
+					printf "%-48s %10.0f %10.0f  tracked costs %.2f times as much\n", what, median(all[what, "plain"]), median(all[what, "tracked"]), median(ratios)
+				} else
+					printf "%-48s %10.0f\n", what, median(all[what, "-"])
+			}
+		}' "$scratch/figures"
+	: >"$scratch/figures"
+}
+
+# milliseconds DB COMMAND: how long it takes, with its commit.
+milliseconds() {
+	on_core "$bindir/psql" -XqAt -v ON_ERROR_STOP=1 -d "$1" -c '\timing on' -c "$2" | sed -n 's/^Time: \([0-9.]*\) ms.*/\1/p'
+}
+
+# rate WHAT SIDE ROWS DB COMMAND: note rows/s and bytes of WAL a row.
+rate() {
+	local before ms
+	before=$(sql -c 'SELECT pg_current_wal_insert_lsn()')
+	ms=$(milliseconds "$4" "$5")
+	noted "$1, rows/s" "$2" "$(awk "BEGIN { print $3 / $ms * 1000 }")"
+	noted "$1, WAL bytes a row" "$2" "$(sql -c "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '$before') / $3.0")"
+}
+
+# transactions WHAT SIDE CLIENTS ROWS OFFSET STATEMENT: the statement by pgbench, for each key from OFFSET on.
+transactions() {
+	local before tps each=$(($4 / $3))
+	printf '\\set i :i + 1\n\\set g %s + :client_id * %s + :i\n%s\n' "$5" "$each" "$6" >"$scratch/transaction.sql"
+	before=$(sql -c 'SELECT pg_current_wal_insert_lsn()')
+	tps=$(on_core "$bindir/pgbench" -n -M prepared -c "$3" -t "$each" -D i=0 -f "$scratch/transaction.sql" 2>"$scratch/pgbench.log" |
+		sed -n 's/^tps = \([0-9.]*\) .*/\1/p')
+	[ -n "$tps" ] || { cat "$scratch/pgbench.log" >&2; return 1; }
+	noted "$1, rows/s" "$2" "$tps"
+	noted "$1, WAL bytes a row" "$2" "$(sql -c "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '$before') / ($each.0 * $3)")"
+}
+
+# narrow DB TABLE [track]: a table of narrow rows.
+narrow() {
+	sql -d "$1" -c "CREATE TABLE $2 (id uuid PRIMARY KEY, title text, n integer)"
+	[ $# -lt 3 ] || sql -d "$1" -c "SELECT vecmark.track('$2')" >/dev/null
+}
+
+# sides ROUND: which is first alternates.
+sides() {
+	if [ $(($1 % 2)) = 0 ]; then echo plain tracked; else echo tracked plain; fi
+}
+
+sync_transactions() {
+	local round side clients rows=6400 offset=0
+	narrow postgres plain
+	narrow postgres tracked track
+	for ((round = 0; round <= sync_rounds; round++)); do
+		for clients in 1 8 64; do
+			for side in $(sides "$round"); do
+				transactions "INSERT, $clients clients" "$side" "$clients" $rows $offset \
+					"INSERT INTO $side VALUES (md5(:g::text)::uuid, md5('some title' || :g)::char(40), 1);"
+				transactions "UPDATE, $clients clients" "$side" "$clients" $rows $offset \
+					"UPDATE $side SET title = md5('a title' || :g)::char(40) WHERE id = md5(:g::text)::uuid;"
+				transactions "DELETE, $clients clients" "$side" "$clients" $rows $offset \
+					"DELETE FROM $side WHERE id = md5(:g::text)::uuid;"
+			done
+			offset=$((offset + rows))
+		done
+		# the first round warms up
+		[ "$round" -gt 0 ] || : >"$scratch/figures"
+	done
+	echo "single-row transactions, 40-character title, uuid key: plain, tracked"
+	medians
+	sql -c 'DROP TABLE plain' -c 'DROP TABLE tracked'
+}
+
+sync_bulk() {
+	local round side rows=200000
+	for ((round = 0; round <= sync_rounds; round++)); do
+		for side in $(sides "$round"); do
+			if [ "$side" = tracked ]; then narrow postgres bulk track; else narrow postgres bulk; fi
+			rate "INSERT" "$side" $rows postgres "INSERT INTO bulk SELECT md5(g::text)::uuid, $sync_title, g FROM generate_series(1, $rows) AS g"
+			rate "UPDATE" "$side" $rows postgres "UPDATE bulk SET title = 'A' || substr(title, 2)"
+			rate "DELETE" "$side" $rows postgres "DELETE FROM bulk"
+			sql -c 'VACUUM bulk, vecmark.sync_tombstone, vecmark.sync_log'
+			rate "INSERT among tombstones" "$side" $rows postgres "INSERT INTO bulk SELECT md5('x' || g)::uuid, $sync_title, g FROM generate_series(1, $rows) AS g"
+			rate "INSERT of the same keys once more" "$side" $rows postgres "INSERT INTO bulk SELECT md5(g::text)::uuid, $sync_title, g FROM generate_series(1, $rows) AS g"
+			[ "$side" = plain ] || sql -c "SELECT vecmark.untrack('bulk')" >/dev/null
+			sql -c 'DROP TABLE bulk' -c 'TRUNCATE vecmark.sync_log, vecmark.sync_tombstone'
+		done
+		[ "$round" -gt 0 ] || : >"$scratch/figures"
+	done
+	echo "$rows rows in one statement: plain, tracked"
+	medians
+}
+
+sync_bookmarks() {
+	local round side rows=1000 offset=0
+	sql -c "CREATE TABLE pool AS SELECT g, (SELECT array_agg((random() + random() + random() - 1.5 + 0 * g)::real) FROM generate_series(1, 768))::vector(768) AS v
+		FROM generate_series(1, $((rows * (sync_rounds + 1)))) AS g" -c 'ALTER TABLE pool ADD PRIMARY KEY (g)' \
+		-c "SELECT vecmark.create_bookmarks('plain', dimensions => 768, config => 'english')" \
+		-c "SELECT vecmark.create_bookmarks('tracked', dimensions => 768, config => 'english')" \
+		-c "SELECT vecmark.track('tracked')" >/dev/null
+	for ((round = 0; round <= sync_rounds; round++)); do
+		for side in $(sides "$round"); do
+			transactions "INSERT of a bookmark" "$side" 1 $rows $offset "INSERT INTO $side (url, title, embedding)
+				SELECT 'https://example.org/' || g, md5('some title' || g)::char(40), v FROM pool WHERE g = :g;"
+			transactions "UPDATE of its tags" "$side" 1 $rows $offset "UPDATE $side SET tags = '{read/later}' WHERE id = (
+				SELECT id FROM $side WHERE url_hash = vecmark.url_hash('https://example.org/' || :g));"
+			transactions "vecmark.visit" "$side" 1 $rows $offset "SELECT vecmark.visit('$side', 'https://example.org/' || :g);"
+		done
+		offset=$((offset + rows))
+		[ "$round" -gt 0 ] || : >"$scratch/figures"
+	done
+	echo "bookmarks of 768 dimensions with all indexes, embeddings given, single-row transactions: plain, tracked"
+	medians
+	sql -c 'DROP TABLE plain, tracked, plain_visits, tracked_visits, pool'
+}
+
+# database NAME TABLE: one with a tracked table of narrow rows.
+database() {
+	sql -c "CREATE DATABASE $1"
+	sql -d "$1" -c 'CREATE EXTENSION vecmark' -c 'CREATE TABLE deltas (delta vecmark.delta)'
+	narrow "$1" notes track
+}
+
+# carry FROM TO: what TO lacks, as a value, into its table of deltas; notes nothing.
+carry() {
+	local since
+	since=$(sql -d "$2" -c 'TRUNCATE deltas' -c 'SELECT vecmark.version()')
+	sql -d "$1" -c "COPY (SELECT delta FROM vecmark.changes('$since') AS delta) TO STDOUT" | sql -d "$2" -c 'COPY deltas FROM STDIN'
+}
+
+merge_carried="SELECT count(*) FROM deltas, vecmark.merge(delta)"
+
+# pull FROM TO.
+pull() {
+	carry "$1" "$2"
+	sql -d "$2" -c "$merge_carried" >/dev/null
+}
+
+sync_merge() {
+	local round rows=100000 what
+	local statements=(
+		"INSERT INTO notes SELECT md5(ROUND || ' ' || g)::uuid, $sync_title, g FROM generate_series(1, $rows) AS g"
+		"UPDATE notes SET title = 'A' || substr(title, 2)"
+		"DELETE FROM notes"
+	)
+	database a
+	database b
+	for ((round = 0; round <= sync_rounds; round++)); do
+		for what in 0 1 2; do
+			sql -d a -c "${statements[what]//ROUND/$round}"
+			carry a b
+			rate "merge, ${statements[what]%% *}" - $rows b "$merge_carried"
+		done
+		[ "$round" -gt 0 ] || : >"$scratch/figures"
+	done
+	echo "merge of $rows narrow rows"
+	medians
+}
+
+sync_bytes() {
+	local since
+	database c
+	sql -d a -c "INSERT INTO notes SELECT gen_random_uuid(), $sync_title, g FROM generate_series(1, 10) AS g"
+	since=$(sql -d a -c 'SELECT vecmark.version()')
+	sql -d a -c "UPDATE notes SET title = 'A' || substr(title, 2) WHERE n = 1"
+	echo "bytes of a delta of one changed title, 40 characters, uuid key"
+	echo "one site: $(sql -d a -c "SELECT octet_length(vecmark.delta_send(delta)) FROM vecmark.changes('$since') AS delta")"
+	pull a b
+	pull a c
+	sql -d b -c "INSERT INTO notes VALUES (gen_random_uuid(), 'from b', 1)"
+	sql -d c -c "INSERT INTO notes VALUES (gen_random_uuid(), 'from c', 1)"
+	pull b a
+	pull c a
+	since=$(sql -d a -c 'SELECT vecmark.version()')
+	sql -d a -c "UPDATE notes SET title = 'B' || substr(title, 2) WHERE n = 2"
+	echo "three sites: $(sql -d a -c "SELECT octet_length(vecmark.delta_send(delta)) FROM vecmark.changes('$since') AS delta")"
+}
+
+sync_pull() {
+	local round since rows=1000000 changed=10000
+	sql -d a -c "INSERT INTO notes SELECT md5('m' || g)::uuid, $sync_title, g FROM generate_series(1, $rows) AS g" -c 'VACUUM ANALYZE notes'
+	since=$(sql -d b -c 'SELECT vecmark.version()')
+	noted "changes, all $rows rows, ms" - "$(milliseconds a "SELECT count(*) FROM vecmark.changes('$since')")"
+	carry a b
+	noted "merge of them, ms" - "$(milliseconds b "$merge_carried")"
+	sql -d b -c 'VACUUM ANALYZE notes'
+	for ((round = 0; round <= sync_rounds; round++)); do
+		[ "$round" -ne 1 ] || grep "all $rows\|of them" "$scratch/figures" >"$scratch/kept"
+		sql -d a -c "UPDATE notes SET title = 'C' || substr(title, 2) WHERE id IN (SELECT md5('m' || g)::uuid FROM generate_series($((round * changed + 1)), $(((round + 1) * changed))) AS g)"
+		since=$(sql -d b -c 'SELECT vecmark.version()')
+		noted "changes, $changed rows of one transaction, ms" - "$(milliseconds a "SELECT count(*) FROM vecmark.changes('$since')")"
+		carry a b
+		noted "merge of them, one transaction, ms" - "$(milliseconds b "$merge_carried")"
+		printf "\\\\set i :i + 1\nUPDATE notes SET title = 'D' || substr(title, 2) WHERE id = md5('m' || (:i + $((500000 + round * changed))))::uuid;\n" >"$scratch/transaction.sql"
+		"$bindir/pgbench" -n -M prepared -c 1 -t $changed -D i=0 -f "$scratch/transaction.sql" a >/dev/null 2>&1
+		since=$(sql -d b -c 'SELECT vecmark.version()')
+		noted "changes, $changed rows of as many transactions, ms" - "$(milliseconds a "SELECT count(*) FROM vecmark.changes('$since')")"
+		carry a b
+		noted "merge of them, as many transactions, ms" - "$(milliseconds b "$merge_carried")"
+		[ "$round" -gt 0 ] || sed -i "/all $rows\|merge of them, ms/!d" "$scratch/figures"
+	done
+	echo "a pull of $changed changed rows of $rows"
+	medians
+}
+
+bench_sync() {
+	local part
+	sql -c "ALTER SYSTEM SET full_page_writes = off" -c "ALTER SYSTEM SET max_wal_size = '32GB'" -c "ALTER SYSTEM SET checkpoint_timeout = '1h'" \
+		-c 'SELECT pg_reload_conf()' >/dev/null
+	: >"$scratch/figures"
+	for part in ${SYNC_PARTS:-transactions bulk bookmarks merge bytes pull}; do
+		"sync_$part" || return
+		echo
+	done
+}
