@@ -64,9 +64,9 @@ typedef struct DeltaRelation
 
 /*
  * A state that holds "base" and is joined with the rows holds "to", which is all that the
- * sender held.  In a stream (logical replication) there is no base: what came before is
- * what the stream brought, and "base" is what a state must hold for the stream to count
- * as whole from its first delta on.
+ * sender held.  In a stream (logical replication) "base" is all transactions of the sender
+ * that had begun by then, but the one that the delta is of; "to" is those of them that had
+ * ended, and that one.
  *
  * What is too large for one delta is a batch of parts, numbered from 1; a state holds
  * "to" when it was joined with all of them, in any order.

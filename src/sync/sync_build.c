@@ -305,6 +305,19 @@ compare_relations(const void *a, const void *b)
 	return strcmp(((const DeltaRelation *) a)->name, ((const DeltaRelation *) b)->name);
 }
 
+/* Rows by key, each once: one that was added twice is the same. */
+static void
+sort_rows(DeltaRelation *relation)
+{
+	int			kept = 0;
+
+	qsort(relation->rows, relation->row_count, sizeof(DeltaRow), compare_rows);
+	for (int i = 0; i < relation->row_count; i++)
+		if (kept == 0 || compare_rows(&relation->rows[kept - 1], &relation->rows[i]) != 0)
+			relation->rows[kept++] = relation->rows[i];
+	relation->row_count = kept;
+}
+
 /* The delta, in the order that deltas have. */
 Delta *
 sync_builder_end(SyncBuilder *builder)
@@ -315,7 +328,7 @@ sync_builder_end(SyncBuilder *builder)
 	{
 		DeltaRelation *relation = &delta->relations[i];
 
-		qsort(relation->rows, relation->row_count, sizeof(DeltaRow), compare_rows);
+		sort_rows(relation);
 		sort_names(relation);
 		for (int j = 0; j < relation->row_count; j++)
 			sort_columns(relation->rows[j].state);

@@ -5,6 +5,7 @@
 #include "compat.h"
 
 #include "executor/spi.h"
+#include "miscadmin.h"
 #include "sync/sync.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -86,7 +87,12 @@ sync_take_row(const SyncTable *table, HeapTuple tuple, TupleDesc desc, Datum *va
 bool
 sync_read_row(SyncTable *table, bool lock, Datum *values, bool *nulls, RowState **clock)
 {
-	SPIPlanPtr *plan = lock ? &table->lock_row : &table->read_row;
+	/*
+	 * A plan that was made under FORCE ROW LEVEL SECURITY is not made anew
+	 * where that is lifted.
+	 */
+	bool		is_lifted = !lock && InNoForceRLSOperation();
+	SPIPlanPtr *plan = lock ? &table->lock_row : is_lifted ? &table->send_row : &table->read_row;
 	Datum	   *key = palloc(sizeof(Datum) * table->key_count);
 
 	if (*plan == NULL)
@@ -99,6 +105,8 @@ sync_read_row(SyncTable *table, bool lock, Datum *values, bool *nulls, RowState 
 		sync_append_key(&sql, table, 0);
 		if (lock)
 			appendStringInfoString(&sql, " FOR UPDATE");
+		if (is_lifted)
+			appendStringInfoString(&sql, " -- whatever policies say");
 		for (int i = 0; i < table->key_count; i++)
 			types[i] = table->columns[table->key[i]].type;
 		*plan = sync_plan(table, sql.data, table->key_count, types);

@@ -49,9 +49,8 @@ typedef struct Outgoing
 {
 	Site		site;
 	uint64_t	txn;
-	Version    *before;			/* all numbers up to this moment */
-	Version    *claims;			/* the snapshot of this moment, and the own
-								 * dot */
+	Version    *base;			/* what had begun by now, but it */
+	Version    *to;				/* what had ended by now, and it */
 	List	   *outboxes;		/* OIDs */
 	SyncBuilder *builder;
 	MemoryContext context;
@@ -112,8 +111,8 @@ send_part(Outgoing *outgoing, bool last)
 		outgoing->batch |= 1;
 	}
 	delta->stream = true;
-	delta->to = outgoing->claims;
-	delta->base = outgoing->before;
+	delta->base = outgoing->base;
+	delta->to = outgoing->to;
 	delta->lives = sync_forgotten_life(false);
 	delta->batch = outgoing->batch;
 	delta->part = outgoing->batch == 0 ? 0 : ++outgoing->part;
@@ -146,7 +145,7 @@ begin_part(Outgoing *outgoing)
 	MemoryContextSwitchTo(old);
 }
 
-/* Add what the transaction wrote of a key. */
+/* Add what the transaction wrote of a key.  Allocates in the current context. */
 static void
 send_key(Outgoing *outgoing, SyncTable *table, Image key)
 {
@@ -169,25 +168,27 @@ send_key(Outgoing *outgoing, SyncTable *table, Image key)
 		send_part(outgoing, false);
 		begin_part(outgoing);
 	}
-	sync_builder_add(outgoing->builder, table->name, sync_names_of_table(table), key, own);
+	sync_builder_add(outgoing->builder, table->name, table->names, key, own);
 }
 
 /*
  * Before a transaction commits that wrote tracked tables: give its changes to the outboxes,
  * and notify.  Its log is written.  Rows are read with the rights of their table's owner,
- * as who may write need not be who may read.
+ * as who may write need not be who may read; row-level security hides none, since what is
+ * hidden would be claimed all the same.
  */
 void
 sync_send_changes(Site site, uint64_t txn)
 {
 	Outgoing	outgoing = {.site = site,.txn = txn};
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "changes of a transaction", ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(context);
+	MemoryContext context;
+	MemoryContext row_context;
+	MemoryContext old;
 	Datum		dot[2] = {Int64GetDatum((int64) site), Int64GetDatum((int64) txn)};
 	Relation	log;
 	SyncScan   *scan;
 	HeapTuple	tuple;
-	TxnRange	before = {0, 0};
+	TxnRange	begun = {0, 0};
 	Snapshot	latest;
 	int			level;
 	Oid			user;
@@ -195,16 +196,17 @@ sync_send_changes(Site site, uint64_t txn)
 
 	outgoing.outboxes = outboxes();
 	if (outgoing.outboxes == NIL)
-	{
-		MemoryContextSwitchTo(old);
-		MemoryContextDelete(context);
 		return;
-	}
-	before.to = sync_next_txn();
-	outgoing.before = version_of_ranges(site, &before, 1);
+	context = AllocSetContextCreate(CurrentMemoryContext, "changes of a transaction", ALLOCSET_DEFAULT_SIZES);
+	row_context = AllocSetContextCreate(context, "row of a transaction", ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(context);
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetTransactionSnapshot());
 	latest = RegisterSnapshot(GetLatestSnapshot());
-	outgoing.claims = version_union(sync_own_version(site, latest), version_of_dot(site, txn));
+	outgoing.to = version_union(sync_own_version(site, latest), version_of_dot(site, txn));
 	UnregisterSnapshot(latest);
+	begun.to = sync_next_txn();
+	outgoing.base = version_minus(version_of_ranges(site, &begun, 1), version_of_dot(site, txn));
 	outgoing.context = AllocSetContextCreate(context, "delta", ALLOCSET_DEFAULT_SIZES);
 	GetUserIdAndSecContext(&user, &security);
 	begin_part(&outgoing);
@@ -223,9 +225,17 @@ sync_send_changes(Site site, uint64_t txn)
 
 		if (table == NULL)
 			continue;
-		SetUserIdAndSecContext(table->owner, security | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+		SetUserIdAndSecContext(table->owner, security | SECURITY_LOCAL_USERID_CHANGE |
+							   SECURITY_RESTRICTED_OPERATION | SECURITY_NOFORCE_RLS);
 		while (sync_log_next(&reader, &key))
+		{
+			MemoryContextSwitchTo(row_context);
 			send_key(&outgoing, table, key);
+			if (SPI_tuptable != NULL)
+				SPI_freetuptable(SPI_tuptable);
+			MemoryContextSwitchTo(context);
+			MemoryContextReset(row_context);
+		}
 		SetUserIdAndSecContext(user, security);
 	}
 	sync_meta_end(scan);
@@ -233,6 +243,7 @@ sync_send_changes(Site site, uint64_t txn)
 	send_part(&outgoing, true);
 	sync_end_images(level);
 	SPI_finish();
+	PopActiveSnapshot();
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 }
@@ -296,9 +307,8 @@ Version    *
 sync_stream_claims(const Delta *delta, const Version *held)
 {
 	Relation	rel = sync_meta_open(META_STREAM, RowExclusiveLock);
-	const SiteTxns *said = version_find(delta->to, delta->sender);
-	const SiteTxns *before = version_find(delta->base, delta->sender);
-	uint64_t	txn = said == NULL ? 0 : said->ranges[said->count - 1].to - 1;
+	Version    *own = version_minus(delta->to, delta->base);
+	const SiteTxns *begun = version_find(delta->base, delta->sender);
 	Datum		values[STREAM_COLUMNS] = {0};
 	bool		nulls[STREAM_COLUMNS] = {false};
 	char	   *origin = origin_name();
@@ -318,13 +328,13 @@ sync_stream_claims(const Delta *delta, const Version *held)
 	{
 		values[STREAM_SITE] = key;
 		values[STREAM_ORIGIN] = CStringGetTextDatum(origin);
-		values[STREAM_FIRST] = Int64GetDatum(before == NULL ? 0 : (int64) before->ranges[before->count - 1].to);
+		values[STREAM_FIRST] = Int64GetDatum(begun == NULL ? 0 : (int64) begun->ranges[begun->count - 1].to);
 	}
 	if (!was_whole)
 	{
 		TxnRange	earlier = {0, (uint64_t) DatumGetInt64(values[STREAM_FIRST])};
 
-		was_whole = version_dominates(held, version_of_ranges(delta->sender, &earlier, 1));
+		was_whole = version_dominates(version_union(held, own), version_of_ranges(delta->sender, &earlier, 1));
 		values[STREAM_WHOLE] = BoolGetDatum(was_whole);
 		if (HeapTupleIsValid(old) && (was_whole || !is_known))
 			sync_meta_update(rel, old, values, nulls);
@@ -334,7 +344,7 @@ sync_stream_claims(const Delta *delta, const Version *held)
 	sync_meta_end(scan);
 	table_close(rel, RowExclusiveLock);
 	CommandCounterIncrement();
-	return was_whole ? version_union(delta->to, version_of_dot(delta->sender, txn)) : version_of_dot(delta->sender, txn);
+	return was_whole ? delta->to : own;
 }
 
 /* A stream lost something: it begins anew. */
@@ -386,6 +396,8 @@ sync_mend_streams(const Version *held)
  *
  * The worker replicates rows as they are, without triggers and foreign keys; a merge
  * needs both.
+ *
+ * Errors: 42501 for who may not write all that is tracked.
  */
 Datum
 vecmark_merge_outbox(PG_FUNCTION_ARGS)
@@ -403,6 +415,7 @@ vecmark_merge_outbox(PG_FUNCTION_ARGS)
 	delta = heap_getattr(trigger->tg_trigtuple, 1, RelationGetDescr(trigger->tg_relation), &isnull);
 	if (isnull)
 		return PointerGetDatum(NULL);
+	sync_check_rights("vecmark.merge_outbox()");
 	PG_TRY();
 	{
 		SessionReplicationRole = SESSION_REPLICATION_ROLE_ORIGIN;
