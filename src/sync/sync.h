@@ -305,6 +305,7 @@ extern bool sync_is_retired(Site site);
 extern void sync_refuse_retired(Site site);
 extern void sync_refuse_unknown_dots(Site own, const Version *since);
 extern void sync_refuse_late(const Version *since, Snapshot snapshot);
+extern Version *sync_peers_hold(void);
 extern void sync_note_peer(Site site, const Version *version);
 extern void sync_restamp(Site old);
 

@@ -101,6 +101,26 @@ sync_note_peer(Site site, const Version *version)
 	CommandCounterIncrement();
 }
 
+/* What peers, retired or not, have said that they hold: all that any of them has. */
+Version    *
+sync_peers_hold(void)
+{
+	Relation	rel = sync_meta_open(META_PEER, AccessShareLock);
+	SyncScan   *scan = sync_meta_scan(rel, NULL, 0, NULL);
+	Version    *holds = palloc0(sizeof(Version));
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
+	{
+		bool		isnull;
+
+		holds = version_union(holds, sync_version_from_datum(heap_getattr(tuple, PEER_HOLDS + 1, RelationGetDescr(rel), &isnull)));
+	}
+	sync_meta_end(scan);
+	table_close(rel, AccessShareLock);
+	return holds;
+}
+
 /*
  * Somebody says that he holds dots of this database that it has not had: it was put back
  * to an earlier state.  A transaction that is in progress is no such: its commit may have
@@ -310,11 +330,26 @@ forget_log(const Version *stable, int64 most)
 	return forgotten;
 }
 
+/* The latest transaction of a site of which a tombstone was forgotten. */
+typedef struct LatestForgotten
+{
+	Site		site;
+	uint64_t	txn;
+} LatestForgotten;
+
+/*
+ * Delete tombstones that "stable" covers, at most "most"; how many.  They are put on record:
+ * of each site, what "stable" has up to the latest of them, as the dots of each would be too many.
+ */
 static int64
-forget_tombstones(const Version *stable, int64 most, uint64_t *lives)
+forget_tombstones(const Version *stable, int64 most)
 {
 	Relation	rel = sync_meta_open(META_TOMBSTONE, RowExclusiveLock);
 	SyncScan   *scan = sync_meta_scan(rel, NULL, 0, NULL);
+	LatestForgotten *latest = palloc(sizeof(LatestForgotten) * (stable->count + 1));
+	Version    *upto = palloc0(sizeof(Version));
+	uint64_t	lives = 0;
+	int			sites = 0;
 	int64		forgotten = 0;
 	HeapTuple	tuple;
 
@@ -325,7 +360,17 @@ forget_tombstones(const Version *stable, int64 most, uint64_t *lives)
 
 		if (version_covers(stable, dead->base.site, dead->base.txn))
 		{
-			*lives = Max(*lives, dead->life);
+			int			i = 0;
+
+			while (i < sites && latest[i].site != dead->base.site)
+				i++;
+			if (i == sites)
+				latest[sites++] = (LatestForgotten)
+			{
+				dead->base.site, 0
+			};
+			latest[i].txn = Max(latest[i].txn, dead->base.txn);
+			lives = Max(lives, dead->life);
 			sync_meta_delete(rel, tuple);
 			forgotten++;
 		}
@@ -333,6 +378,13 @@ forget_tombstones(const Version *stable, int64 most, uint64_t *lives)
 	}
 	sync_meta_end(scan);
 	table_close(rel, RowExclusiveLock);
+	for (int i = 0; i < sites; i++)
+	{
+		TxnRange	range = {0, latest[i].txn + 1};
+
+		upto = version_union(upto, version_of_ranges(latest[i].site, &range, 1));
+	}
+	sync_add_forgotten(version_intersect(stable, upto), lives);
 	return forgotten;
 }
 
@@ -384,12 +436,9 @@ vecmark_forget(PG_FUNCTION_ARGS)
 	UnregisterSnapshot(latest);
 	if (stable != NULL)
 	{
-		uint64_t	lives = 0;
-
 		raise_floors(stable);
 		forgotten = forget_log(stable, most);
-		forgotten += forget_tombstones(stable, most - forgotten, &lives);
-		sync_add_forgotten(stable, lives);
+		forgotten += forget_tombstones(stable, most - forgotten);
 	}
 	PG_RETURN_INT64(forgotten);
 }

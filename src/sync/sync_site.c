@@ -238,10 +238,9 @@ read_site(Snapshot snapshot, char **known_signs)
 }
 
 /*
- * What the life that ends here is known to have done: everything up to its last
- * dot in the log, but what may have been open when the database was copied, whose end
- * only the original knows.  Nothing if there is no log: the database was restored
- * from a dump.
+ * What the life that ends here is known to have done: what others were told and what was
+ * forgotten, and everything up to its last dot in the log, but what may have been open when
+ * the database was copied, whose end only the original knows.  A dump has no log.
  */
 static Version *
 claims_of(Site site)
@@ -255,8 +254,10 @@ claims_of(Site site)
 	int			room = 16;
 	uint64_t	last = 0;
 	uint64_t	from = 0;
+	uint64_t	lives;
+	TxnRange	all = {0, UINT64_MAX};
 	HeapTuple	tuple;
-	Version    *claims;
+	Version    *known;
 
 	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
 	{
@@ -290,8 +291,9 @@ claims_of(Site site)
 	{
 		from, last
 	};
-	claims = version_of_ranges(site, ranges, count);
-	return claims;
+	known = version_intersect(version_union(sync_peers_hold(), sync_forgotten(NULL, &lives)),
+							  version_of_ranges(site, &all, 1));
+	return version_union(known, version_of_ranges(site, ranges, count));
 }
 
 /* Transactions that are prepared: the life that ends may still get their dots. */

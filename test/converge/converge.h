@@ -23,6 +23,9 @@
 #define VERSIONS_MAX 8
 #define MAILS_MAX 64
 
+/* A command that takes longer, and waits for nobody, hangs. */
+#define SECONDS_MAX 60
+
 /* Exit codes. */
 #define EXIT_VIOLATION 1
 #define EXIT_TROUBLE 2

@@ -9,9 +9,6 @@
 #include <string.h>
 #include <time.h>
 
-/* A command that takes longer, and waits for nobody, hangs. */
-#define SECONDS_MAX 60
-
 /* Look whether a session waits for a lock if it has not answered for so long. */
 #define PATIENCE_MS 2
 
@@ -281,6 +278,41 @@ read_file(const char *folder, const char *name)
 	return text;
 }
 
+/* Roll back what is prepared in the database of a connection. */
+static void
+end_prepared(PGconn *conn)
+{
+	PGresult   *result = query(conn, "SELECT gid FROM pg_catalog.pg_prepared_xacts WHERE database = pg_catalog.current_database()", 0, NULL);
+
+	for (int i = 0; i < PQntuples(result); i++)
+	{
+		char		sql[128];
+
+		snprintf(sql, sizeof(sql), "ROLLBACK PREPARED '%s'", PQgetvalue(result, i, 0));
+		command(conn, sql);
+	}
+	PQclear(result);
+}
+
+/* Drop a database that an earlier run may have left, with what is prepared in it. */
+static void
+drop_database(World *world, const char *database)
+{
+	PGresult   *found = query(world->control, "SELECT FROM pg_database WHERE datname = $1", 1, &database);
+	char		sql[128];
+
+	if (PQntuples(found) > 0)
+	{
+		PGconn	   *conn = connect_to(database);
+
+		end_prepared(conn);
+		PQfinish(conn);
+		snprintf(sql, sizeof(sql), "DROP DATABASE %s WITH (FORCE)", database);
+		command(world->control, sql);
+	}
+	PQclear(found);
+}
+
 static void
 open_node(World *world, Node *node, int worker, const char *name, const char *schema)
 {
@@ -288,8 +320,7 @@ open_node(World *world, Node *node, int worker, const char *name, const char *sc
 	PGresult   *result;
 
 	snprintf(node->database, sizeof(node->database), "converge_%d_%s", worker, name);
-	snprintf(sql, sizeof(sql), "DROP DATABASE IF EXISTS %s WITH (FORCE)", node->database);
-	command(world->control, sql);
+	drop_database(world, node->database);
 	snprintf(sql, sizeof(sql), "CREATE DATABASE %s TEMPLATE converge_template", node->database);
 	command(world->control, sql);
 	for (int i = 0; i < SESSIONS; i++)
@@ -368,20 +399,13 @@ static void
 reset_node(Node *node, bool truncate, bool forget_versions, bool is_witness)
 {
 	PGconn	   *conn = node->sessions[MAIN].conn;
-	PGresult   *result;
 	char		sql[8192];
 	int			length;
 	static const char *const metas[] = {"sync_log", "sync_tombstone", "sync_parked", "sync_quarantine", "sync_batch", "sync_peer", "sync_conflict"};
 
 	for (int i = 0; i < SESSIONS; i++)
 		reset_session(&node->sessions[i]);
-	result = query(conn, "SELECT gid FROM pg_catalog.pg_prepared_xacts WHERE database = pg_catalog.current_database()", 0, NULL);
-	for (int i = 0; i < PQntuples(result); i++)
-	{
-		snprintf(sql, sizeof(sql), "ROLLBACK PREPARED '%s'", PQgetvalue(result, i, 0));
-		command(conn, sql);
-	}
-	PQclear(result);
+	end_prepared(conn);
 	length = snprintf(sql, sizeof(sql), "SET session_replication_role = replica; ");
 	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
 		length += snprintf(sql + length, sizeof(sql) - length, truncate ? "TRUNCATE %s CASCADE; " : "DELETE FROM %s; ", tables[i]);
@@ -389,7 +413,7 @@ reset_node(Node *node, bool truncate, bool forget_versions, bool is_witness)
 		length += snprintf(sql + length, sizeof(sql) - length, truncate ? "TRUNCATE vecmark.%s; " : "DELETE FROM vecmark.%s; ", metas[i]);
 	if (forget_versions)
 		length += snprintf(sql + length, sizeof(sql) - length, "DELETE FROM vecmark.sync_version; DELETE FROM vecmark.sync_site WHERE NOT current; ");
-	length += snprintf(sql + length, sizeof(sql) - length, "UPDATE vecmark.sync_site SET forgotten = '{}'; ");
+	length += snprintf(sql + length, sizeof(sql) - length, "UPDATE vecmark.sync_site SET forgotten = '{}', lives = 0; ");
 	if (!is_witness)
 		length += snprintf(sql + length, sizeof(sql) - length, "%s audit; DELETE FROM feature; ", truncate ? "TRUNCATE" : "DELETE FROM");
 	snprintf(sql + length, sizeof(sql) - length, "RESET session_replication_role");
