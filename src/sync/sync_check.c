@@ -4,6 +4,8 @@
 #include "postgres.h"
 #include "compat.h"
 
+#include <inttypes.h>
+
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xact.h"
@@ -81,11 +83,11 @@ check_stamp(SyncCheck *check, Image key, const Stamp *stamp)
 	if (stamp->site == check->site && stamp->txn >= check->next_txn)
 		report(check, 1, key, "transaction " UINT64_FORMAT " of this life has not been yet", stamp->txn);
 	else if (check->is_whole && !version_covers(check->version, stamp->site, stamp->txn))
-		report(check, 6, key, "transaction " UINT64_FORMAT " of site %016" INT64_MODIFIER "x is not in the version",
+		report(check, 6, key, "transaction " UINT64_FORMAT " of site %016" PRIx64 " is not in the version",
 			   stamp->txn, stamp->site);
 	else if (!version_covers(check->own, stamp->site, stamp->txn) &&
 			 !version_covers(check->table->floor, stamp->site, stamp->txn) && !is_logged(check, key, stamp))
-		report(check, 7, key, "transaction " UINT64_FORMAT " of site %016" INT64_MODIFIER "x is not in the log",
+		report(check, 7, key, "transaction " UINT64_FORMAT " of site %016" PRIx64 " is not in the log",
 			   stamp->txn, stamp->site);
 }
 

@@ -4,6 +4,8 @@
 #include "postgres.h"
 #include "compat.h"
 
+#include <inttypes.h>
+
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "executor/spi.h"
@@ -116,7 +118,7 @@ vecmark_events(PG_FUNCTION_ARGS)
 				RowState   *tombstone = sync_tombstone(root, key, snapshot);
 				TxnRange	range = {0, txn + 1};
 
-				values[0] = CStringGetTextDatum(psprintf("%016" INT64_MODIFIER "x", site->site));
+				values[0] = CStringGetTextDatum(psprintf("%016" PRIx64, site->site));
 				values[1] = Int64GetDatum((int64) txn);
 				values[2] = ObjectIdGetDatum(root);
 				values[3] = key_texts(table, key);

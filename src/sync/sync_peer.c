@@ -4,6 +4,8 @@
 #include "postgres.h"
 #include "compat.h"
 
+#include <inttypes.h>
+
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xact.h"
@@ -67,7 +69,7 @@ sync_refuse_retired(Site site)
 	if (sync_is_retired(site))
 		ereport(ERROR,
 				(errcode(ERRCODE_PEER_RETIRED),
-				 errmsg("site %016" INT64_MODIFIER "x was retired here", site),
+				 errmsg("site %016" PRIx64 " was retired here", site),
 				 errdetail("Deletes that it has not seen may have been forgotten."),
 				 errhint("It has to start over: untrack and empty its tables, SELECT vecmark.start_over(), track them and pull everything.")));
 }

@@ -4,6 +4,7 @@
 #include "postgres.h"
 #include "compat.h"
 
+#include <inttypes.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -777,7 +778,7 @@ sync_flush_wal(void)
 Datum
 vecmark_site(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_TEXT_P(cstring_to_text(psprintf("%016" INT64_MODIFIER "x", (uint64) sync_reader_site())));
+	PG_RETURN_TEXT_P(cstring_to_text(psprintf("%016" PRIx64, (uint64) sync_reader_site())));
 }
 
 /* SQL: vecmark.version(): what this database holds, without the own transaction. */

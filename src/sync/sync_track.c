@@ -6,6 +6,8 @@
 #include "postgres.h"
 #include "compat.h"
 
+#include <inttypes.h>
+
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xact.h"
@@ -389,5 +391,5 @@ vecmark_start_over(PG_FUNCTION_ARGS)
 	sync_renew_site();
 	for (size_t i = 0; i < lengthof(all); i++)
 		delete_where(all[i], is_any, NULL);
-	PG_RETURN_TEXT_P(cstring_to_text(psprintf("%016" INT64_MODIFIER "x", (uint64) sync_writer_site())));
+	PG_RETURN_TEXT_P(cstring_to_text(psprintf("%016" PRIx64, (uint64) sync_writer_site())));
 }
