@@ -105,6 +105,7 @@ extern uint64_t sync_forgotten_life(bool fresh);
 extern void sync_add_forgotten(const Version *version, uint64_t lives);
 extern Version *sync_earlier_lives(Snapshot snapshot);
 extern Site sync_renew_site(void);
+extern void sync_lock_version(void);
 extern void sync_lock_writers(void);
 extern void sync_flush_wal(void);
 
@@ -208,7 +209,9 @@ extern RowState *sync_tombstone(Oid root, Image key, Snapshot snapshot);
 extern RowState *sync_row_of_dot(const RowState *row, Site site, uint64_t txn);
 extern bool sync_row_has_unknown(const RowState *row, Site site, const Version *own);
 extern bool sync_tombstone_reaches(Oid root, Image key, uint64_t life);
-extern void sync_write_tombstone(Oid root, Image key, const RowState *row);
+extern bool sync_write_tombstone(Oid root, Image key, const RowState *row);
+extern bool sync_drop_tombstone(Relation rel, HeapTuple tuple);
+extern void sync_bury(Oid root, Image key, const RowState *row);
 
 /* sync_log.c: which keys a transaction wrote. */
 extern void sync_log_spill(void);

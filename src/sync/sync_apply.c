@@ -574,8 +574,7 @@ sync_apply_row(SyncMerge *merge, const char *name, Image key, const RowState *in
 		}
 		else
 		{
-			sync_write_tombstone(root, key, joined);
-			if (wait_for_row(&row))
+			if (!sync_write_tombstone(root, key, joined) || wait_for_row(&row))
 				continue;
 			merge->applied++;
 		}
@@ -619,7 +618,7 @@ sync_restamp_key(Oid root, Image key, Site old)
 	else if ((tombstone = sync_tombstone(root, key, NULL)) != NULL && tombstone->base.site == old)
 	{
 		sync_restamp_state(tombstone, old);
-		sync_write_tombstone(root, key, tombstone);
+		sync_bury(root, key, tombstone);
 		sync_log_key(tombstone->base.site, tombstone->base.txn, root, key, 0);
 	}
 	SPI_finish();

@@ -470,7 +470,7 @@ bury(const SyncTable *table, Image key, const RowState *clock)
 
 	dead.life = clock->life + 1;
 	dead.base = sync_stamp(clock);
-	sync_write_tombstone(table->root, key, &dead);
+	sync_bury(table->root, key, &dead);
 	sync_log_key(dead.base.site, dead.base.txn, table->root, key, 0);
 }
 
@@ -522,7 +522,7 @@ vecmark_capture(PG_FUNCTION_ARGS)
 		if (is_marked(table, key, false))
 		{
 			marked->reached = true;
-			sync_write_tombstone(table->root, key, marked->state);
+			sync_bury(table->root, key, marked->state);
 		}
 		else
 			bury(table, key, clock_of(table, trigger->tg_trigtuple, desc));

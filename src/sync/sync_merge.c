@@ -417,7 +417,7 @@ merge_delta(Datum value, MergeResult *result)
 	 * Held to the end: versions are read, compared and raised by one at a
 	 * time.
 	 */
-	LockRelationOid(sync_meta_oid(META_VERSION), ShareRowExclusiveLock);
+	sync_lock_version();
 	if (!delta->stream)
 		sync_refuse_retired(delta->sender);
 	latest = RegisterSnapshot(GetLatestSnapshot());
@@ -651,7 +651,7 @@ vecmark_retry_parked(PG_FUNCTION_ARGS)
 	Version		nothing = {0, NULL};
 
 	begin_merge();
-	LockRelationOid(sync_meta_oid(META_VERSION), ShareRowExclusiveLock);
+	sync_lock_version();
 	result.merge.held = &nothing;
 	retry_parked(&result.merge);
 	return return_result(fcinfo, &result, false);

@@ -360,7 +360,7 @@ forget_tombstones(const Version *stable, int64 most)
 		bool		isnull;
 		RowState   *dead = sync_clock_from_datum(heap_getattr(tuple, 3, RelationGetDescr(rel), &isnull));
 
-		if (version_covers(stable, dead->base.site, dead->base.txn))
+		if (version_covers(stable, dead->base.site, dead->base.txn) && sync_drop_tombstone(rel, tuple))
 		{
 			int			i = 0;
 
@@ -373,7 +373,6 @@ forget_tombstones(const Version *stable, int64 most)
 			};
 			latest[i].txn = Max(latest[i].txn, dead->base.txn);
 			lives = Max(lives, dead->life);
-			sync_meta_delete(rel, tuple);
 			forgotten++;
 		}
 		CHECK_FOR_INTERRUPTS();
@@ -432,7 +431,7 @@ vecmark_forget(PG_FUNCTION_ARGS)
 	PreventCommandIfReadOnly("vecmark.forget()");
 	sync_check_rights("vecmark.forget()");
 	sync_writer_site();
-	LockRelationOid(sync_meta_oid(META_VERSION), ShareRowExclusiveLock);
+	sync_lock_version();
 	latest = RegisterSnapshot(GetLatestSnapshot());
 	stable = stable_version(sync_version(latest));
 	UnregisterSnapshot(latest);

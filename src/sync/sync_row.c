@@ -10,6 +10,7 @@
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "sync/sync.h"
+#include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
 static const Register *
@@ -315,6 +316,36 @@ sync_tombstone(Oid root, Image key, Snapshot snapshot)
 }
 
 /*
+ * The transaction of another that is about to write or remove the tombstone of a key, or 0.
+ * "reaches" is set if a tombstone that it does not write is of at least a life.
+ */
+static TransactionId
+other_writer(Relation rel, const Datum *keys, uint64_t life, bool *reaches)
+{
+	SnapshotData dirty;
+	SyncScan   *scan;
+	HeapTuple	tuple;
+	TransactionId other = InvalidTransactionId;
+
+	*reaches = false;
+	if (RelationGetNumberOfBlocks(rel) == 0)
+		return other;
+	InitDirtySnapshot(dirty);
+	scan = sync_meta_scan(rel, &dirty, 2, keys);
+	while (!TransactionIdIsValid(other) && HeapTupleIsValid(tuple = sync_meta_next(scan)))
+	{
+		bool		isnull;
+
+		if (TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data)))
+			continue;
+		other = TransactionIdIsValid(dirty.xmin) ? dirty.xmin : dirty.xmax;
+		*reaches |= sync_clock_from_datum(heap_getattr(tuple, 3, RelationGetDescr(rel), &isnull))->life >= life;
+	}
+	sync_meta_end(scan);
+	return other;
+}
+
+/*
  * Whether a key has a tombstone of at least this life that the own transaction did not
  * write.  Waits for other transactions that are about to write one.
  */
@@ -323,60 +354,134 @@ sync_tombstone_reaches(Oid root, Image key, uint64_t life)
 {
 	Relation	rel = sync_meta_open(META_TOMBSTONE, AccessShareLock);
 	Datum		keys[2] = {ObjectIdGetDatum(root), sync_bytea(key)};
-	bool		reaches = false;
+	bool		reaches;
 	TransactionId other;
 
-	do
-	{
-		SnapshotData dirty;
-		SyncScan   *scan;
-		HeapTuple	tuple;
-
-		other = InvalidTransactionId;
-		if (RelationGetNumberOfBlocks(rel) == 0)
-			break;
-		InitDirtySnapshot(dirty);
-		scan = sync_meta_scan(rel, &dirty, 2, keys);
-		while (!TransactionIdIsValid(other) && HeapTupleIsValid(tuple = sync_meta_next(scan)))
-		{
-			bool		isnull;
-
-			if (TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data)))
-				continue;
-			other = TransactionIdIsValid(dirty.xmin) ? dirty.xmin : dirty.xmax;
-			reaches |= sync_clock_from_datum(heap_getattr(tuple, 3, RelationGetDescr(rel), &isnull))->life >= life;
-		}
-		sync_meta_end(scan);
-		if (TransactionIdIsValid(other))
-		{
-			reaches = false;
-			XactLockTableWait(other, rel, NULL, XLTW_None);
-		}
-	} while (TransactionIdIsValid(other));
+	while (TransactionIdIsValid(other = other_writer(rel, keys, life, &reaches)))
+		XactLockTableWait(other, rel, NULL, XLTW_None);
 	table_close(rel, AccessShareLock);
 	return reaches;
 }
 
 /*
- * Record that a row is dead, as "row" says.  Whatever stands there is less: a key has one
- * writer at a time.
+ * Who deletes a row has its tombstone to himself; but a merge may learn of the death of a row
+ * that a transaction inserts and deletes, which nobody else sees, and what a row was before it
+ * was inserted again may be forgotten meanwhile.  So of two who write a tombstone one sees the
+ * other, by a lock that is held for the moment.
  */
-void
+static Oid
+lock_tombstone(Relation rel, Oid root, Image key)
+{
+	Oid			hash = (Oid) sync_log_hash(root, 0, key);
+
+	LockDatabaseObject(RelationGetRelid(rel), hash, 0, ExclusiveLock);
+	return hash;
+}
+
+static void
+unlock_tombstone(Relation rel, Oid hash)
+{
+	UnlockDatabaseObject(RelationGetRelid(rel), hash, 0, ExclusiveLock);
+}
+
+/* Write a tombstone that nobody else is about to write; false if one that is not less stands there. */
+static bool
+put_tombstone(Relation rel, const RowState *row, const Datum *values)
+{
+	bool		nulls[3] = {false, false, false};
+	SyncScan   *scan = sync_meta_scan(rel, NULL, 2, values);
+	HeapTuple	old = sync_meta_next(scan);
+	bool		is_more = true;
+
+	if (HeapTupleIsValid(old))
+	{
+		bool		isnull;
+		RowState   *known = sync_clock_from_datum(heap_getattr(old, 3, RelationGetDescr(rel), &isnull));
+
+		is_more = row_equal(row_join(known, row), row);
+		if (is_more)
+			sync_meta_update(rel, old, values, nulls);
+	}
+	else
+		sync_meta_insert(rel, values, nulls);
+	sync_meta_end(scan);
+	return is_more;
+}
+
+/*
+ * Record that a row is dead, as "row" says, which is more than what stood there.  Waits for
+ * others who write there; false if what they wrote is not less: look again.
+ */
+bool
 sync_write_tombstone(Oid root, Image key, const RowState *row)
 {
 	Relation	rel = sync_meta_open(META_TOMBSTONE, RowExclusiveLock);
 	Datum		values[3] = {ObjectIdGetDatum(root), sync_bytea(key), sync_clock_datum(row)};
 	bool		nulls[3] = {false, false, false};
-	SyncScan   *scan = sync_meta_has(rel, 2, values) ? sync_meta_scan(rel, NULL, 2, values) : NULL;
-	HeapTuple	old = scan != NULL ? sync_meta_next(scan) : NULL;
+	bool		written = true;
+	TransactionId other;
 
 	Assert(!row_is_alive(row));
-	if (HeapTupleIsValid(old))
-		sync_meta_update(rel, old, values, nulls);
-	else
-		sync_meta_insert(rel, values, nulls);
-	if (scan != NULL)
-		sync_meta_end(scan);
+	do
+	{
+		Oid			hash = lock_tombstone(rel, root, key);
+		bool		reaches;
+
+		other = InvalidTransactionId;
+		if (!sync_meta_has(rel, 2, values))
+			sync_meta_insert(rel, values, nulls);
+		else if (!TransactionIdIsValid(other = other_writer(rel, values, 0, &reaches)))
+			written = put_tombstone(rel, row, values);
+		unlock_tombstone(rel, hash);
+		if (TransactionIdIsValid(other))
+			XactLockTableWait(other, rel, NULL, XLTW_None);
+	} while (TransactionIdIsValid(other));
 	table_close(rel, RowExclusiveLock);
 	CommandCounterIncrement();
+	return written;
+}
+
+/* Delete a tombstone, of which "tuple" is a row that was committed, unless another writes there. */
+bool
+sync_drop_tombstone(Relation rel, HeapTuple tuple)
+{
+	Datum		keys[2];
+	bool		isnull;
+	bool		reaches;
+	bool		dropped = false;
+	Oid			hash;
+
+	keys[0] = heap_getattr(tuple, 1, RelationGetDescr(rel), &isnull);
+	keys[1] = heap_getattr(tuple, 2, RelationGetDescr(rel), &isnull);
+	hash = lock_tombstone(rel, DatumGetObjectId(keys[0]), sync_image_of_bytea(keys[1]));
+	if (!TransactionIdIsValid(other_writer(rel, keys, 0, &reaches)))
+	{
+		SyncScan   *scan = sync_meta_scan(rel, NULL, 2, keys);
+		HeapTuple	now = sync_meta_next(scan);
+
+		/* Another may have put a later one there and ended. */
+		if (HeapTupleIsValid(now) && ItemPointerEquals(&now->t_self, &tuple->t_self))
+		{
+			sync_meta_delete(rel, now);
+			dropped = true;
+		}
+		sync_meta_end(scan);
+	}
+	unlock_tombstone(rel, hash);
+	return dropped;
+}
+
+/*
+ * The same for a row that is the own transaction's to delete.
+ *
+ * Errors: 40001 if another transaction wrote more there meanwhile.
+ */
+void
+sync_bury(Oid root, Image key, const RowState *row)
+{
+	if (!sync_write_tombstone(root, key, row))
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("could not serialize access due to concurrent delete of a row of table \"%s\"", get_rel_name(root)),
+				 errhint("The transaction might succeed if retried.")));
 }

@@ -422,6 +422,16 @@ raise_floors(Site site)
 }
 
 /*
+ * Wait for who merges or forgets, and keep others from it until this transaction ends.  A lock
+ * on sync_version itself would be in the way of its vacuum, and be waited for by that.
+ */
+void
+sync_lock_version(void)
+{
+	LockDatabaseObject(RelationRelationId, sync_meta_oid(META_VERSION), 0, ExclusiveLock);
+}
+
+/*
  * Wait for all transactions that write tracked tables, and keep others from beginning
  * to until this one ends.  Those that are prepared are not waited for.
  */
@@ -454,6 +464,7 @@ sync_renew_site(void)
 	PreventCommandIfReadOnly("a new incarnation");
 	PreventCommandIfParallelMode("a new incarnation");
 	sync_lock_writers();
+	sync_lock_version();
 	rel = sync_meta_open(META_SITE, NoLock);
 	scan = sync_meta_scan(rel, NULL, 0, NULL);
 	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
@@ -713,7 +724,7 @@ sync_earlier_lives(Snapshot snapshot)
 /*
  * Record dots that the state now holds.
  *
- * Locks: the caller has sync_version in SHARE ROW EXCLUSIVE, or begins a life.
+ * Locks: the caller has called sync_lock_version().
  */
 void
 sync_version_add(const Version *version)

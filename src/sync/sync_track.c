@@ -307,7 +307,7 @@ vecmark_tidy(PG_FUNCTION_ARGS)
 
 	PreventCommandIfReadOnly("vecmark.tidy()");
 	sync_check_rights("vecmark.tidy()");
-	LockRelationOid(sync_meta_oid(META_VERSION), ShareRowExclusiveLock);
+	sync_lock_version();
 	deleted += delete_where(META_TABLE, is_dropped, NULL);
 	deleted += delete_where(META_COLUMN, is_dropped, NULL);
 	deleted += delete_where(META_TOMBSTONE, is_dropped, NULL);
@@ -353,7 +353,7 @@ vecmark_erase(PG_FUNCTION_ARGS)
 	PreventCommandIfReadOnly("vecmark.erase()");
 	if (pg_class_aclcheck(table->root, GetUserId(), ACL_DELETE) != ACLCHECK_OK)
 		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, get_rel_name(table->root));
-	LockRelationOid(sync_meta_oid(META_VERSION), ShareRowExclusiveLock);
+	sync_lock_version();
 	deleted = delete_where(META_PARKED, is_erased, &erased);
 	erased.name_column = 2;
 	erased.key_column = 3;
@@ -387,7 +387,7 @@ vecmark_start_over(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("tables are tracked"),
 				 errhint("SELECT vecmark.untrack() them, and delete the rows that are to come from elsewhere.")));
-	LockRelationOid(sync_meta_oid(META_VERSION), ShareRowExclusiveLock);
+	sync_lock_version();
 	sync_renew_site();
 	for (size_t i = 0; i < lengthof(all); i++)
 		delete_where(all[i], is_any, NULL);

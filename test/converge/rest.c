@@ -207,7 +207,8 @@ fill_witness(World *world, Node *node)
 
 		if (!merge(world, &witness->sessions[MAIN], &world->mails[i], &result) ||
 			strcmp(PQgetvalue(result, 0, 0), "merged") != 0 || strcmp(PQgetvalue(result, 0, 3), "0") != 0)
-			violation(world, "a new database cannot merge everything");
+			violation(world, "a new database cannot merge everything: %s",
+					  result == NULL ? "waits" : PQntuples(result) > 0 ? PQgetvalue(result, 0, 0) : PQresultErrorMessage(result));
 		PQclear(result);
 	}
 	world->quiet = false;
