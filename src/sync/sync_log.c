@@ -147,11 +147,7 @@ check_births(const LogEntry *entries, int count)
 		if (entries[i].born != 0 &&
 			((entries[i].site == sync_writer_site() && entries[i].born <= forgotten) ||
 			 (has_tombstone[i] && sync_tombstone_reaches(entries[i].root, key, entries[i].born))))
-			ereport(ERROR,
-					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-					 errmsg("could not serialize access due to concurrent delete of a row of table \"%s\"",
-							get_rel_name(entries[i].root)),
-					 errhint("The transaction might succeed if retried.")));
+			sync_refuse_concurrent_delete(entries[i].root);
 	}
 	pfree(has_tombstone);
 }

@@ -315,6 +315,16 @@ sync_tombstone(Oid root, Image key, Snapshot snapshot)
 	return row;
 }
 
+/* Errors: 40001. */
+void
+sync_refuse_concurrent_delete(Oid root)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+			 errmsg("could not serialize access due to concurrent delete of a row of table \"%s\"", get_rel_name(root)),
+			 errhint("The transaction might succeed if retried.")));
+}
+
 /*
  * The transaction of another that is about to write or remove the tombstone of a key, or 0.
  * "reaches" is set if a tombstone that it does not write is of at least a life.
@@ -480,8 +490,5 @@ void
 sync_bury(Oid root, Image key, const RowState *row)
 {
 	if (!sync_write_tombstone(root, key, row))
-		ereport(ERROR,
-				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-				 errmsg("could not serialize access due to concurrent delete of a row of table \"%s\"", get_rel_name(root)),
-				 errhint("The transaction might succeed if retried.")));
+		sync_refuse_concurrent_delete(root);
 }
