@@ -55,6 +55,7 @@ OBJS = \
 	src/sync/clock.o \
 	src/sync/delta_decode.o \
 	src/sync/delta_encode.o \
+	src/sync/delta_prefix.o \
 	src/sync/row_state.o \
 	src/sync/sync_apply.o \
 	src/sync/sync_build.o \

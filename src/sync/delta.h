@@ -12,6 +12,14 @@
 #define DELTA_FORMAT 1
 #define DELTA_MAX_SIZE ((size_t) 64 * 1024 * 1024)	/* of a body */
 #define DELTA_MAX_NAME 200
+#define DELTA_MAX_PARTS 1000000 /* of a batch */
+#define DELTA_MAX_LIFE ((uint64_t) 1 << 48) /* more than any row can live */
+
+/* Flags. */
+#define DELTA_STREAM 1
+#define DELTA_COMPRESSED 2
+#define DELTA_PART 4
+#define DELTA_FORGOTTEN 8
 
 /*
  * Decoding allocates at most DELTA_EXPANSION bytes for each of a body, and DELTA_ROOM.
@@ -89,8 +97,7 @@ typedef struct Delta
 
 /*
  * Bytes, after magic "VMD", format (1), flags (1: 1 stream, 2 compressed, 4 one of a batch,
- * 8 forgotten) and
- * CRC-32C of all that follows (4, little endian); v is a varint as in clocks:
+ * 8 forgotten) and CRC-32C of all that follows (4, little endian); v is a varint as in clocks:
  *
  *	8	number of the batch, and v twice the number of the part, plus 1 for the last, only
  *		if it is one of a batch
@@ -115,7 +122,7 @@ typedef struct Delta
  *		v	sets; each column (v), context (v) and stamps (v), elements (v), ascending by
  *			hash; each size (v), bytes, dots (v) and stamps (v)
  *
- * CRC, compression, flags and the checks of text are the caller's: the functions here
+ * CRC, compression, flags and the checks of text are the caller's: the functions below
  * make and read the body alone; "stream", "batch", "part", "last", "forgotten" and "lives"
  * are not in it, and are false, 0 or NULL when decoded.
  *
@@ -133,5 +140,18 @@ typedef struct Delta
  */
 extern uint8_t *delta_encode_body(const Delta *delta, size_t *size);
 extern Delta *delta_decode_body(const uint8_t *bytes, size_t size, const char **error);
+
+/*
+ * What stands before the body, and the size before compression: which flags it has, but
+ * DELTA_COMPRESSED, how many bytes, and the bytes; returns where they end.
+ *
+ * Decoding sets "stream", "batch", "part", "last", "forgotten" and "lives" of a delta, and
+ * returns where its body begins, in "bytes"; NULL with what is wrong in *error.  Bytes that it
+ * takes are those that encoding gives.  It allocates what version_decode does.
+ */
+extern int	delta_prefix_flags(const Delta *delta);
+extern size_t delta_prefix_size(const Delta *delta);
+extern uint8_t *delta_encode_prefix(const Delta *delta, uint8_t *out);
+extern const uint8_t *delta_decode_prefix(const uint8_t *bytes, size_t size, int flags, Delta *delta, const char **error);
 
 #endif							/* SYNC_DELTA_H */

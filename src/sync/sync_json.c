@@ -274,6 +274,10 @@ delta_to_jsonb(PG_FUNCTION_ARGS)
 		appendStringInfo(&json, ",\"encoding\":\"%s\"", pg_encoding_to_char(delta->encoding));
 	appendStringInfo(&json, ",\"base\":\"%s\"", version_print(delta->base));
 	appendStringInfo(&json, ",\"to\":\"%s\"", version_print(delta->to));
+	if (delta->forgotten != NULL)
+		appendStringInfo(&json, ",\"forgotten\":\"%s\"", version_print(delta->forgotten));
+	if (delta->lives != 0)
+		appendStringInfo(&json, ",\"lives\":%" PRIu64, delta->lives);
 	append_name(&json, "tables", '[');
 	for (int i = 0; i < delta->relation_count; i++)
 		append_relation(&json, &delta->relations[i], delta->encoding);

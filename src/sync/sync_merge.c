@@ -375,12 +375,13 @@ without_site(const Version *version, Site site)
 }
 
 /*
- * Names are text of the database's encoding, as values are found to be when they are read.
+ * Names are text of the database's encoding, as values are found to be when they are read;
+ * lives are such as can be, and leave room for more.
  *
- * Errors: 22021.
+ * Errors: 22021, 22003.
  */
 static void
-check_names(const Delta *delta)
+check_delta(const Delta *delta)
 {
 	for (int i = 0; i < delta->relation_count; i++)
 	{
@@ -389,6 +390,12 @@ check_names(const Delta *delta)
 		pg_verifymbstr(relation->name, strlen(relation->name), false);
 		for (int j = 0; j < relation->column_count; j++)
 			pg_verifymbstr(relation->columns[j].name, strlen(relation->columns[j].name), false);
+		for (int j = 0; j < relation->row_count; j++)
+			if (relation->rows[j].state->life > DELTA_MAX_LIFE)
+				ereport(ERROR,
+						(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+						 errmsg("life " UINT64_FORMAT " of a row of table \"%s\" is out of range",
+								relation->rows[j].state->life, relation->name)));
 	}
 }
 
@@ -411,7 +418,7 @@ merge_delta(Datum value, MergeResult *result)
 				 errmsg("delta is from a database with another encoding"),
 				 errdetail("It is from \"%s\", this one has \"%s\".",
 						   PG_VALID_ENCODING(delta->encoding) ? pg_encoding_to_char(delta->encoding) : "?", GetDatabaseEncodingName())));
-	check_names(delta);
+	check_delta(delta);
 
 	/*
 	 * Held to the end: versions are read, compared and raised by one at a

@@ -39,16 +39,8 @@ VM_FUNCTION_INFO(delta_send);
 
 #define DELTA_MAGIC "VMD"
 #define DELTA_HEADER 9
-#define DELTA_STREAM 1
-#define DELTA_COMPRESSED 2
-#define DELTA_PART 4
-#define DELTA_FORGOTTEN 8
-
-/* Number of a batch, number of a part, lives, size of forgotten, size before compression. */
-#define DELTA_PREFIX (8 + 10 + 10 + 10 + 10)
-
-/* A batch has no more. */
-#define PARTS_MAX 1000000
+/* The size before compression. */
+#define DELTA_SIZE_ROOM 10
 
 /*
  * Room for the pure part of this room: in the current memory context.
@@ -380,11 +372,10 @@ sync_delta_datum(const Delta *delta)
 {
 	size_t		size;
 	uint8_t    *body = delta_encode_body(delta, &size);
-	size_t		forgotten_size = delta->forgotten != NULL ? version_encoded_size(delta->forgotten) : 0;
 	struct varlena *value;
 	uint8_t    *start;
 	uint8_t    *out;
-	int			flags = delta->stream ? DELTA_STREAM : 0;
+	int			flags = delta_prefix_flags(delta);
 	int32		compressed = -1;
 	uint32		crc;
 
@@ -393,21 +384,9 @@ sync_delta_datum(const Delta *delta)
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("a delta would be larger than %zu bytes", DELTA_MAX_SIZE),
 				 errhint("Ask for smaller ones with max_bytes.")));
-	value = make_varlena(DELTA_HEADER + DELTA_PREFIX + forgotten_size + PGLZ_MAX_OUTPUT(size));
+	value = make_varlena(DELTA_HEADER + delta_prefix_size(delta) + DELTA_SIZE_ROOM + PGLZ_MAX_OUTPUT(size));
 	start = (uint8_t *) VARDATA(value) + DELTA_HEADER;
-	out = start;
-	if (delta->batch != 0)
-	{
-		flags |= DELTA_PART;
-		out = varint_write(fixed64_write(out, delta->batch), delta->part << 1 | (delta->last ? 1 : 0));
-	}
-	if (delta->lives != 0 || forgotten_size != 0)
-	{
-		flags |= DELTA_FORGOTTEN;
-		out = varint_write(varint_write(out, delta->lives), forgotten_size);
-		if (forgotten_size != 0)
-			out = version_encode(delta->forgotten, out);
-	}
+	out = delta_encode_prefix(delta, start);
 	if (size >= 128)
 		compressed = pglz_compress((char *) body, size, (char *) varint_write(out, size), PGLZ_strategy_default);
 	if (compressed >= 0)
@@ -439,10 +418,7 @@ read_delta(const uint8_t *bytes, size_t size, const char **error)
 {
 	Delta	   *delta;
 	Reader		reader;
-	uint64_t	batch = 0;
-	uint64_t	part = 0;
-	uint64_t	lives = 0;
-	Version    *forgotten = NULL;
+	Delta		prefix;
 	uint32		crc = 0;
 	int			flags;
 
@@ -469,36 +445,9 @@ read_delta(const uint8_t *bytes, size_t size, const char **error)
 		*error = "does not have the checksum that it says";
 		return NULL;
 	}
-	if (flags & DELTA_PART)
-	{
-		batch = read_fixed64(&reader);
-		part = read_varint(&reader);
-		if (reader.error != NULL || batch == 0 || part >> 1 == 0 || part >> 1 > PARTS_MAX)
-		{
-			*error = "is not a part of a batch as it says";
-			return NULL;
-		}
-	}
-	if (flags & DELTA_FORGOTTEN)
-	{
-		uint64_t	forgotten_size;
-		const uint8_t *forgotten_bytes;
-
-		lives = read_varint(&reader);
-		forgotten_size = read_count(&reader, 1);
-		forgotten_bytes = read_bytes(&reader, forgotten_size);
-		if (reader.error != NULL || (lives == 0 && forgotten_size == 0))
-		{
-			*error = "does not say what was forgotten as it says";
-			return NULL;
-		}
-		if (forgotten_size != 0)
-		{
-			forgotten = version_decode(forgotten_bytes, forgotten_size, error);
-			if (forgotten == NULL)
-				return NULL;
-		}
-	}
+	reader.at = delta_decode_prefix(reader.at, reader_left(&reader), flags, &prefix, error);
+	if (reader.at == NULL)
+		return NULL;
 	if (flags & DELTA_COMPRESSED)
 	{
 		uint64_t	plain_size = read_varint(&reader);
@@ -524,12 +473,12 @@ read_delta(const uint8_t *bytes, size_t size, const char **error)
 	delta = delta_decode_body(reader.at, reader_left(&reader), error);
 	if (delta != NULL)
 	{
-		delta->stream = (flags & DELTA_STREAM) != 0;
-		delta->batch = batch;
-		delta->forgotten = forgotten;
-		delta->lives = lives;
-		delta->part = part >> 1;
-		delta->last = batch == 0 || (part & 1) != 0;
+		delta->stream = prefix.stream;
+		delta->batch = prefix.batch;
+		delta->part = prefix.part;
+		delta->last = prefix.last;
+		delta->forgotten = prefix.forgotten;
+		delta->lives = prefix.lives;
 	}
 	return delta;
 }
