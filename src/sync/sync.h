@@ -102,6 +102,7 @@ extern Version *sync_version(Snapshot snapshot);
 extern void sync_version_add(const Version *version);
 extern Version *sync_forgotten(Snapshot snapshot, uint64_t *lives);
 extern uint64_t sync_forgotten_life(bool fresh);
+extern void sync_forget_forgotten(void);
 extern void sync_add_forgotten(const Version *version, uint64_t lives);
 extern Version *sync_earlier_lives(Snapshot snapshot);
 extern Site sync_renew_site(void);

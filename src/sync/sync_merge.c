@@ -255,7 +255,7 @@ quarantine(Datum value, const Delta *delta, uint64_t time)
 	values[0] = hash;
 	values[1] = Int64GetDatum((int64) delta->sender);
 	values[2] = TimestampTzGetDatum(GetCurrentTimestamp());
-	values[3] = Int64GetDatum((int64) ((time - sync_now()) >> 16));
+	values[3] = Int64GetDatum(((int64) time - (int64) sync_now()) / 65536);
 	values[4] = value;
 	scan = sync_meta_scan(rel, NULL, 1, &hash);
 	if (!HeapTupleIsValid(sync_meta_next(scan)))
@@ -644,7 +644,7 @@ vecmark_merge_all(PG_FUNCTION_ARGS)
 	begin_merge();
 	get_typlenbyvalalign(ARR_ELEMTYPE(array), &typlen, &byval, &align);
 	deconstruct_array(array, ARR_ELEMTYPE(array), typlen, byval, align, &deltas, &nulls, &count);
-	for (int i = 0; i < count && result.status != MERGE_GAP && result.status != MERGE_QUARANTINED; i++)
+	for (int i = 0; i < count && (result.status == MERGE_MERGED || result.status == MERGE_PARTIAL); i++)
 		if (!nulls[i])
 			merge_delta(deltas[i], &result);
 	return return_result(fcinfo, &result, is_strict(fcinfo, 1));

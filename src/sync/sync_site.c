@@ -396,6 +396,32 @@ sync_add_forgotten(const Version *version, uint64_t lives)
 	CommandCounterIncrement();
 }
 
+/*
+ * A database that starts over has missed nothing: what it forgot in earlier lives is not for
+ * others to know.  The lives stay, as births may be of longer ones than they must.
+ */
+void
+sync_forget_forgotten(void)
+{
+	Relation	rel = sync_meta_open(META_SITE, RowExclusiveLock);
+	SyncScan   *scan = sync_meta_scan(rel, NULL, 0, NULL);
+	Version		nothing = {0, NULL};
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
+	{
+		Datum		values[SITE_COLUMNS];
+		bool		nulls[SITE_COLUMNS];
+
+		heap_deform_tuple(tuple, RelationGetDescr(rel), values, nulls);
+		values[SITE_FORGOTTEN] = sync_version_datum(&nothing);
+		sync_meta_update(rel, tuple, values, nulls);
+	}
+	sync_meta_end(scan);
+	table_close(rel, RowExclusiveLock);
+	CommandCounterIncrement();
+}
+
 /* Every table of a new life is read whole by who does not know its first dot. */
 static void
 raise_floors(Site site)

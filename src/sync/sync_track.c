@@ -387,9 +387,9 @@ vecmark_start_over(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("tables are tracked"),
 				 errhint("SELECT vecmark.untrack() them, and delete the rows that are to come from elsewhere.")));
-	sync_lock_version();
 	sync_renew_site();
 	for (size_t i = 0; i < lengthof(all); i++)
 		delete_where(all[i], is_any, NULL);
+	sync_forget_forgotten();
 	PG_RETURN_TEXT_P(cstring_to_text(psprintf("%016" PRIx64, (uint64) sync_writer_site())));
 }
