@@ -272,6 +272,7 @@ vecmark_register_outbox(PG_FUNCTION_ARGS)
 	bool		isnull = false;
 
 	sync_check_owner(PG_GETARG_OID(0));
+	sync_check_rights("vecmark.create_outbox()");
 	rel = table_open(PG_GETARG_OID(0), AccessShareLock);
 	if (!is_outbox(rel))
 		ereport(ERROR,
