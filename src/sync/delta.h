@@ -20,6 +20,7 @@
 #define DELTA_COMPRESSED 2
 #define DELTA_PART 4
 #define DELTA_FORGOTTEN 8
+#define DELTA_SOME 16
 
 /*
  * Decoding allocates at most DELTA_EXPANSION bytes for each of a body, and DELTA_ROOM.
@@ -83,6 +84,8 @@ typedef struct Delta
 {
 	Site		sender;
 	bool		stream;
+	bool		some;			/* not of all tables, so it brings nobody to
+								 * "to" */
 	uint64_t	batch;			/* a random number, or 0 for who is alone */
 	uint64_t	part;			/* 0 for who is alone */
 	bool		last;			/* of its batch */
@@ -97,7 +100,7 @@ typedef struct Delta
 
 /*
  * Bytes, after magic "VMD", format (1), flags (1: 1 stream, 2 compressed, 4 one of a batch,
- * 8 forgotten) and CRC-32C of all that follows (4, little endian); v is a varint as in clocks:
+ * 8 forgotten, 16 some tables) and CRC-32C of all that follows (4, little endian); v is a varint as in clocks:
  *
  *	8	number of the batch, and v twice the number of the part, plus 1 for the last, only
  *		if it is one of a batch
@@ -123,8 +126,8 @@ typedef struct Delta
  *			hash; each size (v), bytes, dots (v) and stamps (v)
  *
  * CRC, compression, flags and the checks of text are the caller's: the functions below
- * make and read the body alone; "stream", "batch", "part", "last", "forgotten" and "lives"
- * are not in it, and are false, 0 or NULL when decoded.
+ * make and read the body alone; "stream", "some", "batch", "part", "last", "forgotten" and
+ * "lives" are not in it, and are false, 0 or NULL when decoded.
  *
  * Encoding takes a delta in which all is as the comments of the structures say, and
  * checks nothing; a version may be NULL for an empty one.  Equal deltas give equal
@@ -145,7 +148,7 @@ extern Delta *delta_decode_body(const uint8_t *bytes, size_t size, const char **
  * What stands before the body, and the size before compression: which flags it has, but
  * DELTA_COMPRESSED, how many bytes, and the bytes; returns where they end.
  *
- * Decoding sets "stream", "batch", "part", "last", "forgotten" and "lives" of a delta, and
+ * Decoding sets "stream", "some", "batch", "part", "last", "forgotten" and "lives" of a delta, and
  * returns where its body begins, in "bytes"; NULL with what is wrong in *error.  Bytes that it
  * takes are those that encoding gives.  It allocates what version_decode does.
  */

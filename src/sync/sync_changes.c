@@ -35,8 +35,8 @@ typedef struct KeyEntry
 typedef struct Changes
 {
 	Version    *since;
-	Version    *to;				/* what the receiver will hold; NULL if not
-								 * all tables are asked for */
+	Version    *to;				/* what is here */
+	bool		some;			/* tables only */
 	Version    *forgotten;		/* unless the receiver knows; or NULL */
 	uint64_t	lives;
 	Snapshot	snapshot;
@@ -78,10 +78,11 @@ end_part(Changes *changes, bool last)
 					 errmsg("could not generate a random number")));
 		changes->batch |= 1;
 	}
-	if (changes->to != NULL)
+	delta->to = changes->to;
+	delta->some = changes->some;
+	if (!changes->some)
 	{
 		delta->base = changes->since;
-		delta->to = changes->to;
 		delta->forgotten = changes->forgotten;
 	}
 	delta->lives = changes->lives;
@@ -356,7 +357,6 @@ vecmark_changes(PG_FUNCTION_ARGS)
 	KeyEntry   *entries = NULL;
 	int			entry_count = 0;
 	int			level;
-	Version    *to;
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(2))
 		ereport(ERROR,
@@ -373,15 +373,13 @@ vecmark_changes(PG_FUNCTION_ARGS)
 
 	changes.snapshot = sync_push_outside_snapshot();
 	sync_refuse_late(changes.since, changes.snapshot);
-	to = sync_version(changes.snapshot);
+	changes.to = sync_version(changes.snapshot);
 	changes.forgotten = sync_forgotten(changes.snapshot, &changes.lives);
 	if (version_dominates(changes.since, changes.forgotten))
 		changes.forgotten = NULL;
-	if (PG_ARGISNULL(1))
-	{
-		changes.to = to;
+	changes.some = !PG_ARGISNULL(1);
+	if (!changes.some)
 		tables = sync_table_list(changes.snapshot);
-	}
 	else
 	{
 		Datum	   *rels;
@@ -416,10 +414,10 @@ vecmark_changes(PG_FUNCTION_ARGS)
 			add_table(&changes, table);
 		}
 	}
-	if (changes.to != NULL)
+	if (!changes.some)
 		add_parked(&changes, whole);
 	if (changes.builder->delta.relation_count > 0 || changes.part > 1 ||
-		(changes.to != NULL && !version_dominates(changes.since, changes.to)))
+		(!changes.some && !version_dominates(changes.since, changes.to)))
 		end_part(&changes, true);
 	sync_end_images(level);
 	SPI_finish();

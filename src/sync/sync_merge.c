@@ -494,7 +494,9 @@ merge_delta(Datum value, MergeResult *result)
 	result->merge.known = delta->to;
 	apply_all(&result->merge, items, count);
 	VM_POINT("sync-merged-rows");
-	if (!version_dominates(held, without_site(delta->to, site)) && !note_part(delta))
+	if (delta->some)
+		sync_note_peer(delta->sender, delta->to);
+	else if (!version_dominates(held, without_site(delta->to, site)) && !note_part(delta))
 		result->status = MERGE_PARTIAL;
 	else if (delta->stream)
 		sync_version_add(without_site(sync_stream_claims(delta, held), site));
