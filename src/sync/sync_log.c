@@ -128,11 +128,12 @@ check_births(const LogEntry *entries, int count)
 
 		for (int i = 0; i < count; i++)
 		{
+			Image		image = {buffer.bytes.data + entries[i].offset, entries[i].size};
 			Datum		key[2] = {ObjectIdGetDatum(entries[i].root)};
 
 			if (entries[i].born == 0)
 				continue;
-			key[1] = sync_bytea((Image){buffer.bytes.data + entries[i].offset, entries[i].size});
+			key[1] = sync_bytea(image);
 			has_tombstone[i] = sync_probe_has(probe, key);
 			pfree(DatumGetPointer(key[1]));
 		}
@@ -328,7 +329,10 @@ sync_log_key(Site site, uint64_t txn, Oid root, Image key, uint64_t born)
 		MemoryContextSwitchTo(old);
 	}
 
-	/* A set that a merge brings also has dots of earlier transactions of this site. */
+	/*
+	 * A set that a merge brings also has dots of earlier transactions of this
+	 * site.
+	 */
 	if (site == sync_writer_site() && txn == sync_writer_txn())
 	{
 		buffer.own_site = site;
