@@ -13,6 +13,7 @@
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "sync/sync.h"
+#include "testpoint/testpoint.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
@@ -374,6 +375,7 @@ forget_tombstones(const Version *stable, int64 most)
 			latest[i].txn = Max(latest[i].txn, dead->base.txn);
 			lives = Max(lives, dead->life);
 			forgotten++;
+			VM_POINT("sync-forgotten-row");
 		}
 		CHECK_FOR_INTERRUPTS();
 	}
