@@ -168,6 +168,7 @@ like(rounds_until_equal(2, $topology{mesh}, @nodes), qr/^\d$/, 'a server that st
 nothing_lost('a server that stopped in a merge');
 are_sound('a server that stopped in a merge', @nodes);
 
+sql($c, 'CREATE DATABASE early TEMPLATE postgres', 'template1');
 sql($a, "DELETE FROM items WHERE id LIKE 'stopped%'");
 sql($_, "DELETE FROM done WHERE what LIKE 'stopped%'") for @nodes;
 # b hears of both others what they hold: of c first, as it would be told nothing that came by a
@@ -191,6 +192,13 @@ sql($b, "INSERT INTO items (id, body) SELECT 'stopped ' || i, 'again' FROM gener
 pull_all(@{ $topology{ring} }, @{ $topology{ring} });
 is(join(' ', map { sql($_, "SELECT count(*) FROM items WHERE id LIKE 'stopped%'") } @nodes), '10 10 10', 'what was deleted stays so, what is born after it lives');
 are_sound('after forgetting', @nodes);
+is(pull($b, [ $c, 'early' ]), 'VM003', 'who has missed deletes that are forgotten is refused');
+sql($c, "INSERT INTO items (id) VALUES ('behind')");
+my $late = sql($c, "SELECT d FROM vecmark.changes('" . version($b) . "') AS d", 'early');
+my $fine = sql($c, "SELECT d FROM vecmark.changes('" . version($b) . "') AS d");
+is(error_of($b, "SELECT vecmark.merge_all(ARRAY['$late', '$fine']::vecmark.delta[])"), 'VM003', 'with what comes behind it');
+is(sql($b, "SELECT status FROM vecmark.merge_all(ARRAY['$late', '$fine']::vecmark.delta[], 'report')"), 'late', 'or stops there');
+is(sql($b, "SELECT count(*) FROM items WHERE id = 'behind'"), '0', 'before it');
 sql($_, 'CALL vecmark.maintain()') for @nodes;
 like(rounds_until_equal(3, $topology{mesh}, @nodes), qr/^\d$/, 'after forgetting: all are equal') ;
 nothing_lost('after forgetting');
