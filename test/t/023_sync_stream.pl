@@ -1,15 +1,14 @@
 # 023_sync_stream.pl: three servers that write the same tables, with streams of logical replication from each to each.
 use strict;
 use warnings;
-BEGIN { $ENV{PG_TEST_TIMEOUT_DEFAULT} = 30 }
+use FindBin;
+use lib $FindBin::Bin;
+use SyncTest qw(error_of session ask leave);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use IPC::Run qw(start finish pump timeout);
 use Test::More;
 use Time::HiRes qw(sleep time);
-
-# No statement waits for ever.
-$ENV{PGOPTIONS} = '-c statement_timeout=40s';
 
 my @names = qw(a b c);
 my (%node, %site);
@@ -33,14 +32,6 @@ sub sql_all
 {
 	my ($sql) = @_;
 	return join ' ', map { sql($_, $sql) } @names;
-}
-
-# The SQLSTATE of what fails.
-sub error_of
-{
-	my ($name, $sql) = @_;
-	my ($status, undef, $err) = $node{$name}->psql('postgres', "\\set VERBOSITY sqlstate\n$sql");
-	return $err =~ /ERROR:  (\w{5})/ ? $1 : 'no error';
 }
 
 # Commits a statement; the number of its transaction.
@@ -146,33 +137,6 @@ sub holds_all
 	return $good;
 }
 
-# A psql that stays.
-sub session
-{
-	my ($name) = @_;
-	my $session = { in => '', out => '', err => '' };
-	$session->{run} = start([ 'psql', '-XqAt', '-v', 'ON_ERROR_STOP=1', '-d', $node{$name}->connstr('postgres') ],
-		'<', \$session->{in}, '>', \$session->{out}, '2>', \$session->{err}, timeout(40));
-	return $session;
-}
-
-sub ask
-{
-	my ($session, $sql) = @_;
-	$session->{out} = '';
-	$session->{in} .= "$sql;\n\\echo -- done\n";
-	pump($session->{run}) until $session->{out} =~ /-- done\n/ || $session->{err} =~ /ERROR/;
-	die $session->{err} if $session->{err} =~ /ERROR/;
-	return $session->{out} =~ s/-- done\n//r;
-}
-
-sub leave
-{
-	my ($session) = @_;
-	$session->{in} .= "\\q\n";
-	finish($session->{run});
-}
-
 # ---- set up; what was written before the streams is not in them
 
 for my $name (@names)
@@ -198,7 +162,7 @@ for my $name (@names)
 my $old = txn('a', "INSERT INTO notes (id, body) VALUES ('old', 'from before the outbox'), ('pulse', '')");
 
 sql('a', "BEGIN; INSERT INTO notes (id) VALUES ('never'); PREPARE TRANSACTION 'early'");
-is(error_of('a', "SELECT vecmark.create_outbox('changes')"), '55000', 'no outbox while a transaction is prepared that it would miss');
+is(error_of($node{a}, "SELECT vecmark.create_outbox('changes')"), '55000', 'no outbox while a transaction is prepared that it would miss');
 sql('a', "ROLLBACK PREPARED 'early'");
 sql_all("SELECT vecmark.create_outbox('changes')");
 my $missed = txn('a', "INSERT INTO notes (id) VALUES ('missed')");
@@ -252,7 +216,7 @@ sql('c', q{UPDATE notes SET likes = likes + 100, labels = labels || '{from c}'::
 	INSERT INTO replies VALUES ('r3', 'n2', 'not known to a'); UPDATE notes SET likes = likes - 3 WHERE id = 'n1'});
 my $token = sql('a', 'SELECT vecmark.version()');
 is(sql('b', "SELECT vecmark.wait_for('$token', '200 ms')"), 'f', 'wait_for() says when the time is up');
-my $waiting = session('b');
+my $waiting = session($node{b});
 $waiting->{in} .= "SELECT vecmark.wait_for('$token', '30 s');\n\\echo -- done\n";
 streams('ENABLE');
 pump($waiting->{run}) until $waiting->{out} =~ /-- done/;
@@ -266,7 +230,7 @@ is(sql_all('SELECT count(*) FROM vecmark.parked'), '0 0 0', 'nothing stays parke
 
 # ---- a transaction that ends later than younger ones
 
-my $older = session('a');
+my $older = session($node{a});
 my $late = (split /\n/, ask($older, "BEGIN; INSERT INTO notes (id) VALUES ('older'); SELECT pg_current_xact_id()"))[-1];
 my $younger = txn('a', "INSERT INTO notes (id) VALUES ('younger')");
 ok($late < $younger, 'numbers are given out in order');
@@ -346,7 +310,7 @@ sql('c', 'DROP SUBSCRIPTION c_from_a');
 my $gap = txn('a', "INSERT INTO notes (id) VALUES ('gap')");
 sql('a', "UPDATE notes SET likes = likes + 1 WHERE id = 'n1'");
 subscribe('c', 'a');
-$older = session('a');
+$older = session($node{a});
 $late = (split /\n/, ask($older, "BEGIN; INSERT INTO notes (id) VALUES ('open before it'); SELECT pg_current_xact_id()"))[-1];
 my $after = txn('a', "INSERT INTO notes (id) VALUES ('after the gap')");
 arrives('c', "notes WHERE id = 'after the gap'");
@@ -367,7 +331,7 @@ ok(holds_all(), 'and it counts again');
 
 # ---- a clock too far ahead
 
-$older = session('a');
+$older = session($node{a});
 $late = (split /\n/, ask($older, "BEGIN; INSERT INTO notes (id) VALUES ('patient'); SELECT pg_current_xact_id()"))[-1];
 my $ahead = txn('a', "SET vecmark.test_clock_offset = 3600000; INSERT INTO notes (id) VALUES ('ahead')");
 arrives($_, "vecmark.quarantine WHERE ahead_ms > 3000000") for qw(b c);
@@ -428,7 +392,7 @@ ok(holds_all(), 'the streams are whole still');
 
 sql('a', q{CREATE ROLE writer; GRANT INSERT ON replies TO writer; CREATE ROLE keeper; ALTER TABLE wide OWNER TO keeper;
 	ALTER TABLE wide ENABLE ROW LEVEL SECURITY; ALTER TABLE wide FORCE ROW LEVEL SECURITY; CREATE POLICY p ON wide FOR INSERT WITH CHECK (true)});
-is(error_of('a', 'SET ROLE writer; SELECT FROM replies'), '42501', 'who may not read');
+is(error_of($node{a}, 'SET ROLE writer; SELECT FROM replies'), '42501', 'who may not read');
 sql('a', "SET ROLE writer; INSERT INTO replies VALUES ('r4', 'n1', 'by who may not read')");
 arrives('b', "replies WHERE id = 'r4'");
 pass('what he writes goes out');
@@ -438,13 +402,13 @@ pass('what he writes goes out');
 sql('a', 'ALTER TABLE wide NO FORCE ROW LEVEL SECURITY; ALTER TABLE wide DISABLE ROW LEVEL SECURITY');
 sql('b', 'CREATE ROLE stranger; GRANT ALL ON SCHEMA public TO stranger');
 my $forged = sql('a', "SELECT d FROM vecmark.changes() AS d LIMIT 1");
-is(error_of('b', qq{SET ROLE stranger; CREATE TABLE forged (delta vecmark.delta);
+is(error_of($node{b}, qq{SET ROLE stranger; CREATE TABLE forged (delta vecmark.delta);
 	CREATE TRIGGER t BEFORE INSERT ON forged FOR EACH ROW EXECUTE FUNCTION vecmark.merge_outbox();
 	INSERT INTO forged VALUES ('$forged')}), '42501', 'who may not merge may not through an outbox of his own');
 
 # ---- notifications
 
-my %listener = map { $_ => session($_) } qw(a b);
+my %listener = map { $_ => session($node{$_}) } qw(a b);
 ask($listener{$_}, 'LISTEN vecmark') for qw(a b);
 my $notified = qr/Asynchronous notification "vecmark" with payload "public.notes"/;
 my $heard = ask($listener{a}, "BEGIN; INSERT INTO notes (id) VALUES ('told'); UPDATE notes SET body = 'x' WHERE id IN ('told', 'n1'); COMMIT; SELECT 1");

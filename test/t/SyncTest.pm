@@ -7,10 +7,10 @@ BEGIN { $ENV{PG_TEST_TIMEOUT_DEFAULT} = 30 }
 use Exporter 'import';
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
-use IPC::Run qw(start finish timeout);
+use IPC::Run qw(start finish pump timeout);
 use Test::More;
 
-our @EXPORT = qw(server sql error_of version pull pull_all rounds_until_equal are_equal are_sound run_psql);
+our @EXPORT = qw(server sql error_of version pull pull_all rounds_until_equal are_equal are_sound run_psql session ask leave);
 
 $ENV{PGOPTIONS} = '-c statement_timeout=40s';
 
@@ -101,7 +101,8 @@ sub are_equal
 	return if is(scalar @different, 0, "$what: rows and clocks are equal on all");
 	my %here = map { $_ => 1 } split /\n/, $first;
 	my %there = map { $_ => 1 } split /\n/, $different[0];
-	diag(join "\n", 'one:', (grep { !$there{$_} } sort keys %here), 'other:', grep { !$here{$_} } sort keys %there);
+	my @lines = ((map { "one: $_" } grep { !$there{$_} } sort keys %here), map { "other: $_" } grep { !$here{$_} } sort keys %there);
+	diag(join "\n", splice(@lines, 0, 20));
 }
 
 # How often all pairs have to pull until all are equal, at most as often as said.
@@ -134,6 +135,33 @@ sub run_psql
 	$run->{handle} = start([ 'psql', '-XqAt', '-v', 'VERBOSITY=sqlstate', '-f', $file, '-d', $node->connstr('postgres') ],
 		'>', \$run->{out}, '2>', \$run->{err}, timeout($seconds));
 	return $run;
+}
+
+# A psql that stays.
+sub session
+{
+	my ($node) = @_;
+	my $session = { in => '', out => '', err => '' };
+	$session->{run} = start([ 'psql', '-XqAt', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('postgres') ],
+		'<', \$session->{in}, '>', \$session->{out}, '2>', \$session->{err}, timeout(40));
+	return $session;
+}
+
+sub ask
+{
+	my ($session, $sql) = @_;
+	$session->{out} = '';
+	$session->{in} .= "$sql;\n\\echo -- done\n";
+	pump($session->{run}) until $session->{out} =~ /-- done\n/ || $session->{err} =~ /ERROR/;
+	die $session->{err} if $session->{err} =~ /ERROR/;
+	return $session->{out} =~ s/-- done\n//r;
+}
+
+sub leave
+{
+	my ($session) = @_;
+	$session->{in} .= "\\q\n";
+	finish($session->{run});
 }
 
 1;
