@@ -62,6 +62,7 @@ OBJS = \
 	src/sync/sync_capture.o \
 	src/sync/sync_changes.o \
 	src/sync/sync_check.o \
+	src/sync/sync_dots.o \
 	src/sync/sync_events.o \
 	src/sync/sync_image.o \
 	src/sync/sync_json.o \

@@ -270,6 +270,9 @@ extern void sync_builder_add(SyncBuilder *builder, const char *relation, const S
 extern Delta *sync_builder_end(SyncBuilder *builder);
 extern RowState *sync_state_of(const SyncNames *names, const RowState *row);
 
+/* sync_dots.c: transactions that rows have. */
+extern Version *sync_dots_of_rows(Site site);
+
 /* sync_read.c: rows of users' tables. */
 extern struct _SPI_plan *sync_plan(SyncTable *table, const char *sql, int count, const Oid *types);
 extern void sync_append_key(StringInfo sql, const SyncTable *table, int before);

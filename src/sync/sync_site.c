@@ -238,6 +238,17 @@ read_site(Snapshot snapshot, char **known_signs)
 	return site;
 }
 
+/* What others are known to hold of a life, and what is forgotten of it. */
+static Version *
+told_of(Site site)
+{
+	uint64_t	lives;
+	TxnRange	all = {0, UINT64_MAX};
+
+	return version_intersect(version_union(sync_peers_hold(), sync_forgotten(NULL, &lives)),
+							 version_of_ranges(site, &all, 1));
+}
+
 /*
  * What the life that ends here is known to have done: what others were told and what was
  * forgotten, and everything up to its last dot in the log, but what may have been open when
@@ -255,10 +266,7 @@ claims_of(Site site)
 	int			room = 16;
 	uint64_t	last = 0;
 	uint64_t	from = 0;
-	uint64_t	lives;
-	TxnRange	all = {0, UINT64_MAX};
 	HeapTuple	tuple;
-	Version    *known;
 
 	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
 	{
@@ -292,9 +300,7 @@ claims_of(Site site)
 	{
 		from, last
 	};
-	known = version_intersect(version_union(sync_peers_hold(), sync_forgotten(NULL, &lives)),
-							  version_of_ranges(site, &all, 1));
-	return version_union(known, version_of_ranges(site, ranges, count));
+	return version_union(told_of(site), version_of_ranges(site, ranges, count));
 }
 
 /* Transactions that are prepared: the life that ends may still get their dots. */
@@ -422,13 +428,16 @@ sync_forget_forgotten(void)
 	CommandCounterIncrement();
 }
 
-/* Every table of a new life is read whole by who does not know its first dot. */
+/*
+ * Every table of a new life is read whole by who does not know its first dot; without a
+ * log, by who does not hold all that is here.
+ */
 static void
-raise_floors(Site site)
+raise_floors(Site site, const Version *unlogged)
 {
 	Relation	rel = sync_meta_open(META_TABLE, RowExclusiveLock);
 	SyncScan   *scan = sync_meta_scan(rel, NULL, 0, NULL);
-	Version    *dot = version_of_dot(site, sync_writer_txn());
+	Version    *lost = version_union(version_of_dot(site, sync_writer_txn()), unlogged);
 	HeapTuple	tuple;
 
 	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
@@ -438,13 +447,46 @@ raise_floors(Site site)
 		Version    *floor;
 
 		heap_deform_tuple(tuple, RelationGetDescr(rel), values, nulls);
-		floor = version_union(sync_version_from_datum(values[SYNC_TABLE_FLOOR]), dot);
+		floor = version_union(sync_version_from_datum(values[SYNC_TABLE_FLOOR]), lost);
 		values[SYNC_TABLE_FLOOR] = sync_version_datum(floor);
 		sync_meta_update(rel, tuple, values, nulls);
 		CacheInvalidateRelcacheByRelid(DatumGetObjectId(values[SYNC_TABLE_REL]));
 	}
 	sync_meta_end(scan);
 	table_close(rel, RowExclusiveLock);
+}
+
+/* Dots that came from elsewhere, and those of earlier lives. */
+static Version *
+foreign_version(Snapshot snapshot)
+{
+	Relation	rel = sync_meta_open(META_VERSION, AccessShareLock);
+	SyncScan   *scan = sync_meta_scan(rel, snapshot, 0, NULL);
+	Version    *version = palloc0(sizeof(Version));
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
+	{
+		bool		isnull;
+		Datum		dots = heap_getattr(tuple, 2, RelationGetDescr(rel), &isnull);
+
+		version = version_union(version, sync_version_from_datum(dots));
+	}
+	sync_meta_end(scan);
+	table_close(rel, AccessShareLock);
+	return version;
+}
+
+static bool
+has_log(void)
+{
+	Relation	rel = sync_meta_open(META_LOG, AccessShareLock);
+	SyncScan   *scan = sync_meta_scan(rel, NULL, 0, NULL);
+	bool		has = HeapTupleIsValid(sync_meta_next(scan));
+
+	sync_meta_end(scan);
+	table_close(rel, AccessShareLock);
+	return has;
 }
 
 /*
@@ -525,8 +567,16 @@ sync_renew_site(void)
 	CommandCounterIncrement();
 	if (old != 0)
 	{
+		Version    *held = palloc0(sizeof(Version));
+
 		sync_version_add(claims_of(old));
-		raise_floors(site);
+		if (!has_log())
+		{
+			/* a dump: what the old life did is told by rows alone */
+			sync_version_add(sync_dots_of_rows(old));
+			held = foreign_version(NULL);
+		}
+		raise_floors(site, held);
 		CommandCounterIncrement();
 	}
 	life.site = site;
@@ -653,27 +703,6 @@ sync_own_version(Site site, Snapshot snapshot)
 	version = version_of_ranges(site, ranges, count + 1);
 	pfree(ranges);
 	pfree(holes);
-	return version;
-}
-
-/* Dots that came from elsewhere, and those of earlier lives. */
-static Version *
-foreign_version(Snapshot snapshot)
-{
-	Relation	rel = sync_meta_open(META_VERSION, AccessShareLock);
-	SyncScan   *scan = sync_meta_scan(rel, snapshot, 0, NULL);
-	Version    *version = palloc0(sizeof(Version));
-	HeapTuple	tuple;
-
-	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
-	{
-		bool		isnull;
-		Datum		dots = heap_getattr(tuple, 2, RelationGetDescr(rel), &isnull);
-
-		version = version_union(version, sync_version_from_datum(dots));
-	}
-	sync_meta_end(scan);
-	table_close(rel, AccessShareLock);
 	return version;
 }
 
