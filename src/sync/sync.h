@@ -105,7 +105,7 @@ extern uint64_t sync_forgotten_life(bool fresh);
 extern void sync_forget_forgotten(void);
 extern void sync_add_forgotten(const Version *version, uint64_t lives);
 extern Version *sync_earlier_lives(Snapshot snapshot);
-extern Site sync_renew_site(void);
+extern Site sync_renew_site(bool put_back);
 extern void sync_lock_version(void);
 extern void sync_lock_writers(void);
 extern void sync_flush_wal(void);
@@ -240,7 +240,7 @@ typedef struct SyncMark
 extern int	sync_max_drift;
 extern void sync_row_values(const SyncTable *table, HeapTuple tuple, TupleDesc desc, Datum *values, bool *nulls);
 extern SyncMark *sync_mark(SyncMark *mark);
-extern void sync_restamp_state(RowState *state, Site old);
+extern bool sync_restamp_state(RowState *state, Site old);
 extern uint64_t sync_now(void);
 extern Stamp sync_stamp(const RowState *seen);
 

@@ -598,7 +598,6 @@ sync_restamp_key(Oid root, Image key, Site old)
 	Row			row = {.table = sync_table_get(root),.key = key};
 	RowState   *clock;
 	RowState   *tombstone;
-	Stamp		last;
 
 	SPI_connect();
 	row.values = palloc(sizeof(Datum) * (row.table->column_count + 1));
@@ -610,10 +609,11 @@ sync_restamp_key(Oid root, Image key, Site old)
 	{
 		RowState   *state = sync_row_state(row.table, clock, row.values, row.nulls, false);
 
-		sync_restamp_state(state, old);
-		last = row_last_stamp(state);
-		update_row(&row, state);
-		sync_log_key(last.site, last.txn, root, key, 0);
+		if (sync_restamp_state(state, old))
+		{
+			update_row(&row, state);
+			sync_log_key(sync_writer_site(), sync_writer_txn(), root, key, 0);
+		}
 	}
 	else if ((tombstone = sync_tombstone(root, key, NULL)) != NULL && tombstone->base.site == old)
 	{

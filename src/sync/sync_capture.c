@@ -45,16 +45,23 @@ sync_mark(SyncMark *mark)
 	return before;
 }
 
-/* The hybrid clock: milliseconds since 1970 in the upper 48 bits. */
+/* A time as the hybrid clock has it: milliseconds since 1970 in the upper 48 bits. */
+static uint64_t
+clock_at(TimestampTz time)
+{
+	int64		ms = time / 1000 +
+	(int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY * 1000 + clock_offset;
+
+	return (uint64_t) Max(ms, 0) << 16;
+}
+
+/* The hybrid clock. */
 uint64_t
 sync_now(void)
 {
-	int64		ms = GetCurrentTimestamp() / 1000 +
-	(int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY * 1000 + clock_offset;
-
 	if (clock_stopped > 0)
-		ms = (int64) clock_stopped;
-	return (uint64_t) Max(ms, 0) << 16;
+		return (uint64_t) clock_stopped << 16;
+	return clock_at(GetCurrentTimestamp());
 }
 
 /*
@@ -293,23 +300,67 @@ change_set(RowState *clock, const SyncColumn *column, Element *old, int old_coun
 	return true;
 }
 
+/* Give what one site has added to another, which has added nothing. */
+static void
+move_share(Counter *counter, Site from, const Stamp *to)
+{
+	CounterShare *shares = palloc(sizeof(CounterShare) * counter->count);
+	CounterShare moved;
+	bool		found = false;
+	int			count = 0;
+
+	for (int i = 0; i < counter->count; i++)
+		if (counter->shares[i].stamp.site == from)
+		{
+			moved = counter->shares[i];
+			found = true;
+		}
+		else
+			shares[count++] = counter->shares[i];
+	if (!found)
+		return;
+	moved.stamp.site = to->site;
+	moved.stamp.txn = to->txn;
+	for (; count > 0 && shares[count - 1].stamp.site > to->site; count--)
+		shares[count] = shares[count - 1];
+	shares[count] = moved;
+	counter->shares = shares;
+}
+
 /*
- * Put a new stamp of this transaction in the place of those of a site, in registers, in the
- * base, and beside them in sets.
+ * Put this transaction in the place of those of a site that others know otherwise, in
+ * registers, in the base, and beside them in sets; false if there are none.  Times grow by
+ * the least there is: it replaces what others have of it, and not what they wrote over it.
+ *
+ * What the site has added to a counter stays its own, as nobody can tell which part of it
+ * others know; but of rows that were born since the server was started, after the files
+ * were put back, nobody knows any.
  */
-void
+bool
 sync_restamp_state(RowState *state, Site old)
 {
-	Stamp		stamp = sync_stamp(state);
+	Stamp		stamp = {0, sync_writer_site(), sync_writer_txn()};
+	bool		changed = false;
 
 	if (state->base.site == old)
+	{
+		for (int i = 0; i < state->counter_count && state->base.time >= clock_at(PgStartTime); i++)
+			move_share(&state->counters[i], old, &stamp);
+		stamp.time = state->base.time + 1;
 		state->base = stamp;
+		changed = true;
+	}
 	for (int i = 0; i < state->register_count; i++)
 		if (state->registers[i].stamp.site == old)
+		{
+			stamp.time = state->registers[i].stamp.time + 1;
 			state->registers[i].stamp = stamp;
+			changed = true;
+		}
 	for (int i = 0; i < state->set_count; i++)
 	{
 		ElementSet *set = &state->sets[i];
+		bool		known = false;
 
 		for (int j = 0; j < set->count; j++)
 		{
@@ -317,12 +368,25 @@ sync_restamp_state(RowState *state, Site old)
 			bool		has = false;
 
 			for (int n = 0; n < element->count; n++)
-				has |= element->dots[n].site == old;
+				if (element->dots[n].site == old)
+				{
+					stamp.time = element->dots[n].time + 1;
+					has = true;
+				}
 			if (has)
 				element->dots = with_stamp(element->dots, &element->count, &stamp);
 		}
-		set->context = with_stamp(set->context, &set->context_count, &stamp);
+		for (int j = 0; j < set->context_count; j++)
+			if (set->context[j].site == old)
+			{
+				stamp.time = set->context[j].time + 1;
+				known = true;
+			}
+		if (known)
+			set->context = with_stamp(set->context, &set->context_count, &stamp);
+		changed |= known;
 	}
+	return changed;
 }
 
 /* A new row: its clock is its birth; sets are put in order, counters are not null. */

@@ -54,6 +54,7 @@ typedef struct MergeResult
 	SyncMerge	merge;
 	MergeStatus status;
 	Version    *gap;
+	bool		renewed;		/* a new life was begun, which stays */
 } MergeResult;
 
 /*
@@ -460,12 +461,25 @@ merge_delta(Datum value, MergeResult *result)
 		{
 			Site		old = site;
 
-			site = sync_renew_site();
+			site = sync_renew_site(true);
 			sync_restamp(old);
 		}
+		result->renewed = true;
 		latest = RegisterSnapshot(GetLatestSnapshot());
 		held = sync_version(latest);
 		UnregisterSnapshot(latest);
+
+		/*
+		 * The delta leaves out what this database claimed and others had
+		 * under the same numbers.
+		 */
+		gap = version_minus(without_site(delta->base, site), held);
+		if (gap->count > 0 && !delta->stream)
+		{
+			result->status = MERGE_GAP;
+			result->gap = gap;
+			return;
+		}
 	}
 
 	for (int i = 0; i < delta->relation_count; i++)
@@ -543,7 +557,9 @@ retry_parked(SyncMerge *merge)
 /*
  * SQL: the row of type vecmark.merge_result for what was merged.
  *
- * Errors: VM001 for a gap, VM002 for a clock ahead, in mode "strict".
+ * Errors: VM001 for a gap, VM002 for a clock ahead, VM003 for who missed deletes, in mode
+ * "strict".  A gap that is there because a new life was begun is none, else that would be
+ * undone.
  */
 static Datum
 return_result(FunctionCallInfo fcinfo, MergeResult *result, bool strict)
@@ -553,7 +569,7 @@ return_result(FunctionCallInfo fcinfo, MergeResult *result, bool strict)
 	bool		nulls[7] = {false};
 	Snapshot	latest;
 
-	if (strict && result->status == MERGE_GAP)
+	if (strict && result->status == MERGE_GAP && !result->renewed)
 		ereport(ERROR,
 				(errcode(ERRCODE_CAUSALITY_VIOLATION),
 				 errmsg("causality violation: delta builds on changes that are not here"),

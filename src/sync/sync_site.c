@@ -514,11 +514,13 @@ sync_lock_writers(void)
 
 /*
  * Begin a new life, whatever the signs say.  Waits for those who write tracked tables.
+ * With "put_back", others know transactions of the old life that this database has not had,
+ * or had otherwise.
  *
  * Locks: sync_site SHARE ROW EXCLUSIVE, to the end of the transaction.
  */
 Site
-sync_renew_site(void)
+sync_renew_site(bool put_back)
 {
 	Relation	rel;
 	SyncScan   *scan;
@@ -569,8 +571,8 @@ sync_renew_site(void)
 	{
 		Version    *held = palloc0(sizeof(Version));
 
-		sync_version_add(claims_of(old));
-		if (!has_log())
+		sync_version_add(put_back ? told_of(old) : claims_of(old));
+		if (!put_back && !has_log())
 		{
 			/* a dump: what the old life did is told by rows alone */
 			sync_version_add(sync_dots_of_rows(old));
@@ -618,7 +620,7 @@ sync_writer_site(void)
 		sync_lock_writers();
 		life.site = read_site(NULL, &known_signs);
 		if (life.site == 0 || strcmp(known_signs, signs()) != 0)
-			sync_renew_site();
+			sync_renew_site(false);
 	}
 	return life.site;
 }
@@ -866,6 +868,6 @@ vecmark_new_incarnation(PG_FUNCTION_ARGS)
 {
 	sync_check_rights("vecmark.new_incarnation()");
 	prepare_callbacks();
-	sync_renew_site();
+	sync_renew_site(false);
 	return vecmark_site(fcinfo);
 }

@@ -387,7 +387,7 @@ vecmark_start_over(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("tables are tracked"),
 				 errhint("SELECT vecmark.untrack() them, and delete the rows that are to come from elsewhere.")));
-	sync_renew_site();
+	sync_renew_site(false);
 	for (size_t i = 0; i < lengthof(all); i++)
 		delete_where(all[i], is_any, NULL);
 	sync_forget_forgotten();

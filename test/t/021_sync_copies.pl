@@ -224,6 +224,72 @@ are_sound('promoted, without the primary', $b, $standby);
 converge('standby', $a, $b, $standby);
 $standby->stop;
 
+# ---- files put back in their place
+
+my $saved = $a->backup_dir . '/saved';
+
+sub save_files
+{
+	$a->stop;
+	system_or_bail('rm', '-rf', $saved);
+	system_or_bail('cp', '-rp', $a->data_dir, $saved);
+	$a->start;
+}
+
+# Written over, so that they keep their inodes.
+sub put_back_files
+{
+	my $data = $a->data_dir;
+	$a->stop;
+	system_or_bail('sh', '-c', "cd '$data' && find . -type f | while read f; do test -e '$saved'/\$f || rm \$f; done; cp -rpT '$saved' '$data'");
+	$a->start;
+}
+
+add($a, 'back', doom('back') . "; INSERT INTO items (id, body) VALUES ('changed elsewhere', 'first'), ('changed here', 'first')");
+pull_all([ $b, $a ]);
+save_files();
+sql($b, "UPDATE items SET body = 'second' WHERE id = 'changed elsewhere'");
+add($a, 'back') for 1 .. 5;
+pull_all([ $b, $a ]);
+put_back_files();
+is(sql($a, 'SELECT vecmark.site()'), $site, 'put back: it cannot be told from inside');
+is(pull($b, $a), '55000', 'put back: a peer that knows more is refused');
+# under a number that is b's already
+sql($a, "INSERT INTO items (id, n, tags) VALUES ('back under a number used before', 7, '{tag}'); UPDATE items SET body = 'second' WHERE id = 'changed here'");
+is(pull($a, $b), 'gap', 'put back: what the peer says builds on what this one has otherwise');
+isnt(sql($a, 'SELECT vecmark.site()'), $site, 'put back: begins another life');
+add($_, 'back') for $a, $b;
+sql($b, "DELETE FROM items WHERE id = 'back doomed'");
+converge('back', $a, $b);
+is(sql($b, "SELECT string_agg(body, ' ') FROM items WHERE id LIKE 'changed %'"), 'second second', 'put back: the later write stays, wherever it was');
+is(sql($b, "SELECT n, tags FROM items WHERE id = 'back under a number used before'"), '7|{tag}', 'put back: what it wrote before that is stamped anew');
+
+# by hand, before anything is written
+$site = sql($a, 'SELECT vecmark.site()');
+add($a, 'hand', doom('hand'));
+pull_all([ $b, $a ]);
+save_files();
+add($a, 'hand');
+pull_all([ $b, $a ]);
+put_back_files();
+isnt(sql($a, 'SELECT vecmark.new_incarnation()'), $site, 'put back, with a new life by hand');
+add($a, 'hand') for 1 .. 5;
+sql($b, "DELETE FROM items WHERE id = 'hand doomed'");
+add($b, 'hand');
+converge('hand', $a, $b);
+
+# the limit: more is written than others had seen, before anybody is met
+add($a, 'limit');
+pull_all([ $b, $a ]);
+save_files();
+sql($a, "INSERT INTO items (id) VALUES ('limit 2')");
+pull_all([ $b, $a ]);
+put_back_files();
+sql($a, "INSERT INTO items (id) VALUES ('limit $_')") for 3 .. 20;
+is(pull($b, $a), 'merged', 'limit: a peer that knows no more');
+is(sql($b, "SELECT count(*) FROM items WHERE id IN ('limit 18', 'limit 19', 'limit 20')"), '3', 'limit: gets what has numbers that it does not know');
+is(sql($b, "SELECT count(*) FROM items WHERE id IN ('limit 2', 'limit 3')"), '1', 'limit: but of two transactions with one number, one');
+
 for my $node ($a, $b)
 {
 	unlike(slurp_file($node->logfile), qr/TRAP:|PANIC:|XX000|XX001/, 'no sign of damage in the log of ' . $node->name);
