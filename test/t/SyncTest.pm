@@ -28,7 +28,7 @@ sub server
 	my ($name, $settings) = @_;
 	my $node = PostgreSQL::Test::Cluster->new($name);
 	$node->init(allows_streaming => 1, extra => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
-	$node->append_conf('postgresql.conf', "autovacuum = off\nrestart_after_crash = on\nmax_prepared_transactions = 5\n" . ($settings // ''));
+	$node->append_conf('postgresql.conf', "autovacuum = off\nrestart_after_crash = on\nmax_prepared_transactions = 5\nlog_line_prefix = '%m [%p] %e '\n" . ($settings // ''));
 	return $node;
 }
 
