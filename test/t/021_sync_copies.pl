@@ -36,17 +36,15 @@ sub add
 	$total{$case} += $write;
 }
 
-# All pairs pull until all are equal; what was written is everywhere, and what was deleted is nowhere.
+# The last pulls from all others, and they from it, and all are equal; what was written is everywhere, and what was deleted is
+# nowhere.
 sub converge
 {
 	my ($case, @nodes) = @_;
-	my @pairs;
-	for my $to (@nodes)
-	{
-		push @pairs, map { [ $to, $_ ] } grep { $_ != $to } @nodes;
-	}
-	my $rounds = rounds_until_equal(3, \@pairs, @nodes);
-	like($rounds, qr/^\d$/, "$case: rows and clocks are equal on all") or are_equal($case, @nodes);
+	my $last = pop @nodes;
+	pull_all((map { [ $last, $_ ] } @nodes), map { [ $_, $last ] } @nodes);
+	push @nodes, $last;
+	are_equal($case, @nodes);
 	my $expected = "$total{$case}|$writes{$case}|$writes{$case}|0";
 	for my $node (@nodes)
 	{
@@ -92,7 +90,7 @@ add($_, 'clone') for $a, $b, $clone;
 converge('clone', $a, $b, $clone);
 is(sql($clone, q{SELECT string_agg(id, '; ' ORDER BY id) FROM items WHERE id ~ '^(open|prepared)'}),
 	'open in the original; prepared, committed in both; prepared, rolled back in the clone', 'what was open when the clone was made comes from the original');
-$clone->stop;
+$clone->stop('immediate');
 
 # ---- a copy of files of a server that was stopped
 
@@ -109,7 +107,7 @@ sql($cold, "DELETE FROM items WHERE id = 'cold doomed'");
 # b hears of the copy before it hears of the original
 pull_all([ $b, $cold ], [ $b, $a ]);
 converge('cold', $a, $b, $cold);
-$cold->stop;
+$cold->stop('immediate');
 
 # ---- a database made from another as its template
 
@@ -176,7 +174,7 @@ pull_all([ $point, $b ], [ $b, $point ]);
 is(sql($point, "SELECT n, cardinality(tags), (SELECT count(*) FROM items WHERE id = 'open at the point') FROM items WHERE id = 'point'"), '11|4|1', 'point: peers give back what they had');
 are_sound('point, without the original', $b, $point);
 converge('point', $a, $b, $point);
-$point->stop;
+$point->stop('immediate');
 
 # ---- a standby that tells, and is promoted
 
@@ -222,7 +220,7 @@ add($_, 'standby') for $b, $standby;
 pull_all([ $b, $standby ], [ $standby, $b ]);
 are_sound('promoted, without the primary', $b, $standby);
 converge('standby', $a, $b, $standby);
-$standby->stop;
+$standby->stop('immediate');
 
 # ---- files put back in their place
 
