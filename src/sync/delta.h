@@ -21,6 +21,7 @@
 #define DELTA_PART 4
 #define DELTA_FORGOTTEN 8
 #define DELTA_SOME 16
+#define DELTA_REPAIR 32
 
 /*
  * Decoding allocates at most DELTA_EXPANSION bytes for each of a body, and DELTA_ROOM.
@@ -94,13 +95,14 @@ typedef struct Delta
 	Version    *to;
 	Version    *forgotten;		/* deletes that are not told; NULL for none */
 	uint64_t	lives;			/* births are of longer lives than this */
+	bool		repair;			/* rows whole, to be compared; claims nothing */
 	int			relation_count;
 	DeltaRelation *relations;	/* ascending by name */
 } Delta;
 
 /*
  * Bytes, after magic "VMD", format (1), flags (1: 1 stream, 2 compressed, 4 one of a batch,
- * 8 forgotten, 16 some tables) and CRC-32C of all that follows (4, little endian); v is a varint as in clocks:
+ * 8 forgotten, 16 some tables, 32 repair) and CRC-32C of all that follows (4, little endian); v is a varint as in clocks:
  *
  *	8	number of the batch, and v twice the number of the part, plus 1 for the last, only
  *		if it is one of a batch
@@ -126,7 +128,7 @@ typedef struct Delta
  *			hash; each size (v), bytes, dots (v) and stamps (v)
  *
  * CRC, compression, flags and the checks of text are the caller's: the functions below
- * make and read the body alone; "stream", "some", "batch", "part", "last", "forgotten" and
+ * make and read the body alone; "stream", "some", "repair", "batch", "part", "last", "forgotten" and
  * "lives" are not in it, and are false, 0 or NULL when decoded.
  *
  * Encoding takes a delta in which all is as the comments of the structures say, and
@@ -148,7 +150,7 @@ extern Delta *delta_decode_body(const uint8_t *bytes, size_t size, const char **
  * What stands before the body, and the size before compression: which flags it has, but
  * DELTA_COMPRESSED, how many bytes, and the bytes; returns where they end.
  *
- * Decoding sets "stream", "some", "batch", "part", "last", "forgotten" and "lives" of a delta, and
+ * Decoding sets "stream", "some", "repair", "batch", "part", "last", "forgotten" and "lives" of a delta, and
  * returns where its body begins, in "bytes"; NULL with what is wrong in *error.  Bytes that it
  * takes are those that encoding gives.  It allocates what version_decode does.
  */

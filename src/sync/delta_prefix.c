@@ -15,7 +15,7 @@ has_forgotten(const Delta *delta)
 int
 delta_prefix_flags(const Delta *delta)
 {
-	return (delta->stream ? DELTA_STREAM : 0) | (delta->some ? DELTA_SOME : 0) | (delta->batch != 0 ? DELTA_PART : 0) |
+	return (delta->stream ? DELTA_STREAM : 0) | (delta->some ? DELTA_SOME : 0) | (delta->repair ? DELTA_REPAIR : 0) | (delta->batch != 0 ? DELTA_PART : 0) |
 		(delta->lives != 0 || has_forgotten(delta) ? DELTA_FORGOTTEN : 0);
 }
 
@@ -58,6 +58,7 @@ delta_decode_prefix(const uint8_t *bytes, size_t size, int flags, Delta *delta, 
 
 	delta->stream = (flags & DELTA_STREAM) != 0;
 	delta->some = (flags & DELTA_SOME) != 0;
+	delta->repair = (flags & DELTA_REPAIR) != 0;
 	delta->batch = 0;
 	delta->forgotten = NULL;
 	delta->lives = 0;

@@ -50,6 +50,8 @@ typedef enum SyncMeta
 	META_BATCH,
 	META_CONFLICT,
 	META_OUTBOX,
+	META_LEAF,
+	META_DIGEST,
 } SyncMeta;
 
 typedef struct SyncScan
@@ -168,6 +170,7 @@ typedef struct SyncTable
 	Oid			key_index;
 	bool		stale;			/* to be read anew */
 	bool		notify;
+	bool		needs_settings; /* text of a register depends on settings */
 	Version    *floor;			/* the log has no dots that it covers */
 	struct SyncNames *names;	/* of columns that are told */
 	List	   *plans;			/* of SyncPlan */
@@ -203,6 +206,7 @@ extern Datum sync_counter_datum(const SyncColumn *column, int64 value);
 
 /* sync_row.c: states of rows. */
 extern RowState *sync_row_state(const SyncTable *table, const RowState *clock, const Datum *values, const bool *nulls, bool images);
+extern RowState *sync_row_within(const RowState *row, const Version *covered);
 extern RowState *sync_row_without(const RowState *row, const Version *covered);
 extern Counter *sync_complete_counter(const RowState *clock, ColumnId id, int64 visible);
 extern ElementSet *sync_complete_set(const RowState *clock, ColumnId id, Element *elements, int count);
@@ -238,6 +242,7 @@ typedef struct SyncMark
 } SyncMark;
 
 extern int	sync_max_drift;
+extern bool sync_is_changed(const SyncColumn *column, Datum old, bool old_isnull, Datum new, bool new_isnull);
 extern void sync_row_values(const SyncTable *table, HeapTuple tuple, TupleDesc desc, Datum *values, bool *nulls);
 extern SyncMark *sync_mark(SyncMark *mark);
 extern bool sync_restamp_state(RowState *state, Site old);
@@ -292,7 +297,8 @@ typedef struct SyncMerge
 {
 	const Version *held;		/* what this database held before */
 	const Version *known;		/* what the sender knows */
-	bool		repair;			/* take atoms that "held" covers too */
+	bool		repair;			/* what is told is right where stamps are
+								 * alike */
 	SyncTable  *table;			/* of the latest row, or NULL */
 	int64		applied;
 	int64		stale;
@@ -307,6 +313,17 @@ extern void sync_apply_row(SyncMerge *merge, const char *name, Image key, const 
 
 extern void sync_rebear(const Version *told, uint64_t lives);
 extern void sync_restamp_key(Oid root, Image key, Site old);
+
+/* sync_changes.c: states of rows told to others. */
+typedef struct SyncTeller SyncTeller;
+
+extern void sync_refuse_hidden(Oid root);
+extern SyncTeller *sync_begin_telling(FunctionCallInfo fcinfo, Snapshot snapshot, int max_bytes);
+extern void sync_tell(SyncTeller *teller, SyncTable *table, Image key, const RowState *clock, const Datum *values, const bool *nulls);
+extern void sync_end_telling(SyncTeller *teller);
+
+/* sync_check.c */
+extern bool sync_is_settled(const char *name, Snapshot snapshot);
 
 /* sync_peer.c: what other sites hold. */
 extern bool sync_is_retired(Site site);

@@ -320,6 +320,7 @@ BEGIN
 	FOR part IN SELECT relid FROM pg_partition_tree(rel) UNION SELECT rel LOOP
 		EXECUTE format('DROP TRIGGER IF EXISTS "~~vecmark_truncate" ON %s', part);
 	END LOOP;
+	PERFORM vecmark.drop_digest(rel);
 	PERFORM vecmark.unregister_table(rel);
 	EXECUTE format('ALTER TABLE %s DROP COLUMN IF EXISTS _vm', rel);
 END;
@@ -530,6 +531,8 @@ BEGIN
 	COMMIT;
 	PERFORM vecmark.retry_parked();
 	COMMIT;
+	PERFORM vecmark.keep_digests();
+	COMMIT;
 	LOOP
 		forgotten := vecmark.forget(10000);
 		COMMIT;
@@ -539,7 +542,7 @@ END;
 $$;
 
 COMMENT ON PROCEDURE vecmark.maintain(interval) IS
-	'what is to be done now and then: tidies, tries parked rows once more, forgets what all peers know; commits in between, stops after about the budget';
+	'what is to be done now and then: tidies, tries parked rows once more, folds digests, forgets what all peers know; commits in between, stops after about the budget';
 
 CREATE VIEW vecmark.tracked AS
 SELECT t.rel, t.name, t.notify, t.floor,

@@ -454,6 +454,39 @@ table_of(SyncMerge *merge, const char *name)
 }
 
 /*
+ * Put what is told in the place of what is here under the same stamp, as that was changed
+ * behind the triggers' back.  "joined" is changed in place.
+ */
+static void
+take_told(RowState *joined, const RowState *told)
+{
+	if (joined->life != told->life)
+		return;
+	for (int i = 0; i < joined->register_count; i++)
+		for (int j = 0; j < told->register_count; j++)
+			if (told->registers[j].column == joined->registers[i].column &&
+				stamp_equal(&told->registers[j].stamp, &joined->registers[i].stamp))
+				joined->registers[i].value = told->registers[j].value;
+	for (int i = 0; i < joined->counter_count; i++)
+	{
+		CounterShare *shares = palloc(sizeof(CounterShare) * joined->counters[i].count);
+
+		memcpy(shares, joined->counters[i].shares, sizeof(CounterShare) * joined->counters[i].count);
+		joined->counters[i].shares = shares;
+		for (int j = 0; j < told->counter_count; j++)
+			for (int k = 0; told->counters[j].column == joined->counters[i].column && k < joined->counters[i].count; k++)
+				for (int l = 0; l < told->counters[j].count; l++)
+					if (stamp_equal(&told->counters[j].shares[l].stamp, &joined->counters[i].shares[k].stamp))
+						shares[k].total = told->counters[j].shares[l].total;
+	}
+	for (int i = 0; i < joined->set_count; i++)
+		for (int j = 0; j < told->set_count; j++)
+			if (told->sets[j].column == joined->sets[i].column && told->sets[j].context_count == joined->sets[i].context_count &&
+				memcmp(told->sets[j].context, joined->sets[i].context, sizeof(Stamp) * told->sets[j].context_count) == 0)
+				joined->sets[i] = told->sets[j];
+}
+
+/*
  * For tests: what a join must not do.  "joined" is changed in place.
  */
 static void
@@ -537,7 +570,7 @@ sync_apply_row(SyncMerge *merge, const char *name, Image key, const RowState *in
 		found = sync_read_row(row.table, true, row.values, row.nulls, &clock);
 		if (found)
 		{
-			old = sync_row_state(row.table, clock, row.values, row.nulls, false);
+			old = sync_row_state(row.table, clock, row.values, row.nulls, merge->repair);
 			memset(row.given, true, row.table->column_count);
 		}
 		else
@@ -549,6 +582,8 @@ sync_apply_row(SyncMerge *merge, const char *name, Image key, const RowState *in
 			RowState   *both = row_join(old, joined);
 
 			join_wrongly(old, joined, both);
+			if (merge->repair)
+				take_told(both, incoming);
 			joined = both;
 		}
 		if (joined->base.site == 0)
@@ -556,11 +591,11 @@ sync_apply_row(SyncMerge *merge, const char *name, Image key, const RowState *in
 					(errcode(ERRCODE_NO_DATA_FOUND),
 					 errmsg("the rest of a row of table \"%s\" has not arrived yet", name)));
 
-		if (old != NULL && same_clock(old, joined))
+		if (old != NULL && (merge->repair ? row_equal(old, joined) : same_clock(old, joined)))
 			merge->stale++;
 		else if (row_is_alive(joined))
 		{
-			take_values(&row, found ? old : NULL, joined);
+			take_values(&row, found && !merge->repair ? old : NULL, joined);
 			if (found)
 				update_row(&row, joined);
 			else if (!insert_row(&row, joined))

@@ -106,8 +106,8 @@ is_marked(const SyncTable *table, Image key, bool alive)
 }
 
 /* Whether a value was changed, without fetching what is stored out of line. */
-static bool
-is_changed(const SyncColumn *column, Datum old, bool old_isnull, Datum new, bool new_isnull)
+bool
+sync_is_changed(const SyncColumn *column, Datum old, bool old_isnull, Datum new, bool new_isnull)
 {
 	if (old_isnull || new_isnull)
 		return old_isnull != new_isnull;
@@ -435,7 +435,7 @@ form_update(const SyncTable *table, const Datum *old_values, const bool *old_nul
 		const SyncColumn *column = &table->columns[i];
 
 		if (column->kind == SYNC_LOCAL || column->is_key ||
-			!is_changed(column, old_values[i], old_nulls[i], values[i], nulls[i]))
+			!sync_is_changed(column, old_values[i], old_nulls[i], values[i], nulls[i]))
 			continue;
 		if (stamp.site == 0)
 			stamp = sync_stamp(&before);

@@ -12,6 +12,7 @@
 #include "miscadmin.h"
 #include "sync/sync.h"
 #include "sync/varint.h"
+#include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -41,6 +42,7 @@ typedef struct Changes
 	uint64_t	lives;
 	Snapshot	snapshot;
 	Site		site;
+	bool		repair;			/* states are told whole, and claim nothing */
 	size_t		max_bytes;
 	ReturnSetInfo *result;
 	SyncBuilder *builder;
@@ -49,6 +51,18 @@ typedef struct Changes
 	MemoryContext part_context; /* what the builder holds */
 	MemoryContext row_context;
 } Changes;
+
+static void
+begin_changes(Changes *changes, FunctionCallInfo fcinfo, Snapshot snapshot, int max_bytes)
+{
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
+	changes->result = (ReturnSetInfo *) fcinfo->resultinfo;
+	changes->snapshot = snapshot;
+	changes->max_bytes = Min((size_t) Max(max_bytes, 1), PART_MAX);
+	changes->site = sync_reader_site();
+	changes->part_context = AllocSetContextCreate(CurrentMemoryContext, "part of changes", ALLOCSET_DEFAULT_SIZES);
+	changes->row_context = AllocSetContextCreate(CurrentMemoryContext, "row of changes", ALLOCSET_DEFAULT_SIZES);
+}
 
 static void
 begin_part(Changes *changes)
@@ -70,7 +84,7 @@ end_part(Changes *changes, bool last)
 	Datum		value;
 	bool		isnull = false;
 
-	if (!last && changes->batch == 0)
+	if (!last && changes->batch == 0 && !changes->repair)
 	{
 		if (!pg_strong_random(&changes->batch, sizeof(changes->batch)))
 			ereport(ERROR,
@@ -85,6 +99,7 @@ end_part(Changes *changes, bool last)
 		delta->base = changes->since;
 		delta->forgotten = changes->forgotten;
 	}
+	delta->repair = changes->repair;
 	delta->lives = changes->lives;
 	delta->batch = changes->batch;
 	delta->part = changes->batch == 0 ? 0 : changes->part;
@@ -331,9 +346,13 @@ add_logged(Changes *changes, SyncTable *table, const KeyEntry *entries, int coun
 	}
 }
 
-static void
-refuse_hidden(Oid root)
+/* Errors: 42501 for who does not see all columns and rows of a table. */
+void
+sync_refuse_hidden(Oid root)
 {
+	if (pg_class_aclcheck(root, GetUserId(), ACL_SELECT) != ACLCHECK_OK &&
+		pg_attribute_aclcheck_all(root, GetUserId(), ACL_SELECT, ACLMASK_ALL) != ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, get_rel_name(root));
 	if (check_enable_rls(root, InvalidOid, true) == RLS_ENABLED)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -341,6 +360,52 @@ refuse_hidden(Oid root)
 						get_rel_name(root), GetUserNameFromId(GetUserId(), false)),
 				 errdetail("A part of a table cannot be told from the whole by who receives it."),
 				 errhint("Call this as a role that sees all rows.")));
+}
+
+struct SyncTeller
+{
+	Changes		changes;
+	int			level;			/* of settings */
+};
+
+/*
+ * Begin to tell states whole, for who compares them with his own, as a set-returning function.
+ * Canonical settings are in force until it ends.
+ */
+SyncTeller *
+sync_begin_telling(FunctionCallInfo fcinfo, Snapshot snapshot, int max_bytes)
+{
+	SyncTeller *teller = palloc0(sizeof(SyncTeller));
+	Changes    *changes = &teller->changes;
+
+	begin_changes(changes, fcinfo, snapshot, max_bytes);
+	changes->since = palloc0(sizeof(Version));
+	changes->to = sync_version(snapshot);
+	changes->some = changes->repair = true;
+	(void) sync_forgotten(snapshot, &changes->lives);
+	teller->level = sync_begin_images();
+	begin_part(changes);
+	return teller;
+}
+
+/* Tell the state of a key: of its row, or if "clock" is NULL of its tombstone; and parked. */
+void
+sync_tell(SyncTeller *teller, SyncTable *table, Image key, const RowState *clock, const Datum *values, const bool *nulls)
+{
+	MemoryContext old = MemoryContextSwitchTo(teller->changes.row_context);
+
+	add_key(&teller->changes, table, key, clock, values, nulls);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(teller->changes.row_context);
+}
+
+/* The last delta, unless nothing was told. */
+void
+sync_end_telling(SyncTeller *teller)
+{
+	if (teller->changes.builder->delta.relation_count > 0)
+		end_part(&teller->changes, true);
+	sync_end_images(teller->level);
 }
 
 /*
@@ -362,16 +427,9 @@ vecmark_changes(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("the version and the size may not be null")));
-	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
-	changes.result = (ReturnSetInfo *) fcinfo->resultinfo;
+	begin_changes(&changes, fcinfo, sync_push_outside_snapshot(), PG_GETARG_INT32(2));
 	changes.since = sync_version_from_datum(PG_GETARG_DATUM(0));
-	changes.max_bytes = Min((size_t) Max(PG_GETARG_INT32(2), 1), PART_MAX);
-	changes.site = sync_reader_site();
-	changes.part_context = AllocSetContextCreate(CurrentMemoryContext, "part of changes", ALLOCSET_DEFAULT_SIZES);
-	changes.row_context = AllocSetContextCreate(CurrentMemoryContext, "row of changes", ALLOCSET_DEFAULT_SIZES);
 	sync_refuse_unknown_dots(changes.site, changes.since);
-
-	changes.snapshot = sync_push_outside_snapshot();
 	sync_refuse_late(changes.since, changes.snapshot);
 	changes.to = sync_version(changes.snapshot);
 	changes.forgotten = sync_forgotten(changes.snapshot, &changes.lives);
@@ -405,7 +463,7 @@ vecmark_changes(PG_FUNCTION_ARGS)
 		if (get_rel_name(lfirst_oid(cell)) == NULL)
 			continue;
 		table = sync_table_get(lfirst_oid(cell));
-		refuse_hidden(table->root);
+		sync_refuse_hidden(table->root);
 		if (version_dominates(changes.since, table->floor))
 			add_logged(&changes, table, entries, entry_count);
 		else

@@ -237,6 +237,28 @@ is_empty(SyncMeta meta, Snapshot snapshot, AttrNumber flag)
 }
 
 /*
+ * Whether the state of a table is what the version says, and all of it is shown: no stream or
+ * batch is unfinished, and nothing of the table is parked.  Then equal versions mean equal rows.
+ */
+bool
+sync_is_settled(const char *name, Snapshot snapshot)
+{
+	Relation	rel;
+	SyncScan   *scan;
+	Datum		key = CStringGetTextDatum(name);
+	bool		is_parked;
+
+	if (!is_empty(META_BATCH, snapshot, 0) || !is_empty(META_STREAM, snapshot, 4))
+		return false;
+	rel = sync_meta_open(META_PARKED, AccessShareLock);
+	scan = sync_meta_scan(rel, snapshot, 1, &key);
+	is_parked = HeapTupleIsValid(sync_meta_next(scan));
+	sync_meta_end(scan);
+	table_close(rel, AccessShareLock);
+	return !is_parked;
+}
+
+/*
  * SQL: vecmark.sync_check(rel regclass) -> (invariant integer, key bytea, fault text):
  * no rows for a table that is sound.
  */

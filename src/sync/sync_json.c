@@ -269,6 +269,8 @@ delta_to_jsonb(PG_FUNCTION_ARGS)
 	appendStringInfo(&json, "{\"sender\":\"%016" PRIx64 "\",\"stream\":%s", delta->sender, delta->stream ? "true" : "false");
 	if (delta->some)
 		appendStringInfoString(&json, ",\"some\":true");
+	if (delta->repair)
+		appendStringInfoString(&json, ",\"repair\":true");
 	if (delta->batch != 0)
 		appendStringInfo(&json, ",\"batch\":\"%016" PRIx64 "\",\"part\":%" PRIu64 ",\"last\":%s",
 						 delta->batch, delta->part, delta->last ? "true" : "false");

@@ -493,7 +493,8 @@ merge_delta(Datum value, MergeResult *result)
 
 		for (int j = 0; j < relation->row_count; j++)
 		{
-			RowState   *state = sync_row_without(sync_state_of(names, relation->rows[j].state), held);
+			RowState   *told = sync_state_of(names, relation->rows[j].state);
+			RowState   *state = delta->repair ? sync_row_within(told, held) : sync_row_without(told, held);
 
 			if (state == NULL)
 				result->merge.stale++;
@@ -506,6 +507,7 @@ merge_delta(Datum value, MergeResult *result)
 	}
 	result->merge.held = held;
 	result->merge.known = delta->to;
+	result->merge.repair = delta->repair;
 	apply_all(&result->merge, items, count);
 	VM_POINT("sync-merged-rows");
 	if (delta->some)

@@ -38,6 +38,8 @@ static const char *const meta_names[] = {
 	[META_BATCH] = "sync_batch",
 	[META_CONFLICT] = "sync_conflict",
 	[META_OUTBOX] = "sync_outbox",
+	[META_LEAF] = "merkle_leaf",
+	[META_DIGEST] = "merkle_digest",
 };
 
 /* OIDs of our tables, as far as this backend has looked them up. */

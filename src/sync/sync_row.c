@@ -175,10 +175,11 @@ sync_row_state(const SyncTable *table, const RowState *clock, const Datum *value
 	return row;
 }
 
-/* Which atoms of a state to leave out: those of a version, or all but those of a dot. */
+/* Which atoms of a state to leave out: those of a version, all but those, or all but those of a dot. */
 typedef struct Filter
 {
 	const Version *covered;
+	const Version *known;
 	Site		site;
 	uint64_t	txn;
 } Filter;
@@ -186,6 +187,8 @@ typedef struct Filter
 static bool
 covers(const Filter *filter, const Stamp *stamp)
 {
+	if (filter->known != NULL)
+		return !version_covers(filter->known, stamp->site, stamp->txn);
 	if (filter->covered != NULL)
 		return version_covers(filter->covered, stamp->site, stamp->txn);
 	return stamp->site != filter->site || stamp->txn != filter->txn;
@@ -253,16 +256,41 @@ filter_row(const RowState *row, const Filter *covered)
 RowState   *
 sync_row_without(const RowState *row, const Version *covered)
 {
-	Filter		filter = {covered, 0, 0};
+	Filter		filter = {.covered = covered};
 
 	return filter_row(row, &filter);
+}
+
+/*
+ * What of a state a version covers; NULL if not its base.  A set that has anything else is left
+ * out, as it cannot be told in part.
+ */
+RowState   *
+sync_row_within(const RowState *row, const Version *known)
+{
+	Filter		filter = {.known = known};
+	RowState   *rest = version_covers(known, row->base.site, row->base.txn) ? filter_row(row, &filter) : NULL;
+	int			kept = 0;
+
+	for (int i = 0; rest != NULL && i < rest->set_count; i++)
+	{
+		bool		is_known = true;
+
+		for (int j = 0; j < rest->sets[i].context_count; j++)
+			is_known &= !covers(&filter, &rest->sets[i].context[j]);
+		if (is_known)
+			rest->sets[kept++] = rest->sets[i];
+	}
+	if (rest != NULL)
+		rest->set_count = kept;
+	return rest;
 }
 
 /* What of a state one transaction wrote; NULL if nothing. */
 RowState   *
 sync_row_of_dot(const RowState *row, Site site, uint64_t txn)
 {
-	Filter		filter = {NULL, site, txn};
+	Filter		filter = {.site = site,.txn = txn};
 
 	return filter_row(row, &filter);
 }

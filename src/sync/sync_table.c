@@ -161,6 +161,39 @@ sync_key_type(Oid type)
 	}
 }
 
+/* Whether the text of a type's values depends on settings; if in doubt, it does. */
+static bool
+depends_on_settings(Oid type)
+{
+	Oid			element;
+
+	type = getBaseType(type);
+	element = get_element_type(type);
+	if (OidIsValid(element))
+		return depends_on_settings(element) || sync_binary_type(element);
+	if (sync_binary_type(type))
+		return false;
+	switch (type)
+	{
+		case NUMERICOID:
+		case BPCHAROID:
+		case CHAROID:
+		case JSONOID:
+		case JSONBOID:
+		case INETOID:
+		case CIDROID:
+		case MACADDROID:
+		case MACADDR8OID:
+		case BITOID:
+		case VARBITOID:
+		case TSVECTOROID:
+		case TSQUERYOID:
+			return false;
+		default:
+			return !sync_key_type(type);
+	}
+}
+
 /* Values are written as the base type's, and read as the domain's, which checks them. */
 static void
 fill_functions(SyncColumn *column, Oid type)
@@ -316,6 +349,7 @@ read_table(SyncTable *table, Relation rel, const Datum *record)
 		if (column->kind == SYNC_SET)
 			get_typlenbyvalalign(column->element, &column->element_len, &column->element_byval, &column->element_align);
 		fill_functions(column, column->kind == SYNC_SET ? column->element : column->type);
+		table->needs_settings |= column->kind == SYNC_REGISTER && depends_on_settings(column->type);
 		table->by_id[i] = column;
 	}
 	qsort(table->by_id, table->column_count, sizeof(SyncColumn *), compare_ids);

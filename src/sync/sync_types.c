@@ -439,7 +439,7 @@ read_delta(const uint8_t *bytes, size_t size, const char **error)
 	{
 		bytes + DELTA_HEADER, bytes + size, NULL
 	};
-	if ((flags & ~(DELTA_STREAM | DELTA_COMPRESSED | DELTA_PART | DELTA_FORGOTTEN | DELTA_SOME)) != 0 ||
+	if ((flags & ~(DELTA_STREAM | DELTA_COMPRESSED | DELTA_PART | DELTA_FORGOTTEN | DELTA_SOME | DELTA_REPAIR)) != 0 ||
 		crc != (checksum(reader.at, reader_left(&reader)) ^ (uint32) flags))
 	{
 		*error = "does not have the checksum that it says";
@@ -475,6 +475,7 @@ read_delta(const uint8_t *bytes, size_t size, const char **error)
 	{
 		delta->stream = prefix.stream;
 		delta->some = prefix.some;
+		delta->repair = prefix.repair;
 		delta->batch = prefix.batch;
 		delta->part = prefix.part;
 		delta->last = prefix.last;

@@ -50,7 +50,7 @@ comes_back(const Delta *delta)
 
 	/* what follows is not its own */
 	right = right && delta_decode_prefix(bytes, size + 1, flags, &read, &error) == bytes + size && error == NULL;
-	right = right && read.stream == delta->stream && read.some == delta->some && read.batch == delta->batch && read.lives == delta->lives;
+	right = right && read.stream == delta->stream && read.some == delta->some && read.repair == delta->repair && read.batch == delta->batch && read.lives == delta->lives;
 	right = right && (delta->batch == 0 ? read.part == 0 && read.last : read.part == delta->part && read.last == delta->last);
 	right = right && (has_forgotten ? read.forgotten != NULL && version_compare(read.forgotten, delta->forgotten) == VERSION_EQUAL :
 					  read.forgotten == NULL);
@@ -74,7 +74,7 @@ test_random(void)
 
 	for (int i = 0; i < 2000; i++)
 	{
-		Delta		delta = {.stream = one_in(2),.some = one_in(2),.lives = random_life(),.forgotten = random_forgotten()};
+		Delta		delta = {.stream = one_in(2),.some = one_in(2),.repair = one_in(2),.lives = random_life(),.forgotten = random_forgotten()};
 
 		if (one_in(2))
 		{
