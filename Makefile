@@ -39,6 +39,12 @@ OBJS = \
 	src/hnsw/hnsw_sparse.o \
 	src/hnsw/hnsw_vacuum.o \
 	src/hnsw/hnsw_walk.o \
+	src/merkle/leaf.o \
+	src/merkle/merkle_build.o \
+	src/merkle/merkle_row.o \
+	src/merkle/merkle_scan.o \
+	src/merkle/merkle_store.o \
+	src/merkle/merkle_tell.o \
 	src/simd/simd.o \
 	src/simd/simd_avx2.o \
 	src/simd/simd_avx512.o \
@@ -115,6 +121,7 @@ SQL_PIECES = \
 	src/hnsw/hnsw_inspect.sql \
 	src/sync/sync_types.sql \
 	src/sync/sync.sql \
+	src/merkle/merkle.sql \
 	src/bookmark/bookmark_url.sql \
 	src/bookmark/bookmark_table.sql \
 	src/bookmark/bookmark_edit.sql \

@@ -254,7 +254,37 @@ check_invariants(World *world)
 }
 
 /*
- * What must hold at rest: each database is sound by vecmark.sync_check(); every version has every transaction; who pulls everything from
+ * Digests are those of the rows (of one database, as it takes a while), and the same everywhere
+ * but where rows are parked.
+ */
+static void
+check_digests(World *world)
+{
+	PGconn	   *audited = world->nodes[world->mail_number % world->used].sessions[MAIN].conn;
+
+	for (int i = 0; i < TABLES && !world->failed; i++)
+	{
+		PGresult   *leaves = query(audited, "SELECT leaf, expected, actual FROM vecmark.audit($1::regclass)", 1, &tables[i]);
+		char		first[64] = "";
+
+		if (PQntuples(leaves) > 0)
+			violation(world, "leaf %s of table %s has not the rows that were written", PQgetvalue(leaves, 0, 0), tables[i]);
+		PQclear(leaves);
+		for (int j = 0; j < world->used && !world->failed; j++)
+		{
+			PGresult   *root = query(world->nodes[j].sessions[MAIN].conn, "SELECT hash FROM vecmark.root($1::regclass) WHERE settled", 1, &tables[i]);
+
+			if (PQntuples(root) > 0 && first[0] == '\0')
+				snprintf(first, sizeof(first), "%s", PQgetvalue(root, 0, 0));
+			else if (PQntuples(root) > 0 && strcmp(first, PQgetvalue(root, 0, 0)) != 0)
+				violation(world, "versions are the same, and roots of table %s are not", tables[i]);
+			PQclear(root);
+		}
+	}
+}
+
+/*
+ * What must hold at rest: each database is sound by vecmark.sync_check(); digests are alike; every version has every transaction; who pulls everything from
  * any database sees the same rows and clocks; every database shows these, but for
  * rows that are parked, of which there are none without rules that could be broken;
  * nothing is lost (oracle.c).
@@ -267,6 +297,7 @@ check_rest(World *world)
 
 	check_invariants(world);
 	check_versions(world);
+	check_digests(world);
 	for (int i = 0; i < world->used && !world->failed; i++)
 	{
 		Node	   *node = &world->nodes[i];

@@ -22,6 +22,7 @@ SELECT vecmark.track('d', '{"counters": ["n"]}');
 SELECT vecmark.track('e');
 SELECT vecmark.track('q', '{"counters": ["n", "m"], "sets": ["tags"]}');
 SELECT vecmark.track('t', '{"counters": ["n"]}');
+SELECT vecmark.build_digest(t) FROM unnest('{p,c,d,e,q,t}'::regclass[]) AS t;
 
 -- Which of the triggers below do something in this history.
 CREATE TABLE feature (name text PRIMARY KEY);

@@ -1,0 +1,65 @@
+/*
+ * merkle.h: digests of tracked tables, the part that knows PostgreSQL.
+ *
+ * The room's own header: other rooms call nothing of it.
+ */
+#ifndef MERKLE_MERKLE_H
+#define MERKLE_MERKLE_H
+
+#include "merkle/leaf.h"
+#include "sync/sync.h"
+
+/* merkle_row.c: what a row adds to its leaf. */
+typedef struct MerkleRow
+{
+	const RowState *clock;
+	const Datum *values;		/* of all columns of the table */
+	const bool *nulls;
+} MerkleRow;
+
+typedef struct MerkleKey
+{
+	uint64_t	low;
+	uint64_t	high;
+} MerkleKey;
+
+extern uint64_t merkle_format(const SyncTable *table, uint64_t seed);
+extern MerkleKey merkle_key(Image key, uint64_t seed);
+extern int	merkle_leaf_of(MerkleKey key);
+extern void merkle_add_row(Leaf *leaf, const SyncTable *table, MerkleKey key, const MerkleRow *row);
+extern void merkle_add_change(Leaf *leaf, const SyncTable *table, MerkleKey key, const MerkleRow *old, const MerkleRow *new);
+extern uint64_t merkle_id(const Leaf *row);
+extern uint64_t merkle_tombstone_id(MerkleKey key, const RowState *dead);
+
+/* merkle_store.c: leaves as they are kept. */
+typedef struct MerkleDigest
+{
+	uint64_t	format;
+	uint64_t	seed;
+} MerkleDigest;
+
+extern void merkle_note(Oid root, int number, const Leaf *change);
+extern bool merkle_find(Oid root, Snapshot snapshot, MerkleDigest *digest);
+extern void merkle_get(const SyncTable *table, Snapshot snapshot, MerkleDigest *digest);
+extern Leaf *merkle_read(Oid root, Snapshot snapshot);
+extern int64 merkle_fold(Oid root);
+extern void merkle_begin_build(Oid root);
+extern void merkle_replace(Oid root, const MerkleDigest *digest, const Leaf *leaves, Snapshot snapshot);
+extern void merkle_forget(Oid root);
+
+/* merkle_scan.c: rows and tombstones of a table, one after the other. */
+typedef struct MerkleSeen
+{
+	MerkleKey	key;
+	Image		image;			/* of the key */
+	const MerkleRow *row;		/* or NULL for a tombstone */
+	const RowState *dead;
+} MerkleSeen;
+
+typedef void (*MerkleVisit) (void *about, const MerkleSeen *seen);
+
+extern void merkle_scan_rows(SyncTable *table, uint64_t seed, MerkleVisit visit, void *about);
+extern void merkle_scan_tombstones(SyncTable *table, uint64_t seed, Snapshot snapshot, MerkleVisit visit, void *about);
+extern Leaf *merkle_compute(SyncTable *table, uint64_t seed);
+
+#endif							/* MERKLE_MERKLE_H */

@@ -1,0 +1,154 @@
+# 030_merkle.pl: two servers compare digests of a table, find what differs, and repair it, by functions alone.
+use strict;
+use warnings;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my %node;
+for my $name (qw(a b))
+{
+	$node{$name} = PostgreSQL::Test::Cluster->new($name);
+	$node{$name}->init(extra => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
+	$node{$name}->append_conf('postgresql.conf', "max_prepared_transactions = 5\nautovacuum = off");
+	$node{$name}->start;
+}
+
+sub sql
+{
+	my ($name, $sql) = @_;
+	return $node{$name}->safe_psql('postgres', $sql);
+}
+
+sub pull
+{
+	my ($to, $from) = @_;
+	my $since = sql($to, 'SELECT vecmark.version()');
+	my $deltas = sql($from, "SELECT array_agg(d) FROM vecmark.changes('$since') AS d");
+	return $deltas eq '' ? '' : sql($to, "SELECT status FROM vecmark.merge_all('$deltas')");
+}
+
+sub root
+{
+	my ($name) = @_;
+	return sql($name, "SELECT format, hash, rows, settled FROM vecmark.root('notes')");
+}
+
+# Rows that $to has otherwise than $from become as they are there; bytes that went over the wire, and rows.
+sub repair
+{
+	my ($to, $from) = @_;
+	my $bytes = 0;
+	my $carry = sub { $bytes += length($_[0]) / 2; return $_[0] };
+	my $coarse = sql($to, "SELECT vecmark.bucket_diff('notes', 8, '" . $carry->(sql($from, "SELECT vecmark.bucket_hashes('notes', 8)")) . "')");
+	return (0, 0) if $coarse eq '{}';
+	my $inner = "(SELECT array_agg(p * 256 + i ORDER BY p, i) FROM unnest('$coarse'::int[]) AS p, generate_series(0, 255) AS i)";
+	my $fine = sql($to, "SELECT vecmark.bucket_diff('notes', 16, '" .
+		$carry->(sql($from, "SELECT vecmark.bucket_hashes('notes', 16, $inner)")) . "', $inner)");
+	my $keys = $carry->(sql($to, "SELECT vecmark.bucket_keys('notes', 16, '$fine')"));
+	my $deltas = sql($from, "SELECT array_agg(d) FROM vecmark.fetch('notes', 16, '$fine', '$keys') AS d");
+	return ($bytes, 0) if $deltas eq '';
+	return ($bytes, sql($to, "SELECT applied FROM vecmark.merge_all('$deltas')"));
+}
+
+sub behind_the_back
+{
+	my ($name, $sql) = @_;
+	sql($name, "SET session_replication_role = replica; $sql");
+}
+
+for my $name (qw(a b))
+{
+	sql($name, q{CREATE EXTENSION vecmark;
+		CREATE TABLE notes (id uuid PRIMARY KEY, body text, embedding vector(8), likes integer, labels text[]);
+		SELECT vecmark.track('notes', '{"counters": ["likes"], "sets": ["labels"]}'), vecmark.build_digest('notes', 7)});
+}
+
+sql('a', q{INSERT INTO notes SELECT md5(g::text)::uuid, 'body ' || g, array_fill(g::float4, '{8}')::vector(8), g, ARRAY['a', 'b' || g % 5]
+	FROM generate_series(1, 20000) AS g});
+isnt(root('a'), root('b'), 'roots of unlike tables differ');
+pull('b', 'a');
+is(root('b'), root('a'), 'a pull makes them equal');
+sql('b', q{UPDATE notes SET body = 'from b', likes = likes + 1 WHERE likes % 100 = 0; DELETE FROM notes WHERE likes % 777 = 0});
+sql('a', q{UPDATE notes SET labels = labels || '{c}'::text[], likes = likes + 1 WHERE likes % 50 = 0});
+pull('a', 'b');
+pull('b', 'a');
+pull('a', 'b');
+is(root('b'), root('a'), 'merges of both, too');
+is(sql('b', q{SELECT count(*) FROM vecmark.audit('notes')}), '0', 'and they are those of the rows');
+
+# a transaction that is prepared is not in it before it is committed
+sql('a', q{BEGIN; UPDATE notes SET body = 'prepared' WHERE likes = 7; PREPARE TRANSACTION 'p'});
+is(root('b'), root('a'), 'what is prepared does not count');
+sql('a', q{COMMIT PREPARED 'p'});
+isnt(root('b'), root('a'), 'until it is committed');
+pull('b', 'a');
+is(root('b'), root('a'), 'and pulled');
+
+# nothing differs: a question of a hash
+is(join(' ', repair('b', 'a')), '0 0', 'equal tables are told by 256 hashes');
+
+# each kind of damage by itself; the other has what it should be
+my @damage = (
+	[ 'a negated vector', q{UPDATE notes SET embedding = array_fill(-100::float4, '{8}')::vector(8) WHERE id = md5('101')::uuid}, 1 ],
+	[ 'one flipped sign', q{UPDATE notes SET embedding = '[102,102,102,-102,102,102,102,102]' WHERE id = md5('102')::uuid}, 1 ],
+	[ 'one changed byte', q{UPDATE notes SET body = 'cody 103' WHERE id = md5('103')::uuid}, 1 ],
+	[ 'a missing row', q{DELETE FROM notes WHERE id = md5('104')::uuid}, 1 ],
+	[ 'swapped values', q{UPDATE notes SET body = CASE body WHEN 'body 106' THEN 'body 107' ELSE 'body 106' END WHERE body IN ('body 106', 'body 107')}, 2 ],
+	[ 'a counter', q{UPDATE notes SET likes = likes + 1000000 WHERE id = md5('108')::uuid}, 1 ],
+	[ 'a set', q{UPDATE notes SET labels = '{z}' WHERE id = md5('109')::uuid}, 1 ],
+);
+for my $case (@damage)
+{
+	my ($what, $statement, $rows) = @$case;
+	my $sound = sql('b', "SELECT md5(string_agg(n::text, '' ORDER BY id)) FROM notes AS n");
+
+	behind_the_back('b', $statement);
+	is(sql('b', q{SELECT count(*) FROM vecmark.audit('notes')}), "$rows", "$what is found");
+	is(root('b'), root('a'), "$what: the digest is of what was written");
+	sql('b', q{SELECT vecmark.build_digest('notes', 7)});
+	isnt(root('b'), root('a'), "$what: and, built anew, of what is there");
+	my ($bytes, $repaired) = repair('b', 'a');
+	is($repaired, $rows, "$what is repaired");
+	cmp_ok($bytes, '<', 9000 * $rows, "$what: for few bytes ($bytes)");
+	is(root('b'), root('a'), "$what: roots are equal again");
+	is(sql('b', "SELECT md5(string_agg(n::text, '' ORDER BY id)) FROM notes AS n"), $sound, "$what: and so are rows and clocks");
+}
+
+# a row that came back behind the back is dead where its tombstone is
+sql('a', q{DELETE FROM notes WHERE id = md5('110')::uuid});
+pull('b', 'a');
+behind_the_back('b', q{INSERT INTO notes SELECT md5('110')::uuid, 'undead'});
+is(sql('b', q{SELECT expected, actual FROM vecmark.audit('notes')}), '0|1', 'a row that came back is found');
+sql('b', q{SELECT vecmark.build_digest('notes', 7)});
+like(sql('b', q{SELECT string_agg(fault, ',') FROM vecmark.sync_check('notes')}), qr/life/, 'so it is by its life');
+sql('b', q{DELETE FROM notes WHERE id = md5('110')::uuid});
+pull('a', 'b');
+is(root('b'), root('a'), 'deleted, it is gone everywhere');
+
+# one who has another seed, or other columns, is told
+sql('b', q{SELECT vecmark.build_digest('notes', 8)});
+isnt(sql('b', q{SELECT format FROM vecmark.root('notes')}), sql('a', q{SELECT format FROM vecmark.root('notes')}), 'another seed has another format');
+sql('b', q{SELECT vecmark.build_digest('notes', 7)});
+is(root('b'), root('a'), 'the same seed the same');
+
+# what is restored from a dump has the same digest
+my $dump = $node{a}->basedir . '/dump.sql';
+$node{a}->command_ok([ 'pg_dump', '-f', $dump, '-d', $node{a}->connstr('postgres') ], 'a dump');
+sql('b', 'CREATE DATABASE copy');
+$node{b}->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-f', $dump, '-d', $node{b}->connstr('copy') ], 'restored');
+is($node{b}->safe_psql('copy', q{SELECT format, hash, rows FROM vecmark.root('notes')}), sql('a', q{SELECT format, hash, rows FROM vecmark.root('notes')}), 'has the same root');
+is($node{b}->safe_psql('copy', q{SELECT count(*) FROM vecmark.audit('notes')}), '0', 'and is what it says');
+$node{b}->safe_psql('copy', q{UPDATE notes SET body = 'written there' WHERE likes < 10});
+is($node{b}->safe_psql('copy', q{SELECT count(*) FROM vecmark.audit('notes')}), '0', 'writers keep it');
+
+# a crash loses nothing of it
+sql('a', q{UPDATE notes SET body = 'before the crash' WHERE likes % 30 = 1});
+my $before = root('a');
+$node{a}->stop('immediate');
+$node{a}->start;
+is(root('a'), $before, 'after a crash the digest is the same');
+is(sql('a', q{SELECT count(*) FROM vecmark.audit('notes')}), '0', 'and exact');
+
+$_->stop for values %node;
+done_testing();
