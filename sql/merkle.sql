@@ -111,7 +111,7 @@ SELECT vecmark.buckets('leafy', NULL);
 SELECT vecmark.bucket_hashes(NULL);
 
 -- keys: 8 bytes for each row and tombstone
-SELECT length(vecmark.bucket_keys('leafy')) / 8 = (SELECT count(*) FROM leafy) + (SELECT count(*) FROM vecmark.sync_tombstone WHERE rel = 'leafy'::regclass) AS all_keys;
+SELECT length(vecmark.bucket_keys('leafy')) / 8 - (SELECT count(*) FROM leafy) AS tombstones;
 SELECT count(*) FROM vecmark.fetch('leafy', 8, NULL, vecmark.bucket_keys('leafy'));
 SELECT vecmark.fetch('leafy', 8, NULL, '\x0102');
 SELECT vecmark.fetch('leafy', NULL, NULL, '');
@@ -124,9 +124,9 @@ CREATE PROCEDURE tamper_and_tell(what text) LANGUAGE plpgsql AS $$
 DECLARE
 	seen record;
 BEGIN
-	SET session_replication_role = replica;
+	ALTER TABLE leafy DISABLE TRIGGER USER;
 	EXECUTE what;
-	SET session_replication_role = origin;
+	ALTER TABLE leafy ENABLE TRIGGER USER;
 	COMMIT;
 	SELECT count(*) AS leaves, coalesce(sum(expected - actual), 0) AS missing INTO seen FROM vecmark.audit('leafy');
 	RAISE NOTICE '%: % leaves, % missing', what, seen.leaves, seen.missing;
@@ -210,30 +210,6 @@ ROLLBACK TO s;
 COMMIT;
 SELECT is_exact();
 
--- who does not see all of a table gets no digest of it
-CREATE ROLE merkle_reader;
-GRANT SELECT (id, title) ON leafy TO merkle_reader;
-SET ROLE merkle_reader;
-SELECT vecmark.root('leafy');
-SELECT vecmark.bucket_keys('leafy');
-SELECT vecmark.audit('leafy');
-SELECT vecmark.build_digest('leafy');
-SELECT vecmark.drop_digest('leafy');
-SELECT vecmark.fold_digest('leafy');
-RESET ROLE;
-GRANT SELECT ON leafy TO merkle_reader;
-SET ROLE merkle_reader;
-SELECT rows FROM vecmark.root('leafy');
-SELECT count(*) FROM vecmark.fetch('leafy', 8, NULL, vecmark.bucket_keys('leafy'));
-RESET ROLE;
-ALTER TABLE leafy ENABLE ROW LEVEL SECURITY;
-CREATE POLICY half ON leafy USING (id % 2 = 0);
-SET ROLE merkle_reader;
-SELECT vecmark.root('leafy');
-SELECT vecmark.buckets('leafy');
-SELECT vecmark.fetch('leafy', 8, NULL);
-RESET ROLE;
-
 -- it goes with the tracking
 SELECT vecmark.drop_digest('shy');
 INSERT INTO shy VALUES (2, 'v');
@@ -243,11 +219,9 @@ SELECT vecmark.untrack('shy');
 SELECT rel FROM vecmark.digests ORDER BY rel::text;
 DROP TABLE parts;
 CALL vecmark.maintain();
-SELECT count(*) FROM vecmark.merkle_digest WHERE rel <> 'leafy'::regclass;
-SELECT count(*) FROM vecmark.merkle_leaf WHERE rel <> 'leafy'::regclass;
+SELECT rel FROM vecmark.digests;
 SELECT vecmark.untrack('leafy');
-SELECT count(*) FROM vecmark.merkle_leaf;
+SELECT rel FROM vecmark.digests;
 DROP TABLE leafy, shy, sound;
 DROP FUNCTION is_exact;
 DROP PROCEDURE tamper_and_tell;
-DROP ROLE merkle_reader;

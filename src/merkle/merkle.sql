@@ -19,8 +19,7 @@ SELECT pg_catalog.pg_extension_config_dump('vecmark.merkle_digest', '');
 SELECT pg_catalog.pg_extension_config_dump('vecmark.merkle_leaf', '');
 
 CREATE VIEW vecmark.digests AS
-SELECT d.rel, d.format, d.seed FROM vecmark.merkle_digest AS d
-WHERE EXISTS (SELECT FROM pg_catalog.pg_class AS k WHERE k.oid = d.rel);
+SELECT d.rel, d.format, d.seed FROM vecmark.merkle_digest AS d;
 
 COMMENT ON VIEW vecmark.digests IS 'tracked tables with a digest: a number for what it is made of, and its seed';
 
@@ -93,14 +92,15 @@ DECLARE
 	digest record;
 	count bigint := 0;
 BEGIN
-	FOR digest IN SELECT d.rel, d.seed, t.rel IS NULL AS is_dropped, d.format = vecmark.digest_format(t.rel, d.seed) AS is_current
-		FROM vecmark.merkle_digest AS d LEFT JOIN vecmark.tracked AS t ON t.rel = d.rel
+	FOR digest IN SELECT d.rel, d.seed, t.rel IS NULL AS is_dropped, d.format = vecmark.digest_format(t.rel, d.seed) AS is_current,
+			pg_has_role(c.relowner, 'USAGE') AS is_mine
+		FROM vecmark.digests AS d LEFT JOIN vecmark.tracked AS t ON t.rel = d.rel LEFT JOIN pg_class AS c ON c.oid = d.rel
 	LOOP
 		IF digest.is_dropped THEN
 			PERFORM vecmark.forget_digest(digest.rel);
 		ELSIF digest.is_current THEN
 			count := count + vecmark.fold_digest(digest.rel);
-		ELSE
+		ELSIF digest.is_mine THEN
 			PERFORM vecmark.compute_digest(digest.rel, digest.seed);
 		END IF;
 	END LOOP;
@@ -109,7 +109,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION vecmark.keep_digests() IS
-	'folds all digests, and computes those anew whose table has other columns now; vecmark.maintain() calls it';
+	'folds all digests, and computes those anew whose table has other columns now, for its owner; vecmark.maintain() calls it';
 
 CREATE FUNCTION vecmark.digest_format(rel regclass, seed bigint) RETURNS bigint
 AS 'MODULE_PATHNAME', 'vecmark_digest_format'

@@ -126,6 +126,26 @@ sql('b', q{DELETE FROM notes WHERE id = md5('110')::uuid});
 pull('a', 'b');
 is(root('b'), root('a'), 'deleted, it is gone everywhere');
 
+# who does not see all of a table gets no digest of it, and nobody else's to keep
+sub error_of
+{
+	my ($name, $sql) = @_;
+	my ($status, undef, $err) = $node{$name}->psql('postgres', "\\set VERBOSITY sqlstate\n$sql");
+	return $err =~ /ERROR:  (\w{5})/ ? $1 : 'no error';
+}
+sql('b', q{CREATE ROLE reader; GRANT SELECT (id, body) ON notes TO reader});
+for my $call ("root('notes')", "buckets('notes')", "bucket_hashes('notes')", "bucket_keys('notes')", "fetch('notes', 8, NULL)", "audit('notes')",
+	"bucket_diff('notes', 0, '')", "build_digest('notes')", "drop_digest('notes')", "fold_digest('notes')", "forget_digest('notes')", "compute_digest('notes', 0)")
+{
+	is(error_of('b', "SET ROLE reader; SELECT vecmark.$call"), '42501', "$call is not for who sees some columns");
+}
+sql('b', q{GRANT SELECT ON notes TO reader});
+is(sql('b', q{SET ROLE reader; SELECT hash FROM vecmark.root('notes')}), sql('a', q{SELECT hash FROM vecmark.root('notes')}), 'it is for who sees all');
+sql('b', q{ALTER TABLE notes ENABLE ROW LEVEL SECURITY; CREATE POLICY few ON notes USING (likes > 5)});
+is(error_of('b', "SET ROLE reader; SELECT vecmark.$_"), '42501', "$_ is not for who sees some rows")
+  for "root('notes')", "buckets('notes')", "bucket_keys('notes')", "fetch('notes', 8, NULL)", "audit('notes')";
+sql('b', q{ALTER TABLE notes DISABLE ROW LEVEL SECURITY});
+
 # one who has another seed, or other columns, is told
 sql('b', q{SELECT vecmark.build_digest('notes', 8)});
 isnt(sql('b', q{SELECT format FROM vecmark.root('notes')}), sql('a', q{SELECT format FROM vecmark.root('notes')}), 'another seed has another format');
