@@ -70,6 +70,7 @@ OBJS = \
 	src/sync/sync_check.o \
 	src/sync/sync_dots.o \
 	src/sync/sync_events.o \
+	src/sync/sync_held.o \
 	src/sync/sync_image.o \
 	src/sync/sync_json.o \
 	src/sync/sync_log.o \

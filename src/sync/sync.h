@@ -94,22 +94,36 @@ extern Snapshot sync_push_outside_snapshot(void);
 #define SYNC_TABLE_NOTIFY 3
 #define SYNC_TABLE_COLUMNS 4
 
-/* sync_site.c: who this database is, and what it holds. */
+/* Columns of sync_site. */
+#define SYNC_SITE_SITE 0
+#define SYNC_SITE_CURRENT 1
+#define SYNC_SITE_SIGNS 2
+#define SYNC_SITE_PENDING 3
+#define SYNC_SITE_SINCE 4
+#define SYNC_SITE_FORGOTTEN 5
+#define SYNC_SITE_LIVES 6
+#define SYNC_SITE_COLUMNS 7
+
+/* sync_site.c: who this database is. */
 extern Site sync_writer_site(void);
 extern Site sync_reader_site(void);
 extern uint64_t sync_writer_txn(void);
 extern uint64_t sync_next_txn(void);
-extern Version *sync_own_version(Site site, Snapshot snapshot);
-extern Version *sync_version(Snapshot snapshot);
-extern void sync_version_add(const Version *version);
 extern Version *sync_forgotten(Snapshot snapshot, uint64_t *lives);
 extern uint64_t sync_forgotten_life(bool fresh);
 extern void sync_forget_forgotten(void);
 extern void sync_add_forgotten(const Version *version, uint64_t lives);
-extern Version *sync_earlier_lives(Snapshot snapshot);
 extern Site sync_renew_site(bool put_back);
 extern void sync_lock_version(void);
 extern void sync_lock_writers(void);
+
+/* sync_held.c: which transactions the state holds. */
+extern uint64_t sync_widen(TransactionId xid, FullTransactionId next);
+extern Version *sync_foreign_version(Snapshot snapshot);
+extern Version *sync_own_version(Site site, Snapshot snapshot);
+extern Version *sync_version(Snapshot snapshot);
+extern Version *sync_earlier_lives(Snapshot snapshot);
+extern void sync_version_add(const Version *version);
 extern void sync_flush_wal(void);
 
 /* sync_table.c: what is known of a tracked table. */

@@ -1,5 +1,5 @@
 /*
- * sync_site.c: who this database is, and which transactions its state holds.
+ * sync_site.c: who this database is: its lives, and what those that ended are known to have done.
  */
 #include "postgres.h"
 #include "compat.h"
@@ -13,16 +13,13 @@
 #include "access/transam.h"
 #include "access/xact.h"
 #include "access/xlog.h"
-#include "access/xlog_internal.h"
 #include "catalog/pg_class_d.h"
 #include "catalog/pg_type_d.h"
 #include "executor/spi.h"
-#include "funcapi.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "storage/lock.h"
 #include "sync/sync.h"
-#include "testpoint/testpoint.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
@@ -30,18 +27,7 @@
 #include "utils/timestamp.h"
 
 VM_FUNCTION_INFO(vecmark_site);
-VM_FUNCTION_INFO(vecmark_version);
 VM_FUNCTION_INFO(vecmark_new_incarnation);
-
-/* Columns of sync_site. */
-#define SITE_SITE 0
-#define SITE_CURRENT 1
-#define SITE_SIGNS 2
-#define SITE_PENDING 3
-#define SITE_SINCE 4
-#define SITE_FORGOTTEN 5
-#define SITE_LIVES 6
-#define SITE_COLUMNS 7
 
 /*
  * Transactions older than this many are taken to have ended when the database was
@@ -61,16 +47,6 @@ static struct
 	bool		knows_lives;
 	uint64_t	lives;			/* the longest that was forgotten */
 }			life;
-
-static uint64_t
-widen(TransactionId xid, FullTransactionId next)
-{
-	uint64_t	epoch = EpochFromFullTransactionId(next);
-
-	if (xid > XidFromFullTransactionId(next))
-		epoch--;
-	return epoch << 32 | xid;
-}
 
 /* The next number that a transaction may get. */
 uint64_t
@@ -224,14 +200,14 @@ read_site(Snapshot snapshot, char **known_signs)
 
 	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
 	{
-		Datum		values[SITE_COLUMNS];
-		bool		nulls[SITE_COLUMNS];
+		Datum		values[SYNC_SITE_COLUMNS];
+		bool		nulls[SYNC_SITE_COLUMNS];
 
 		heap_deform_tuple(tuple, RelationGetDescr(rel), values, nulls);
-		if (!DatumGetBool(values[SITE_CURRENT]))
+		if (!DatumGetBool(values[SYNC_SITE_CURRENT]))
 			continue;
-		site = (Site) DatumGetInt64(values[SITE_SITE]);
-		*known_signs = TextDatumGetCString(values[SITE_SIGNS]);
+		site = (Site) DatumGetInt64(values[SYNC_SITE_SITE]);
+		*known_signs = TextDatumGetCString(values[SYNC_SITE_SIGNS]);
 	}
 	sync_meta_end(scan);
 	table_close(rel, AccessShareLock);
@@ -284,7 +260,7 @@ claims_of(Site site)
 	{
 		TransactionId xid = (TransactionId) txn;
 
-		if (!TransactionIdIsNormal(xid) || widen(xid, next) != txn ||
+		if (!TransactionIdIsNormal(xid) || sync_widen(xid, next) != txn ||
 			TransactionIdPrecedes(xid, vm_oldest_xid()) ||
 			TransactionIdDidCommit(xid) || TransactionIdDidAbort(xid))
 			continue;
@@ -322,7 +298,7 @@ prepared_txns(void)
 		bool		isnull;
 		TransactionId xid = DatumGetTransactionId(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull));
 
-		txns[count++] = Int64GetDatum((int64) widen(xid, next));
+		txns[count++] = Int64GetDatum((int64) sync_widen(xid, next));
 	}
 	SPI_finish();
 	return PointerGetDatum(construct_array(txns, count, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
@@ -343,12 +319,12 @@ sync_forgotten(Snapshot snapshot, uint64_t *lives)
 	*lives = 0;
 	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
 	{
-		Datum		values[SITE_COLUMNS];
-		bool		nulls[SITE_COLUMNS];
+		Datum		values[SYNC_SITE_COLUMNS];
+		bool		nulls[SYNC_SITE_COLUMNS];
 
 		heap_deform_tuple(tuple, RelationGetDescr(rel), values, nulls);
-		forgotten = version_union(forgotten, sync_version_from_datum(values[SITE_FORGOTTEN]));
-		*lives = Max(*lives, (uint64_t) DatumGetInt64(values[SITE_LIVES]));
+		forgotten = version_union(forgotten, sync_version_from_datum(values[SYNC_SITE_FORGOTTEN]));
+		*lives = Max(*lives, (uint64_t) DatumGetInt64(values[SYNC_SITE_LIVES]));
 	}
 	sync_meta_end(scan);
 	table_close(rel, AccessShareLock);
@@ -382,18 +358,18 @@ sync_add_forgotten(const Version *version, uint64_t lives)
 
 	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
 	{
-		Datum		values[SITE_COLUMNS];
-		bool		nulls[SITE_COLUMNS];
+		Datum		values[SYNC_SITE_COLUMNS];
+		bool		nulls[SYNC_SITE_COLUMNS];
 		Version    *known;
 
 		heap_deform_tuple(tuple, RelationGetDescr(rel), values, nulls);
-		if (!DatumGetBool(values[SITE_CURRENT]))
+		if (!DatumGetBool(values[SYNC_SITE_CURRENT]))
 			continue;
-		known = sync_version_from_datum(values[SITE_FORGOTTEN]);
-		if (version_dominates(known, version) && (uint64_t) DatumGetInt64(values[SITE_LIVES]) >= lives)
+		known = sync_version_from_datum(values[SYNC_SITE_FORGOTTEN]);
+		if (version_dominates(known, version) && (uint64_t) DatumGetInt64(values[SYNC_SITE_LIVES]) >= lives)
 			continue;
-		values[SITE_FORGOTTEN] = sync_version_datum(version_union(known, version));
-		values[SITE_LIVES] = Int64GetDatum((int64) Max((uint64_t) DatumGetInt64(values[SITE_LIVES]), lives));
+		values[SYNC_SITE_FORGOTTEN] = sync_version_datum(version_union(known, version));
+		values[SYNC_SITE_LIVES] = Int64GetDatum((int64) Max((uint64_t) DatumGetInt64(values[SYNC_SITE_LIVES]), lives));
 		sync_meta_update(rel, tuple, values, nulls);
 		CacheInvalidateRelcache(rel);
 	}
@@ -416,11 +392,11 @@ sync_forget_forgotten(void)
 
 	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
 	{
-		Datum		values[SITE_COLUMNS];
-		bool		nulls[SITE_COLUMNS];
+		Datum		values[SYNC_SITE_COLUMNS];
+		bool		nulls[SYNC_SITE_COLUMNS];
 
 		heap_deform_tuple(tuple, RelationGetDescr(rel), values, nulls);
-		values[SITE_FORGOTTEN] = sync_version_datum(&nothing);
+		values[SYNC_SITE_FORGOTTEN] = sync_version_datum(&nothing);
 		sync_meta_update(rel, tuple, values, nulls);
 	}
 	sync_meta_end(scan);
@@ -454,27 +430,6 @@ raise_floors(Site site, const Version *unlogged)
 	}
 	sync_meta_end(scan);
 	table_close(rel, RowExclusiveLock);
-}
-
-/* Dots that came from elsewhere, and those of earlier lives. */
-static Version *
-foreign_version(Snapshot snapshot)
-{
-	Relation	rel = sync_meta_open(META_VERSION, AccessShareLock);
-	SyncScan   *scan = sync_meta_scan(rel, snapshot, 0, NULL);
-	Version    *version = palloc0(sizeof(Version));
-	HeapTuple	tuple;
-
-	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
-	{
-		bool		isnull;
-		Datum		dots = heap_getattr(tuple, 2, RelationGetDescr(rel), &isnull);
-
-		version = version_union(version, sync_version_from_datum(dots));
-	}
-	sync_meta_end(scan);
-	table_close(rel, AccessShareLock);
-	return version;
 }
 
 static bool
@@ -528,8 +483,8 @@ sync_renew_site(bool put_back)
 	Site		site = 0;
 	Site		old = 0;
 	Version		nothing = {0, NULL};
-	Datum		values[SITE_COLUMNS];
-	bool		nulls[SITE_COLUMNS] = {false};
+	Datum		values[SYNC_SITE_COLUMNS];
+	bool		nulls[SYNC_SITE_COLUMNS] = {false};
 
 	PreventCommandIfReadOnly("a new incarnation");
 	PreventCommandIfParallelMode("a new incarnation");
@@ -540,11 +495,11 @@ sync_renew_site(bool put_back)
 	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
 	{
 		heap_deform_tuple(tuple, RelationGetDescr(rel), values, nulls);
-		if (!DatumGetBool(values[SITE_CURRENT]))
+		if (!DatumGetBool(values[SYNC_SITE_CURRENT]))
 			continue;
-		old = (Site) DatumGetInt64(values[SITE_SITE]);
-		values[SITE_CURRENT] = BoolGetDatum(false);
-		values[SITE_PENDING] = prepared_txns();
+		old = (Site) DatumGetInt64(values[SYNC_SITE_SITE]);
+		values[SYNC_SITE_CURRENT] = BoolGetDatum(false);
+		values[SYNC_SITE_PENDING] = prepared_txns();
 		sync_meta_update(rel, tuple, values, nulls);
 	}
 	sync_meta_end(scan);
@@ -555,13 +510,13 @@ sync_renew_site(bool put_back)
 					(errcode(ERRCODE_INTERNAL_ERROR),
 					 errmsg("could not generate a random number")));
 	}
-	values[SITE_SITE] = Int64GetDatum((int64) site);
-	values[SITE_CURRENT] = BoolGetDatum(true);
-	values[SITE_SIGNS] = CStringGetTextDatum(signs());
-	values[SITE_PENDING] = PointerGetDatum(construct_empty_array(INT8OID));
-	values[SITE_SINCE] = TimestampTzGetDatum(GetCurrentTimestamp());
-	values[SITE_FORGOTTEN] = sync_version_datum(&nothing);
-	values[SITE_LIVES] = Int64GetDatum(0);
+	values[SYNC_SITE_SITE] = Int64GetDatum((int64) site);
+	values[SYNC_SITE_CURRENT] = BoolGetDatum(true);
+	values[SYNC_SITE_SIGNS] = CStringGetTextDatum(signs());
+	values[SYNC_SITE_PENDING] = PointerGetDatum(construct_empty_array(INT8OID));
+	values[SYNC_SITE_SINCE] = TimestampTzGetDatum(GetCurrentTimestamp());
+	values[SYNC_SITE_FORGOTTEN] = sync_version_datum(&nothing);
+	values[SYNC_SITE_LIVES] = Int64GetDatum(0);
 	memset(nulls, 0, sizeof(nulls));
 	sync_meta_insert(rel, values, nulls);
 	CacheInvalidateRelcache(rel);
@@ -576,7 +531,7 @@ sync_renew_site(bool put_back)
 		{
 			/* a dump: what the old life did is told by rows alone */
 			sync_version_add(sync_dots_of_rows(old));
-			held = foreign_version(NULL);
+			held = sync_foreign_version(NULL);
 		}
 		raise_floors(site, held);
 		CommandCounterIncrement();
@@ -653,213 +608,11 @@ sync_reader_site(void)
 	return sync_writer_site();
 }
 
-static int
-compare_txns(const void *a, const void *b)
-{
-	uint64_t	x = *(const uint64_t *) a;
-	uint64_t	y = *(const uint64_t *) b;
-
-	return x < y ? -1 : x > y;
-}
-
-/* A snapshot as a version: of "site", what it does not show as in progress. */
-Version    *
-sync_own_version(Site site, Snapshot snapshot)
-{
-	FullTransactionId next = ReadNextFullTransactionId();
-	uint64_t	xmax = widen(snapshot->xmax, next);
-	int			open = snapshot->xcnt + (snapshot->takenDuringRecovery ? snapshot->subxcnt : 0);
-	TxnRange   *ranges = palloc(sizeof(TxnRange) * (open + 2));
-	uint64_t   *holes = palloc(sizeof(uint64_t) * (open + 1));
-	FullTransactionId own = GetTopFullTransactionIdIfAny();
-	int			count = 0;
-	uint64_t	from = 0;
-	Version    *version;
-
-	for (uint32 i = 0; i < snapshot->xcnt; i++)
-		holes[count++] = widen(snapshot->xip[i], next);
-	for (int32 i = 0; snapshot->takenDuringRecovery && i < snapshot->subxcnt; i++)
-		holes[count++] = widen(snapshot->subxip[i], next);
-	if (FullTransactionIdIsValid(own))
-		holes[count++] = U64FromFullTransactionId(own);
-	if (VM_FAULT("cursor-by-number"))
-		count = 0;
-
-	/*
-	 * Ranges between holes: sort, as snapshots do not say in which order they
-	 * are.
-	 */
-	qsort(holes, count, sizeof(uint64_t), compare_txns);
-	for (int i = 0; i < count; i++)
-	{
-		ranges[i] = (TxnRange)
-		{
-			Min(from, xmax), Min(holes[i], xmax)
-		};
-		from = Max(from, holes[i] + 1);
-	}
-	ranges[count] = (TxnRange)
-	{
-		Min(from, xmax), xmax
-	};
-	version = version_of_ranges(site, ranges, count + 1);
-	pfree(ranges);
-	pfree(holes);
-	return version;
-}
-
-/* Dots of earlier lives whose transactions were prepared then and are committed now. */
-static Version *
-add_pending(Version *version, Snapshot snapshot)
-{
-	Relation	rel = sync_meta_open(META_SITE, AccessShareLock);
-	Relation	log = sync_meta_open(META_LOG, AccessShareLock);
-	SyncScan   *scan = sync_meta_scan(rel, snapshot, 0, NULL);
-	HeapTuple	tuple;
-
-	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
-	{
-		Datum		values[SITE_COLUMNS];
-		bool		nulls[SITE_COLUMNS];
-		Datum	   *txns;
-		int			count;
-
-		heap_deform_tuple(tuple, RelationGetDescr(rel), values, nulls);
-		deconstruct_array(DatumGetArrayTypeP(values[SITE_PENDING]), INT8OID, sizeof(int64),
-						  FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, &txns, NULL, &count);
-		for (int i = 0; i < count; i++)
-		{
-			Datum		key[2] = {values[SITE_SITE], txns[i]};
-			SyncScan   *found = sync_meta_scan(log, snapshot, 2, key);
-
-			if (HeapTupleIsValid(sync_meta_next(found)))
-				version = version_union(version, version_of_dot((Site) DatumGetInt64(key[0]),
-																(uint64_t) DatumGetInt64(key[1])));
-			sync_meta_end(found);
-		}
-	}
-	sync_meta_end(scan);
-	table_close(log, AccessShareLock);
-	table_close(rel, AccessShareLock);
-	return version;
-}
-
-/* What this database holds, as a snapshot shows it. */
-Version    *
-sync_version(Snapshot snapshot)
-{
-	Version    *version = version_union(foreign_version(snapshot),
-										sync_own_version(sync_reader_site(), snapshot));
-
-	return add_pending(version, snapshot);
-}
-
-/* All dots of earlier lives of this database, which may not have been recorded when they ended. */
-Version    *
-sync_earlier_lives(Snapshot snapshot)
-{
-	Relation	rel = sync_meta_open(META_SITE, AccessShareLock);
-	SyncScan   *scan = sync_meta_scan(rel, snapshot, 0, NULL);
-	Version    *version = palloc0(sizeof(Version));
-	HeapTuple	tuple;
-
-	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
-	{
-		Datum		values[SITE_COLUMNS];
-		bool		nulls[SITE_COLUMNS];
-		TxnRange	all = {0, UINT64_MAX};
-
-		heap_deform_tuple(tuple, RelationGetDescr(rel), values, nulls);
-		if (!DatumGetBool(values[SITE_CURRENT]))
-			version = version_union(version, version_of_ranges((Site) DatumGetInt64(values[SITE_SITE]), &all, 1));
-	}
-	sync_meta_end(scan);
-	table_close(rel, AccessShareLock);
-	return version;
-}
-
-/*
- * Record dots that the state now holds.
- *
- * Locks: the caller has called sync_lock_version().
- */
-void
-sync_version_add(const Version *version)
-{
-	Relation	rel = sync_meta_open(META_VERSION, RowExclusiveLock);
-
-	for (int i = 0; i < version->count; i++)
-	{
-		Version		one = {1, &version->sites[i]};
-		Datum		values[2] = {Int64GetDatum((int64) one.sites[0].site)};
-		bool		nulls[2] = {false, false};
-		SyncScan   *scan = sync_meta_scan(rel, NULL, 1, values);
-		HeapTuple	old = sync_meta_next(scan);
-
-		if (HeapTupleIsValid(old))
-		{
-			bool		isnull;
-			Version    *known = sync_version_from_datum(heap_getattr(old, 2, RelationGetDescr(rel), &isnull));
-
-			if (!version_dominates(known, &one))
-			{
-				values[1] = sync_version_datum(version_union(known, &one));
-				sync_meta_update(rel, old, values, nulls);
-			}
-		}
-		else
-		{
-			values[1] = sync_version_datum(&one);
-			sync_meta_insert(rel, values, nulls);
-		}
-		sync_meta_end(scan);
-	}
-	table_close(rel, RowExclusiveLock);
-	CommandCounterIncrement();
-}
-
-/*
- * Make sure that what was told or seen survives a crash: commits that are visible but
- * not flushed, and numbers that were given out.  On a standby it does.
- */
-void
-sync_flush_wal(void)
-{
-	XLogRecPtr	end;
-
-	if (RecoveryInProgress())
-		return;
-
-	/*
-	 * After a full page this is where the next record would begin, behind a
-	 * page header that nobody has written yet: flushing to there is an error.
-	 */
-	end = GetXLogInsertRecPtr();
-	if (XLogSegmentOffset(end, wal_segment_size) == SizeOfXLogLongPHD)
-		end -= SizeOfXLogLongPHD;
-	else if (end % XLOG_BLCKSZ == SizeOfXLogShortPHD)
-		end -= SizeOfXLogShortPHD;
-	XLogFlush(end);
-}
-
 /* SQL: vecmark.site(): the number of this database's current life, in hexadecimal. */
 Datum
 vecmark_site(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_TEXT_P(cstring_to_text(psprintf("%016" PRIx64, (uint64) sync_reader_site())));
-}
-
-/* SQL: vecmark.version(): what this database holds, without the own transaction. */
-Datum
-vecmark_version(PG_FUNCTION_ARGS)
-{
-	Datum		result;
-
-	sync_reader_site();
-	result = sync_version_datum(sync_version(sync_push_outside_snapshot()));
-	PopActiveSnapshot();
-	sync_flush_wal();
-	PG_RETURN_DATUM(result);
 }
 
 /* SQL: vecmark.new_incarnation(): begins a new life, returns its site. */
