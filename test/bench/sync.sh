@@ -232,12 +232,109 @@ sync_pull() {
 	medians
 }
 
+# Commits that notify wait for one another.
+sync_notify() {
+	local round side clients rows=6400 offset=0
+	narrow postgres plain track
+	sql -c "CREATE TABLE tracked (LIKE plain INCLUDING ALL)" -c 'ALTER TABLE tracked DROP COLUMN _vm' \
+		-c "SELECT vecmark.track('tracked', '{\"notify\": true}')" >/dev/null
+	for ((round = 0; round <= sync_rounds; round++)); do
+		for clients in 1 8 64; do
+			for side in $(sides "$round"); do
+				transactions "INSERT, $clients clients" "$side" "$clients" $rows $offset \
+					"INSERT INTO $side VALUES (md5(:g::text)::uuid, md5('some title' || :g)::char(40), 1);"
+			done
+			offset=$((offset + rows))
+		done
+		[ "$round" -gt 0 ] || : >"$scratch/figures"
+	done
+	echo "a tracked table, and one that notifies, nobody listens: plain, tracked"
+	medians
+	sql -c "SELECT vecmark.untrack('plain'), vecmark.untrack('tracked')" -c 'DROP TABLE plain, tracked' >/dev/null
+}
+
+# Writes with a digest beside those without, both tracked.
+sync_digest_writes() {
+	local round side clients rows=6400 offset=0 bulk=200000
+	narrow postgres plain track
+	narrow postgres tracked track
+	sql -c "SELECT vecmark.build_digest('tracked')" >/dev/null
+	for ((round = 0; round <= sync_rounds; round++)); do
+		for clients in 1 64; do
+			for side in $(sides "$round"); do
+				transactions "INSERT, $clients clients" "$side" "$clients" $rows $offset \
+					"INSERT INTO $side VALUES (md5(:g::text)::uuid, md5('some title' || :g)::char(40), 1);"
+				transactions "UPDATE, $clients clients" "$side" "$clients" $rows $offset \
+					"UPDATE $side SET title = md5('a title' || :g)::char(40) WHERE id = md5(:g::text)::uuid;"
+			done
+			offset=$((offset + rows))
+		done
+		for side in $(sides "$round"); do
+			rate "INSERT of $bulk" "$side" $bulk postgres "INSERT INTO $side SELECT md5($round || ' ' || g)::uuid, $sync_title, g FROM generate_series(1, $bulk) AS g"
+			rate "UPDATE of $bulk" "$side" $bulk postgres "UPDATE $side SET title = 'A' || substr(title, 2) WHERE id IN (SELECT md5($round || ' ' || g)::uuid FROM generate_series(1, $bulk) AS g)"
+		done
+		sql -c "SELECT vecmark.fold_digest('tracked')" -c 'VACUUM vecmark.merkle_leaf' >/dev/null
+		[ "$round" -gt 0 ] || : >"$scratch/figures"
+	done
+	echo "tracked without and with a digest: plain, tracked"
+	medians
+	sql -c "SELECT vecmark.untrack('plain'), vecmark.untrack('tracked')" -c 'DROP TABLE plain, tracked' >/dev/null
+}
+
+# What it takes to find and repair rows that differ: of two databases one is changed behind the triggers' back.
+sync_digest() {
+	local differing rows coarse fine inner keys deltas bytes begin whole round
+	for rows in ${SYNC_DIGEST_ROWS:-100000 1000000}; do
+		database d
+		database e
+		sql -d d -c "INSERT INTO notes SELECT md5('m' || g)::uuid, $sync_title, g FROM generate_series(1, $rows) AS g" -c "SELECT vecmark.build_digest('notes')" \
+			-c 'VACUUM ANALYZE' >/dev/null
+		sql -d e -c "SELECT vecmark.build_digest('notes')" >/dev/null
+		pull d e
+		sql -d e -c "SELECT vecmark.fold_digest('notes')" -c 'VACUUM ANALYZE' >/dev/null
+		for ((round = 0; round <= sync_rounds; round++)); do
+			noted "root of $rows rows, ms" - "$(milliseconds d "SELECT hash FROM vecmark.root('notes')")"
+			noted "audit of $rows rows, ms" - "$(milliseconds d "SELECT count(*) FROM vecmark.audit('notes')")"
+		done
+		medians
+		for differing in 0 1 100 10000; do
+			sql -d e -c "BEGIN; ALTER TABLE notes DISABLE TRIGGER USER; UPDATE notes SET title = 'X' || substr(title, 2)
+				WHERE id IN (SELECT md5('m' || g * 7)::uuid FROM generate_series(1, $differing) AS g); ALTER TABLE notes ENABLE TRIGGER USER; COMMIT" \
+				-c "SELECT vecmark.build_digest('notes')" >/dev/null
+			begin=$(date +%s%N)
+			coarse=$(sql -d d -c "SELECT vecmark.bucket_hashes('notes')")
+			bytes=$((${#coarse} / 2))
+			coarse=$(sql -d e -c "SELECT vecmark.bucket_diff('notes', 8, '$coarse')")
+			if [ "$coarse" = '{}' ]; then
+				echo "$rows rows, $differing differ: the root, 16 bytes, or 256 hashes, $bytes bytes; $((($(date +%s%N) - begin) / 1000000)) ms"
+				continue
+			fi
+			inner="(SELECT array_agg(p * 256 + i ORDER BY p, i) FROM unnest('$coarse'::int[]) AS p, generate_series(0, 255) AS i)"
+			sql -d d -c "SELECT vecmark.bucket_hashes('notes', 16, $inner)" >"$scratch/hashes"
+			bytes=$((bytes + $(wc -c <"$scratch/hashes") / 2))
+			{ printf "SELECT vecmark.bucket_diff('notes', 16, '"; tr -d '\n' <"$scratch/hashes"; printf "', %s)" "$inner"; } >"$scratch/diff.sql"
+			fine=$(sql -d e -f "$scratch/diff.sql")
+			sql -d e -c "SELECT vecmark.bucket_keys('notes', 16, '$fine')" >"$scratch/keys"
+			bytes=$((bytes + $(wc -c <"$scratch/keys") / 2))
+			{ printf "COPY (SELECT d FROM vecmark.fetch('notes', 16, '%s', '" "$fine"; tr -d '\n' <"$scratch/keys"; printf "') AS d) TO STDOUT"; } >"$scratch/fetch.sql"
+			sql -d d -f "$scratch/fetch.sql" >"$scratch/deltas"
+			sql -d e -c 'TRUNCATE deltas' -c '\copy deltas FROM '"$scratch/deltas"
+			sql -d e -c "$merge_carried" >/dev/null
+			begin=$((($(date +%s%N) - begin) / 1000000))
+			whole=$(sql -d d -c "SELECT sum(length(d::text) / 2) FROM vecmark.fetch('notes', 8, '$coarse') AS d")
+			echo "$rows rows, $differing differ: $bytes bytes to find them, $(($(wc -c <"$scratch/deltas") / 2)) of rows, $begin ms with the merge; whole buckets of 256: $whole bytes"
+			[ "$(sql -d d -c "SELECT hash FROM vecmark.root('notes')")" = "$(sql -d e -c "SELECT hash FROM vecmark.root('notes')")" ] || echo 'roots differ after that'
+		done
+		sql -c 'DROP DATABASE d' -c 'DROP DATABASE e'
+	done
+}
+
 bench_sync() {
 	local part
 	sql -c "ALTER SYSTEM SET full_page_writes = off" -c "ALTER SYSTEM SET max_wal_size = '32GB'" -c "ALTER SYSTEM SET checkpoint_timeout = '1h'" \
 		-c 'SELECT pg_reload_conf()' >/dev/null
 	: >"$scratch/figures"
-	for part in ${SYNC_PARTS:-transactions bulk bookmarks merge bytes pull}; do
+	for part in ${SYNC_PARTS:-transactions bulk bookmarks merge bytes pull notify digest_writes digest}; do
 		"sync_$part" || return
 		echo
 	done
