@@ -85,58 +85,97 @@ compile_unit() {
 	"$compiler" -std=gnu11 -g -Wall -Wextra -Werror "$@" -Isrc -Itest/unit -o "$output" "$file" $(sources_of "$file") -lm
 }
 
-# run_unit NAME COMMAND…
-run_unit() {
-	local name=$1 status
+# each_at_once JOB FILE…: JOB for each file, as many at a time as there are processors.
+each_at_once() {
+	local job=$1 file
 	shift
-	"$@" >"$scratch/unit.out" 2>&1
-	status=$?
-	sed -i '/^qemu.* warning: /d' "$scratch/unit.out"
-	count_tap "$name" "$scratch/unit.out" $status
+	for file in "$@"; do
+		while [ "$(jobs -pr | wc -l)" -ge "$(nproc)" ]; do
+			wait -n
+		done
+		"$job" "$file" &
+	done
+	wait
+}
+
+# unit_ran OUTPUT COMMAND…: keep what it printed and how it ended, for count_unit.
+unit_ran() {
+	local output=$1
+	shift
+	"$@" >"$output" 2>&1
+	echo $? >"$output.status"
+	sed -i '/^qemu.* warning: /d' "$output"
+}
+
+# count_unit NAME OUTPUT
+count_unit() {
+	if [ -e "$2.status" ]; then
+		count_tap "$1" "$2" "$(cat "$2.status")"
+	else
+		count fail "$1 does not compile"
+		cat "$2.err"
+	fi
+}
+
+unit_job() {
+	local name output
+	name=$(basename "$1" .c)
+	output=$scratch/$name.out
+	compile_unit gcc "$scratch/$name" "$1" -O1 -fsanitize=address,undefined -fno-sanitize-recover=all >"$output.err" 2>&1 &&
+		unit_ran "$output" "$scratch/$name"
 }
 
 suite_unit() {
 	echo "unit tests, with sanitizers"
 	local file name
+	each_at_once unit_job test/unit/*_test.c
 	for file in test/unit/*_test.c; do
 		name=$(basename "$file" .c)
-		if compile_unit gcc "$scratch/$name" "$file" -O1 -fsanitize=address,undefined -fno-sanitize-recover=all \
-			>"$scratch/unit.err" 2>&1; then
-			run_unit "unit: $name" "$scratch/$name"
-		else
-			count fail "unit: $name does not compile"
-			cat "$scratch/unit.err"
-		fi
+		count_unit "unit: $name" "$scratch/$name.out"
+	done
+}
+
+emulated_job() {
+	local name output cpu
+	name=$(basename "$1" .c)
+	output=$scratch/$name
+	compile_unit aarch64-linux-gnu-gcc "$output-arm" "$1" -O2 -static -idirafter /usr/include >"$output-aarch64.out.err" 2>&1 &&
+		unit_ran "$output-aarch64.out" qemu-aarch64 "$output-arm"
+	[ "$(uname -m)" = x86_64 ] || return 0
+	compile_unit gcc "$output-x86" "$1" -O2 >"$output-x86.err" 2>&1
+	for cpu in Nehalem Haswell; do
+		cp "$output-x86.err" "$output-$cpu.out.err"
+		[ -x "$output-x86" ] && unit_ran "$output-$cpu.out" qemu-x86_64 -cpu $cpu "$output-x86"
 	done
 }
 
 # Other CPUs: 64-bit ARM, and x86-64 without AVX and without AVX-512.
 suite_unit_emulated() {
-	echo "unit tests, emulated: aarch64, x86-64 Nehalem and Haswell"
-	local file name cpu
+	local file name cpu cpus=(aarch64)
+	[ "$(uname -m)" = x86_64 ] && cpus+=(Nehalem Haswell)
+	echo "unit tests, emulated: ${cpus[*]}"
+	each_at_once emulated_job test/unit/*_test.c
 	for file in test/unit/*_test.c; do
 		name=$(basename "$file" .c)
-		expect "unit: $name compiles for aarch64" compile_unit aarch64-linux-gnu-gcc "$scratch/$name-arm" "$file" \
-			-O2 -static -idirafter /usr/include
-		run_unit "unit: $name on aarch64" qemu-aarch64 "$scratch/$name-arm"
-		expect "unit: $name compiles without sanitizers" compile_unit gcc "$scratch/$name-x86" "$file" -O2
-		for cpu in Nehalem Haswell; do
-			[ "$(uname -m)" = x86_64 ] && run_unit "unit: $name on $cpu" qemu-x86_64 -cpu $cpu "$scratch/$name-x86"
+		for cpu in "${cpus[@]}"; do
+			count_unit "unit: $name on $cpu" "$scratch/$name-$cpu.out"
 		done
 	done
 }
 
 # ---- the model of the protocol of replication
 
-# suite_model [deep]: see test/model/sync_model.py.
+# model_begin [deep]: see test/model/sync_model.py; it runs beside other suites until suite_model.
+model_begin() {
+	unit_ran "$scratch/model.out" nice python3 test/model/sync_model.py "$@" &
+	model_pid=$!
+}
+
 suite_model() {
-	local status
-	echo "model of synchronisation${1:+, $1}"
-	nice python3 test/model/sync_model.py "$@" >"$scratch/model.out" 2>"$scratch/model.err"
-	status=$?
+	echo "model of replication"
+	wait "$model_pid"
 	sed -n 's/^ok [0-9]* -/ /p' "$scratch/model.out"
-	count_tap "model" "$scratch/model.out" $status
-	cat "$scratch/model.err"
+	count_unit "model" "$scratch/model.out"
 }
 
 # ---- fuzzing
