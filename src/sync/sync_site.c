@@ -432,6 +432,23 @@ raise_floors(Site site, const Version *unlogged)
 	table_close(rel, RowExclusiveLock);
 }
 
+/* What floors cover is here: else who has it from here would get tables whole each time. */
+static Version *
+floors(void)
+{
+	Relation	rel = sync_meta_open(META_TABLE, AccessShareLock);
+	SyncScan   *scan = sync_meta_scan(rel, NULL, 0, NULL);
+	Version    *all = palloc0(sizeof(Version));
+	HeapTuple	tuple;
+	bool		isnull;
+
+	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
+		all = version_union(all, sync_version_from_datum(heap_getattr(tuple, SYNC_TABLE_FLOOR + 1, RelationGetDescr(rel), &isnull)));
+	sync_meta_end(scan);
+	table_close(rel, AccessShareLock);
+	return all;
+}
+
 static bool
 has_log(void)
 {
@@ -527,6 +544,7 @@ sync_renew_site(bool put_back)
 		Version    *held = palloc0(sizeof(Version));
 
 		sync_version_add(put_back ? told_of(old) : claims_of(old));
+		sync_version_add(floors());
 		if (!put_back && !has_log())
 		{
 			/* a dump: what the old life did is told by rows alone */

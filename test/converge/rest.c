@@ -237,6 +237,27 @@ check_versions(World *world)
 	}
 }
 
+/* Nobody has changes that another lacks, as whoever compares digests asks first. */
+static void
+check_changes(World *world)
+{
+	for (int i = 0; i < world->used && !world->failed; i++)
+	{
+		PGresult   *version = query(world->nodes[i].sessions[MAIN].conn, "SELECT vecmark.version()", 0, NULL);
+		const char *values[] = {PQgetvalue(version, 0, 0)};
+
+		for (int j = 0; j < world->used; j++)
+		{
+			PGresult   *result = query(world->nodes[j].sessions[MAIN].conn, "SELECT vecmark.has_changes($1::vecmark.version_vector)", 1, values);
+
+			if (strcmp(PQgetvalue(result, 0, 0), "f") != 0)
+				violation(world, "db%d has changes that db%d lacks", j, i);
+			PQclear(result);
+		}
+		PQclear(version);
+	}
+}
+
 /* Each database by itself is sound. */
 static void
 check_invariants(World *world)
@@ -297,6 +318,7 @@ check_rest(World *world)
 
 	check_invariants(world);
 	check_versions(world);
+	check_changes(world);
 	check_digests(world);
 	for (int i = 0; i < world->used && !world->failed; i++)
 	{
