@@ -44,6 +44,7 @@ OBJS = \
 	src/merkle/merkle_row.o \
 	src/merkle/merkle_scan.o \
 	src/merkle/merkle_store.o \
+	src/merkle/merkle_table.o \
 	src/merkle/merkle_tell.o \
 	src/simd/simd.o \
 	src/simd/simd_avx2.o \
@@ -123,6 +124,7 @@ SQL_PIECES = \
 	src/sync/sync_types.sql \
 	src/sync/sync.sql \
 	src/merkle/merkle.sql \
+	src/upkeep.sql \
 	src/bookmark/bookmark_url.sql \
 	src/bookmark/bookmark_table.sql \
 	src/bookmark/bookmark_edit.sql \

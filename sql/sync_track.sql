@@ -126,6 +126,22 @@ SELECT vecmark.register_table('mine', 'mine', false, '{id,t}', '{c,c}');
 SELECT shown($$SELECT count(*) FROM vecmark.changes()$$);
 SELECT vecmark.untrack('mine');
 SELECT vecmark.is_key_type(0), vecmark.is_key_type('int'::regtype), vecmark.is_key_type('numeric'::regtype), vecmark.is_key_type(NULL);
+SELECT vecmark.is_portable_type(0), vecmark.is_portable_type('int'::regtype), vecmark.is_portable_type('regrole'::regtype), vecmark.is_portable_type(NULL);
+
+-- what stands for an object of this database is not told, in arrays and domains neither
+CREATE DOMAIN price AS money;
+CREATE TABLE carried (id int PRIMARY KEY, rels regclass[], price price, prices price[], plain text);
+SELECT shown($$SELECT vecmark.track('carried')$$);
+SELECT shown($$SELECT vecmark.track('carried', '{"local": ["rels"]}')$$);
+SELECT shown($$SELECT vecmark.track('carried', '{"local": ["rels", "price"]}')$$);
+SELECT vecmark.track('carried', '{"local": ["rels", "price", "prices"]}');
+ALTER TABLE carried ALTER plain TYPE regtype USING plain::regtype;
+SELECT shown($$INSERT INTO carried VALUES (1)$$);
+ALTER TABLE carried ALTER plain TYPE text;
+INSERT INTO carried VALUES (1, '{carried}', 5, '{6}', 'text');
+SELECT vecmark.untrack('carried');
+DROP TABLE carried;
+DROP DOMAIN price;
 DROP TABLE mine, mine_clocked;
 
 -- the triggers are for tracked tables alone

@@ -9,6 +9,11 @@
 #include "merkle/leaf.h"
 #include "sync/sync.h"
 
+/* merkle_table.c: what a digest hangs on. */
+extern uint64_t merkle_format(const SyncTable *table, uint64_t seed);
+extern uint64_t merkle_signature(const SyncTable *table);
+extern void merkle_check_writers(const SyncTable *table, uint64_t seed);
+
 /* merkle_row.c: what a row adds to its leaf. */
 typedef struct MerkleRow
 {
@@ -23,7 +28,6 @@ typedef struct MerkleKey
 	uint64_t	high;
 } MerkleKey;
 
-extern uint64_t merkle_format(const SyncTable *table, uint64_t seed);
 extern MerkleKey merkle_key(Image key, uint64_t seed);
 extern int	merkle_leaf_of(MerkleKey key);
 extern void merkle_add_row(Leaf *leaf, const SyncTable *table, MerkleKey key, const MerkleRow *row);
@@ -36,16 +40,19 @@ typedef struct MerkleDigest
 {
 	uint64_t	format;
 	uint64_t	seed;
+	uint64_t	signature;
 } MerkleDigest;
 
 extern void merkle_note(Oid root, int number, const Leaf *change);
 extern bool merkle_find(Oid root, Snapshot snapshot, MerkleDigest *digest);
+extern bool merkle_is_current(const SyncTable *table, const MerkleDigest *digest);
 extern void merkle_get(const SyncTable *table, Snapshot snapshot, MerkleDigest *digest);
 extern Leaf *merkle_read(Oid root, Snapshot snapshot);
 extern int64 merkle_fold(Oid root);
 extern void merkle_begin_build(Oid root);
 extern void merkle_replace(Oid root, const MerkleDigest *digest, const Leaf *leaves, Snapshot snapshot);
 extern void merkle_forget(Oid root);
+extern int64 merkle_tidy(void);
 
 /* merkle_scan.c: rows and tombstones of a table, one after the other. */
 typedef struct MerkleSeen

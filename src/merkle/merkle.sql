@@ -4,7 +4,8 @@
 CREATE TABLE vecmark.merkle_digest (
 	rel regclass PRIMARY KEY,
 	format bigint NOT NULL,
-	seed bigint NOT NULL
+	seed bigint NOT NULL,
+	signature bigint NOT NULL
 );
 CREATE TABLE vecmark.merkle_leaf (
 	rel regclass NOT NULL,
@@ -12,7 +13,7 @@ CREATE TABLE vecmark.merkle_leaf (
 	leaves bytea NOT NULL
 );
 
-COMMENT ON TABLE vecmark.merkle_digest IS 'tracked tables with a digest: a number for what it is made of, and its seed';
+COMMENT ON TABLE vecmark.merkle_digest IS 'tracked tables with a digest: a number for what it is made of, its seed, and a number for the table''s definition when it was built';
 COMMENT ON TABLE vecmark.merkle_leaf IS 'leaves of digests: what transactions added (part -1), and what that was folded into';
 
 SELECT pg_catalog.pg_extension_config_dump('vecmark.merkle_digest', '');
@@ -84,39 +85,64 @@ LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 10000;
 COMMENT ON FUNCTION vecmark.fold_digest(regclass) IS
 	'adds up what writers have appended to the digest of a table since the last time; returns how many rows that were; vecmark.maintain() does it';
 
-CREATE FUNCTION vecmark.keep_digests() RETURNS bigint
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE COST 100000
+CREATE FUNCTION vecmark.digest_is_current(rel regclass) RETURNS boolean
+AS 'MODULE_PATHNAME', 'vecmark_digest_is_current'
+LANGUAGE C STABLE STRICT PARALLEL UNSAFE COST 100;
+
+COMMENT ON FUNCTION vecmark.digest_is_current(regclass) IS
+	'whether a table was not altered since its digest was built; null without a digest';
+
+CREATE FUNCTION vecmark.tidy_digests() RETURNS bigint
+AS 'MODULE_PATHNAME', 'vecmark_tidy_digests'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 10000;
+
+COMMENT ON FUNCTION vecmark.tidy_digests() IS
+	'deletes what is kept of digests of tables that are tracked no more; of how many; vecmark.maintain() does it';
+
+CREATE FUNCTION vecmark.keep_digest(rel regclass) RETURNS bigint
+LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE COST 100000
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-	digest record;
-	count bigint := 0;
 BEGIN
-	FOR digest IN SELECT d.rel, d.seed, t.rel IS NULL AS is_dropped, d.format = vecmark.digest_format(t.rel, d.seed) AS is_current,
-			pg_has_role(c.relowner, 'USAGE') AS is_mine
-		FROM vecmark.digests AS d LEFT JOIN vecmark.tracked AS t ON t.rel = d.rel LEFT JOIN pg_class AS c ON c.oid = d.rel
-	LOOP
-		IF digest.is_dropped THEN
-			PERFORM vecmark.forget_digest(digest.rel);
-		ELSIF digest.is_current THEN
-			count := count + vecmark.fold_digest(digest.rel);
-		ELSIF digest.is_mine THEN
-			PERFORM vecmark.compute_digest(digest.rel, digest.seed);
-		END IF;
-	END LOOP;
-	RETURN count;
+	IF vecmark.digest_is_current(rel) THEN
+		RETURN vecmark.fold_digest(rel);
+	END IF;
+	PERFORM vecmark.compute_digest(d.rel, d.seed) FROM vecmark.digests AS d WHERE d.rel = keep_digest.rel;
+	RETURN 0;
 END;
 $$;
 
-COMMENT ON FUNCTION vecmark.keep_digests() IS
-	'folds all digests, and computes those anew whose table has other columns now, for its owner; vecmark.maintain() calls it';
+COMMENT ON FUNCTION vecmark.keep_digest(regclass) IS
+	'folds the digest of a table, or computes it anew if the table was altered, which is for its owner; vecmark.maintain() does it';
 
-CREATE FUNCTION vecmark.digest_format(rel regclass, seed bigint) RETURNS bigint
-AS 'MODULE_PATHNAME', 'vecmark_digest_format'
-LANGUAGE C STABLE STRICT PARALLEL UNSAFE COST 100;
+CREATE FUNCTION vecmark.digest_fault(rel regclass) RETURNS text
+LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE COST 1000
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = rel AND tgname = '~~vecmark_digest' AND tgenabled IN ('O', 'A')) THEN
+		RETURN 'its trigger is missing or disabled';
+	ELSIF NOT vecmark.digest_is_current(rel) THEN
+		RETURN 'the table was altered since';
+	END IF;
+	RETURN NULL;
+EXCEPTION WHEN OTHERS THEN
+	RETURN SQLERRM;
+END;
+$$;
 
-COMMENT ON FUNCTION vecmark.digest_format(regclass, bigint) IS
-	'a number for what the digest of a table with a seed is made of now: its published name and columns';
+COMMENT ON FUNCTION vecmark.digest_fault(regclass) IS 'why the digest of a table is of no use as it is; null if it is';
+
+CREATE VIEW vecmark.merkle_health AS
+SELECT 'digests' AS part, count(*) = 0 AS ok,
+	pg_catalog.format('%s digests are of no use until they are built anew%s', count(*),
+		pg_catalog.string_agg(pg_catalog.format('; %s: %s', f.rel, f.fault), '' ORDER BY f.rel::text)) AS detail
+FROM (SELECT d.rel, vecmark.digest_fault(d.rel) AS fault FROM vecmark.digests AS d JOIN pg_catalog.pg_class AS c ON c.oid = d.rel) AS f
+WHERE f.fault IS NOT NULL;
+
+COMMENT ON VIEW vecmark.merkle_health IS 'what vecmark.health says of digests';
+
+GRANT SELECT ON vecmark.merkle_health TO PUBLIC;
 
 CREATE FUNCTION vecmark.audit(rel regclass, OUT leaf integer, OUT expected bigint, OUT actual bigint, OUT keys bytea[]) RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'vecmark_audit'

@@ -20,7 +20,8 @@
 
 VM_FUNCTION_INFO(vecmark_digest_row);
 VM_FUNCTION_INFO(vecmark_compute_digest);
-VM_FUNCTION_INFO(vecmark_digest_format);
+VM_FUNCTION_INFO(vecmark_digest_is_current);
+VM_FUNCTION_INFO(vecmark_tidy_digests);
 VM_FUNCTION_INFO(vecmark_forget_digest);
 VM_FUNCTION_INFO(vecmark_fold_digest);
 VM_FUNCTION_INFO(vecmark_audit);
@@ -49,8 +50,11 @@ note_change(const SyncTable *table, Image image, uint64_t seed, const MerkleRow 
 {
 	MerkleKey	key = merkle_key(image, seed);
 	Leaf		change = {0, 0, 0};
+	int			level = table->needs_settings ? sync_begin_images() : 0;
 
 	merkle_add_change(&change, table, key, old, new);
+	if (table->needs_settings)
+		sync_end_images(level);
 	if (!leaf_is_zero(&change))
 		merkle_note(table->root, merkle_leaf_of(key), &change);
 }
@@ -77,7 +81,7 @@ vecmark_digest_row(PG_FUNCTION_ARGS)
 				 errmsg("function \"%s\" is for triggers AFTER ROW of tracked tables", "vecmark.digest_row")));
 	table = sync_table_get(RelationGetRelid(trigger->tg_relation));
 	desc = RelationGetDescr(trigger->tg_relation);
-	seed = (uint64_t) strtoll(trigger->tg_trigger->tgargs[0], NULL, 10);
+	seed = (uint64_t) pg_strtoint64(trigger->tg_trigger->tgargs[0]);
 	take_tuple(table, trigger->tg_trigtuple, desc, &old);
 	key = sync_key_image(table, old.values);
 	if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
@@ -105,19 +109,26 @@ vecmark_digest_row(PG_FUNCTION_ARGS)
  * SQL: vecmark.compute_digest(rel regclass, seed bigint): for vecmark.build_digest(), when the
  * trigger is there.
  *
- * Errors: 42501 for who does not own the table; 55000, see merkle_begin_build.
+ * Errors: 42501 for who does not own the table; see merkle_check_writers, merkle_begin_build.
  */
 Datum
 vecmark_compute_digest(PG_FUNCTION_ARGS)
 {
-	SyncTable  *table = sync_table_get(PG_GETARG_OID(0));
+	SyncTable  *table;
 	MerkleDigest digest = {.seed = (uint64_t) PG_GETARG_INT64(1)};
 	Leaf	   *leaves;
 
+	PreventCommandIfReadOnly("vecmark.build_digest()");
+	table = sync_table_get(PG_GETARG_OID(0));
 	sync_check_owner(table->root);
 	sync_refuse_hidden(table->root);
-	digest.format = merkle_format(table, digest.seed);
+	merkle_check_writers(table, digest.seed);
 	merkle_begin_build(table->root);
+
+	/* It may have been altered before the lock was there. */
+	table = sync_table_get(table->root);
+	digest.format = merkle_format(table, digest.seed);
+	digest.signature = merkle_signature(table);
 	PushActiveSnapshot(GetLatestSnapshot());
 	SPI_connect();
 	leaves = merkle_compute(table, digest.seed);
@@ -127,17 +138,31 @@ vecmark_compute_digest(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* SQL: vecmark.digest_format(rel regclass, seed bigint) -> bigint. */
+/* SQL: vecmark.digest_is_current(rel regclass) -> boolean; null for a table without a digest. */
 Datum
-vecmark_digest_format(PG_FUNCTION_ARGS)
+vecmark_digest_is_current(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_INT64((int64) merkle_format(sync_table_get(PG_GETARG_OID(0)), (uint64_t) PG_GETARG_INT64(1)));
+	SyncTable  *table = sync_table_find(PG_GETARG_OID(0));
+	MerkleDigest digest;
+
+	if (table == NULL || !merkle_find(table->root, NULL, &digest))
+		PG_RETURN_NULL();
+	PG_RETURN_BOOL(merkle_is_current(table, &digest));
+}
+
+/* SQL: vecmark.tidy_digests() -> bigint: of how many tables. */
+Datum
+vecmark_tidy_digests(PG_FUNCTION_ARGS)
+{
+	PreventCommandIfReadOnly("vecmark.tidy_digests()");
+	PG_RETURN_INT64(merkle_tidy());
 }
 
 /* SQL: vecmark.forget_digest(rel regclass).  Errors: 42501 for who does not own the table. */
 Datum
 vecmark_forget_digest(PG_FUNCTION_ARGS)
 {
+	PreventCommandIfReadOnly("vecmark.drop_digest()");
 	if (get_rel_name(PG_GETARG_OID(0)) != NULL)
 		sync_check_owner(PG_GETARG_OID(0));
 	merkle_forget(PG_GETARG_OID(0));
@@ -232,7 +257,8 @@ vecmark_audit(PG_FUNCTION_ARGS)
 		damaged = !is_sound(&audit, i);
 	if (damaged)
 		merkle_scan_rows(table, digest.seed, note_suspect, &audit);
-	qsort(audit.suspects, audit.count, sizeof(*audit.suspects), compare_suspects);
+	if (audit.count > 0)
+		qsort(audit.suspects, audit.count, sizeof(*audit.suspects), compare_suspects);
 	for (int i = 0, first = 0; i < LEAF_COUNT; i++)
 	{
 		Datum		values[4];
@@ -242,9 +268,12 @@ vecmark_audit(PG_FUNCTION_ARGS)
 
 		if (is_sound(&audit, i))
 			continue;
-		keys = palloc(sizeof(Datum) * (audit.count + 1));
-		for (; first < audit.count && audit.suspects[first].leaf == i; first++)
-			keys[count++] = audit.suspects[first].key;
+		while (first + count < audit.count && audit.suspects[first + count].leaf == i)
+			count++;
+		keys = palloc(sizeof(Datum) * (count + 1));
+		for (int j = 0; j < count; j++)
+			keys[j] = audit.suspects[first + j].key;
+		first += count;
 		values[0] = Int32GetDatum(i);
 		values[1] = Int64GetDatum(audit.kept[i].rows);
 		values[2] = Int64GetDatum(audit.leaves[i].rows);

@@ -12,9 +12,6 @@
 
 #include "merkle/merkle.h"
 
-/* Of what is hashed, and how. */
-#define FORMAT 1
-
 /* What an atom begins with. */
 #define ATOM_BIRTH 'b'
 #define ATOM_DEATH 'd'
@@ -23,25 +20,6 @@
 #define ATOM_COUNTER 'c'
 #define ATOM_SET 's'
 #define ATOM_HEAD (16 + 4 + 1)
-
-/*
- * A number for what digests of a table are made of: the way, the key's and the columns'
- * names and kinds, and the seed.  Digests of other numbers have nothing to do with each other.
- */
-uint64_t
-merkle_format(const SyncTable *table, uint64_t seed)
-{
-	StringInfoData text;
-
-	initStringInfo(&text);
-	appendStringInfo(&text, "%d %s", FORMAT, table->name);
-	for (int i = 0; i < table->key_count; i++)
-		appendStringInfo(&text, " %08x", table->columns[table->key[i]].id);
-	for (int i = 0; i < table->column_count; i++)
-		if (!table->by_id[i]->is_key && table->by_id[i]->kind != SYNC_LOCAL)
-			appendStringInfo(&text, " %08x%c%d", table->by_id[i]->id, table->by_id[i]->kind, table->by_id[i]->binary);
-	return XXH3_64bits_withSeed(text.data, text.len, seed);
-}
 
 /* The hash of a key, under which its atoms are hashed. */
 MerkleKey
@@ -190,7 +168,7 @@ hash_column(StringInfo atom, const SyncTable *table, MerkleKey key, const SyncCo
 
 /*
  * Add a change of a row to "leaf"; "old" or "new" is NULL for one that is not there.
- * Allocates in the current context; canonical settings are set where they matter.
+ * Canonical settings are in force, if the table needs them.  Allocates in the current context.
  */
 void
 merkle_add_change(Leaf *leaf, const SyncTable *table, MerkleKey key, const MerkleRow *old, const MerkleRow *new)
@@ -198,7 +176,6 @@ merkle_add_change(Leaf *leaf, const SyncTable *table, MerkleKey key, const Merkl
 	StringInfoData atom;
 	bool		same_life = old != NULL && new != NULL && old->clock->life == new->clock->life &&
 	stamp_equal(&old->clock->base, &new->clock->base);
-	int			level = table->needs_settings ? sync_begin_images() : 0;
 	Leaf		hash;
 
 	initStringInfo(&atom);
@@ -236,11 +213,9 @@ merkle_add_change(Leaf *leaf, const SyncTable *table, MerkleKey key, const Merkl
 		leaf_add(leaf, &hash);
 	}
 	leaf->rows += (new != NULL) - (old != NULL);
-	if (table->needs_settings)
-		sync_end_images(level);
 }
 
-/* Add a row to "leaf". */
+/* Add a row to "leaf", as above. */
 void
 merkle_add_row(Leaf *leaf, const SyncTable *table, MerkleKey key, const MerkleRow *row)
 {

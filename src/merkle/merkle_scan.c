@@ -15,7 +15,8 @@
 
 /*
  * Visit each row of a table that the active snapshot shows, with the caller's rights.
- * Within SPI.  What is visited is gone after the visit.
+ * Within SPI.  Canonical settings are in force, if the table needs them.  What is visited is
+ * gone after the visit.
  */
 void
 merkle_scan_rows(SyncTable *table, uint64_t seed, MerkleVisit visit, void *about)
@@ -24,6 +25,7 @@ merkle_scan_rows(SyncTable *table, uint64_t seed, MerkleVisit visit, void *about
 	Datum	   *values = palloc(sizeof(Datum) * (table->column_count + 1));
 	bool	   *nulls = palloc(sizeof(bool) * (table->column_count + 1));
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "row of a digest", ALLOCSET_DEFAULT_SIZES);
+	int			level = table->needs_settings ? sync_begin_images() : 0;
 
 	for (;;)
 	{
@@ -54,11 +56,16 @@ merkle_scan_rows(SyncTable *table, uint64_t seed, MerkleVisit visit, void *about
 		}
 		SPI_freetuptable(rows);
 	}
+	if (table->needs_settings)
+		sync_end_images(level);
 	SPI_cursor_close(portal);
 	MemoryContextDelete(context);
 }
 
-/* Visit each tombstone of a table; one of a row that was inserted again, too. */
+/*
+ * Visit each tombstone of a table; one of a row that was inserted again, too.  What is visited
+ * is gone after the visit.
+ */
 void
 merkle_scan_tombstones(SyncTable *table, uint64_t seed, Snapshot snapshot, MerkleVisit visit, void *about)
 {

@@ -30,7 +30,8 @@
 #define DIGEST_REL 0
 #define DIGEST_FORMAT 1
 #define DIGEST_SEED 2
-#define DIGEST_COLUMNS 3
+#define DIGEST_SIGNATURE 3
+#define DIGEST_COLUMNS 4
 
 /* Parts that rows are folded into, and what is there before. */
 #define PENDING (-1)
@@ -131,8 +132,12 @@ at_xact(XactEvent event, void *arg)
 	{
 		case XACT_EVENT_PRE_COMMIT:
 		case XACT_EVENT_PRE_PREPARE:
+			if (pending == NIL)
+				break;
+			PushActiveSnapshot(GetTransactionSnapshot());
 			foreach(cell, pending)
 				write_changes(lfirst(cell));
+			PopActiveSnapshot();
 			break;
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_ABORT:
@@ -170,6 +175,14 @@ add_change(Changes *changes, int number, const Leaf *leaf)
 	leaf_add(&change->leaf, leaf);
 }
 
+static void
+drop_changes(Changes *changes)
+{
+	pending = list_delete_ptr(pending, changes);
+	changes_destroy(changes->leaves);
+	pfree(changes);
+}
+
 /* What a subtransaction changed is its parent's now. */
 static void
 hand_up(Changes *changes)
@@ -186,8 +199,7 @@ hand_up(Changes *changes)
 	changes_start_iterate(changes->leaves, &all);
 	while ((change = changes_iterate(changes->leaves, &all)) != NULL)
 		add_change(parent, change->number, &change->leaf);
-	changes_destroy(changes->leaves);
-	pending = list_delete_ptr(pending, changes);
+	drop_changes(changes);
 }
 
 static void
@@ -206,10 +218,7 @@ at_subxact(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, v
 		if (event == SUBXACT_EVENT_COMMIT_SUB)
 			hand_up(changes);
 		else
-		{
-			changes_destroy(changes->leaves);
-			pending = list_delete_nth_cell(pending, i);
-		}
+			drop_changes(changes);
 	}
 }
 
@@ -256,8 +265,7 @@ flush(Oid root)
 	if (changes != NULL)
 	{
 		write_changes(changes);
-		changes_destroy(changes->leaves);
-		pending = list_delete_ptr(pending, changes);
+		drop_changes(changes);
 		CommandCounterIncrement();
 	}
 	for (int level = GetCurrentTransactionNestLevel() - 1; level > 0; level--)
@@ -286,16 +294,24 @@ merkle_find(Oid root, Snapshot snapshot, MerkleDigest *digest)
 		heap_deform_tuple(tuple, RelationGetDescr(rel), values, nulls);
 		digest->format = (uint64_t) DatumGetInt64(values[DIGEST_FORMAT]);
 		digest->seed = (uint64_t) DatumGetInt64(values[DIGEST_SEED]);
+		digest->signature = (uint64_t) DatumGetInt64(values[DIGEST_SIGNATURE]);
 	}
 	sync_meta_end(scan);
 	table_close(rel, AccessShareLock);
 	return found;
 }
 
+/* Whether the table was not altered since its digest was built. */
+bool
+merkle_is_current(const SyncTable *table, const MerkleDigest *digest)
+{
+	return digest->format == merkle_format(table, digest->seed) && digest->signature == merkle_signature(table);
+}
+
 /*
  * The digest of a table that others can compare theirs with.
  *
- * Errors: 55000 if there is none, or it is of columns that the table had before.
+ * Errors: 55000 if there is none, or the table was altered since.
  */
 void
 merkle_get(const SyncTable *table, Snapshot snapshot, MerkleDigest *digest)
@@ -305,10 +321,10 @@ merkle_get(const SyncTable *table, Snapshot snapshot, MerkleDigest *digest)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("tracked table \"%s\" has no digest", table->name),
 				 errhint("SELECT vecmark.build_digest('%s').", table->qualified)));
-	if (digest->format != merkle_format(table, digest->seed))
+	if (!merkle_is_current(table, digest))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("the digest of tracked table \"%s\" is of other columns than it has now", table->name),
+				 errmsg("tracked table \"%s\" was altered since its digest was built", table->name),
 				 errhint("SELECT vecmark.build_digest('%s'), or CALL vecmark.maintain().", table->qualified)));
 }
 
@@ -316,9 +332,11 @@ merkle_get(const SyncTable *table, Snapshot snapshot, MerkleDigest *digest)
 static void
 add_row(Leaf *leaves, Datum value)
 {
-	Image		bytes = sync_image_of_bytea(value);
-	const char *error = leaves_add(leaves, (const uint8_t *) bytes.data, bytes.size);
+	bytea	   *bytes = DatumGetByteaPP(value);
+	const char *error = leaves_add(leaves, (const uint8_t *) VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
 
+	if (bytes != (bytea *) DatumGetPointer(value))
+		pfree(bytes);
 	if (error != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
@@ -488,6 +506,7 @@ merkle_replace(Oid root, const MerkleDigest *digest, const Leaf *leaves, Snapsho
 	values[DIGEST_REL] = ObjectIdGetDatum(root);
 	values[DIGEST_FORMAT] = Int64GetDatum((int64) digest->format);
 	values[DIGEST_SEED] = Int64GetDatum((int64) digest->seed);
+	values[DIGEST_SIGNATURE] = Int64GetDatum((int64) digest->signature);
 	delete_leaves(root, snapshot);
 	rel = sync_meta_open(META_LEAF, RowExclusiveLock);
 	for (int i = 0; i < PARTS; i++)
@@ -506,23 +525,78 @@ merkle_replace(Oid root, const MerkleDigest *digest, const Leaf *leaves, Snapsho
 	CommandCounterIncrement();
 }
 
+/* What this subtransaction noted of a table is not to be kept. */
+static void
+forget_changes(Oid root)
+{
+	Changes    *changes = find_changes(root, GetCurrentTransactionNestLevel());
+
+	if (changes != NULL)
+		drop_changes(changes);
+}
+
 /* The table has no digest any more. */
 void
 merkle_forget(Oid root)
 {
-	Relation	rel = sync_meta_open(META_DIGEST, RowExclusiveLock);
+	Relation	rel;
 	Datum		key = ObjectIdGetDatum(root);
-	SyncScan   *scan = sync_meta_scan(rel, NULL, 1, &key);
-	HeapTuple	old = sync_meta_next(scan);
+	SyncScan   *scan;
+	HeapTuple	old;
 
+	lock_leaves();
+	rel = sync_meta_open(META_DIGEST, RowExclusiveLock);
+	scan = sync_meta_scan(rel, NULL, 1, &key);
+	old = sync_meta_next(scan);
 	if (HeapTupleIsValid(old))
 		sync_meta_delete(rel, old);
 	sync_meta_end(scan);
 	table_close(rel, RowExclusiveLock);
-	lock_leaves();
 	delete_leaves(root, NULL);
-	for (int i = list_length(pending) - 1; i >= 0; i--)
-		if (((Changes *) list_nth(pending, i))->root == root && ((Changes *) list_nth(pending, i))->level == GetCurrentTransactionNestLevel())
-			pending = list_delete_nth_cell(pending, i);
+	forget_changes(root);
 	CommandCounterIncrement();
+}
+
+/* Add tables that are in the first column of a table of ours to "roots". */
+static List *
+add_tables(List * roots, SyncMeta meta)
+{
+	Relation	rel = sync_meta_open(meta, AccessShareLock);
+	SyncScan   *scan = sync_meta_scan(rel, NULL, 0, NULL);
+	HeapTuple	tuple;
+	bool		isnull;
+
+	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
+		roots = list_append_unique_oid(roots, DatumGetObjectId(heap_getattr(tuple, 1, RelationGetDescr(rel), &isnull)));
+	sync_meta_end(scan);
+	table_close(rel, AccessShareLock);
+	return roots;
+}
+
+/*
+ * Delete digests of tables that are tracked no more, and leaves of tables without a digest.
+ * Returns of how many tables.
+ *
+ * Locks: as merkle_fold.
+ */
+int64
+merkle_tidy(void)
+{
+	int64		count = 0;
+	List	   *tracked;
+	ListCell   *cell;
+
+	lock_leaves();
+	tracked = sync_table_list(NULL);
+	foreach(cell, add_tables(add_tables(NIL, META_DIGEST), META_LEAF))
+	{
+		MerkleDigest digest;
+
+		if (get_rel_name(lfirst_oid(cell)) != NULL && list_member_oid(tracked, lfirst_oid(cell)) &&
+			merkle_find(lfirst_oid(cell), NULL, &digest))
+			continue;
+		merkle_forget(lfirst_oid(cell));
+		count++;
+	}
+	return count;
 }

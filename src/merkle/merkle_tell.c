@@ -296,14 +296,16 @@ is_wanted(const Choice *choice, const MerkleSeen *seen, uint64_t *id)
 
 	if (choice->wanted != NULL && !choice->wanted[merkle_leaf_of(seen->key) >> (LEAF_BITS - choice->bits)])
 		return false;
-	if (seen->row == NULL)
-		*id = merkle_tombstone_id(seen->key, seen->dead);
-	else
+	if (seen->row != NULL)
 	{
 		merkle_add_row(&row, choice->view->table, seen->key, seen->row);
 		*id = merkle_id(&row);
+		return true;
 	}
-	return true;
+	*id = merkle_tombstone_id(seen->key, seen->dead);
+
+	/* A row that was inserted again is there itself. */
+	return !sync_row_is_there(choice->view->table, seen->image);
 }
 
 static void

@@ -201,6 +201,7 @@ extern Oid	sync_table_by_name(const char *name);
 extern List * sync_table_list(Snapshot snapshot);
 extern const SyncColumn *sync_table_column(const SyncTable *table, const char *name);
 extern bool sync_key_type(Oid type);
+extern bool sync_portable_type(Oid type);
 extern bool sync_binary_type(Oid type);
 extern ColumnId sync_column_id(const char *name);
 
@@ -220,7 +221,7 @@ extern Datum sync_counter_datum(const SyncColumn *column, int64 value);
 
 /* sync_row.c: states of rows. */
 extern RowState *sync_row_state(const SyncTable *table, const RowState *clock, const Datum *values, const bool *nulls, bool images);
-extern RowState *sync_row_within(const RowState *row, const Version *covered);
+extern RowState *sync_row_within(const RowState *row, const Version *known);
 extern RowState *sync_row_without(const RowState *row, const Version *covered);
 extern Counter *sync_complete_counter(const RowState *clock, ColumnId id, int64 visible);
 extern ElementSet *sync_complete_set(const RowState *clock, ColumnId id, Element *elements, int count);
@@ -307,6 +308,15 @@ extern void sync_park(const char *name, Image key, const RowState *state, const 
 extern void sync_unpark(const char *name, Image key);
 
 /* sync_apply.c: one row of a merge. */
+typedef struct SyncItem
+{
+	const char *name;			/* published, of the table */
+	Image		key;
+	RowState   *state;
+	const SyncNames *names;		/* of the columns in it */
+	bool		is_part;		/* of a repair, without what is yet to come */
+} SyncItem;
+
 typedef struct SyncMerge
 {
 	const Version *held;		/* what this database held before */
@@ -321,10 +331,8 @@ typedef struct SyncMerge
 } SyncMerge;
 
 extern bool sync_column_was_dropped(const SyncTable *table, const char *name);
-extern void sync_note_conflict(const char *name, Image key, const SyncColumn *column, const Register *theirs,
-							   const Register *ours, Datum value, bool isnull);
-extern void sync_apply_row(SyncMerge *merge, const char *name, Image key, const RowState *incoming, const SyncNames *names);
-
+extern void sync_note_conflict(const char *name, Image key, const SyncColumn *column, const Register *theirs, const Register *ours);
+extern void sync_apply_row(SyncMerge *merge, const SyncItem *item);
 extern void sync_rebear(const Version *told, uint64_t lives);
 extern void sync_restamp_key(Oid root, Image key, Site old);
 

@@ -134,6 +134,10 @@ CREATE FUNCTION vecmark.is_key_type(type oid) RETURNS boolean
 AS 'MODULE_PATHNAME', 'vecmark_is_key_type'
 LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1;
 
+CREATE FUNCTION vecmark.is_portable_type(type oid) RETURNS boolean
+AS 'MODULE_PATHNAME', 'vecmark_is_portable_type'
+LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1;
+
 CREATE FUNCTION vecmark.register_table(rel regclass, name text, notify boolean, columns name[], kinds "char"[]) RETURNS void
 AS 'MODULE_PATHNAME', 'vecmark_register_table'
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 100;
@@ -146,6 +150,7 @@ COMMENT ON FUNCTION vecmark.capture() IS 'trigger of tracked tables: stamps what
 COMMENT ON FUNCTION vecmark.refuse_truncate() IS 'trigger of tracked tables: refuses TRUNCATE; made by vecmark.track()';
 COMMENT ON FUNCTION vecmark.birth() IS 'the clock of rows that are in a table when it is tracked; for vecmark.track()';
 COMMENT ON FUNCTION vecmark.is_key_type(oid) IS 'whether keys of tracked tables, and elements of sets, may have a type: equal values have equal bytes';
+COMMENT ON FUNCTION vecmark.is_portable_type(oid) IS 'whether columns of tracked tables may have a type: its values mean the same in another database';
 COMMENT ON FUNCTION vecmark.register_table(regclass, text, boolean, name[], "char"[]) IS 'puts a table on record; for vecmark.track()';
 COMMENT ON FUNCTION vecmark.unregister_table(regclass) IS 'takes a table off the record; for vecmark.untrack()';
 
@@ -236,7 +241,7 @@ BEGIN
 	END LOOP;
 
 	FOR col IN
-		SELECT a.attname, a.attnum = ANY (keys) AS is_key, a.attidentity, a.atttypid, a.attgenerated, t.typname, t.typnamespace,
+		SELECT a.attname, a.attnum = ANY (keys) AS is_key, a.attidentity, a.atttypid, a.attgenerated,
 			(SELECT e.oid FROM pg_type AS e WHERE e.typarray = t.oid) AS element,
 			coalesce(bool_or(l.collisdeterministic), true) AS is_deterministic,
 			coalesce(pg_get_expr(d.adbin, d.adrelid), '') LIKE '%nextval(%' AS is_serial,
@@ -278,7 +283,7 @@ BEGIN
 			RAISE EXCEPTION 'column "%" of "%" cannot be a counter: it is not of type smallint, integer or bigint', col.attname, class.relname USING ERRCODE = 'datatype_mismatch';
 		ELSIF col.is_set AND (col.element IS NULL OR NOT vecmark.is_key_type(col.element)) THEN
 			RAISE EXCEPTION 'column "%" of "%" cannot be a set: it is not an array of a type that keys may have', col.attname, class.relname USING ERRCODE = 'datatype_mismatch';
-		ELSIF NOT col.is_local AND (col.typname LIKE 'reg%' OR col.typname IN ('money', 'aclitem')) AND col.typnamespace = 'pg_catalog'::regnamespace THEN
+		ELSIF NOT col.is_local AND NOT vecmark.is_portable_type(col.atttypid) THEN
 			RAISE EXCEPTION 'cannot track "%": values of column "%" mean something else in another database', class.relname, col.attname
 				USING ERRCODE = 'feature_not_supported', HINT = 'Name it in "local" of the policy to leave it out.';
 		END IF;
@@ -358,6 +363,13 @@ LANGUAGE C STABLE PARALLEL UNSAFE COST 10000 ROWS 10;
 COMMENT ON FUNCTION vecmark.changes(vecmark.version_vector, regclass[], integer) IS
 	'what who holds "since" lacks, in deltas of about max_bytes; with rels, of some tables only, and such deltas do not move the receiver''s version; errors 42501 where the caller does not see all rows';
 
+CREATE FUNCTION vecmark.has_changes(since vecmark.version_vector, rels regclass[] DEFAULT NULL) RETURNS boolean
+AS 'MODULE_PATHNAME', 'vecmark_has_changes'
+LANGUAGE C STABLE PARALLEL UNSAFE COST 1000;
+
+COMMENT ON FUNCTION vecmark.has_changes(vecmark.version_vector, regclass[]) IS
+	'whether vecmark.changes() would have rows for who holds "since"; true, too, where what would tell has been forgotten';
+
 CREATE TYPE vecmark.merge_result AS (
 	status text,
 	applied bigint,
@@ -380,7 +392,7 @@ AS 'MODULE_PATHNAME', 'vecmark_merge_all'
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 10000;
 
 COMMENT ON FUNCTION vecmark.merge(vecmark.delta, text) IS
-	'joins a delta with what is here; any order, any number of times; a gap changes nothing and is raised (VM001) in mode strict, returned in mode report; so is a clock too far ahead (VM002)';
+	'joins a delta with what is here; any order, any number of times; a gap changes nothing and is raised (VM001) in mode strict, returned in mode report; so is a clock too far ahead (VM002); what vecmark.fetch() made takes mode repair';
 COMMENT ON FUNCTION vecmark.merge_all(vecmark.delta[], text) IS
 	'joins deltas one after the other, until one does not fit';
 
@@ -520,30 +532,6 @@ COMMENT ON FUNCTION vecmark.erase(regclass, bytea) IS
 COMMENT ON FUNCTION vecmark.start_over() IS
 	'for a database that was retired elsewhere, when nothing is tracked in it: forgets what it knew of others and begins a new life; returns its site';
 
-CREATE PROCEDURE vecmark.maintain(budget interval DEFAULT '10 seconds')
-LANGUAGE plpgsql
-AS $$
-DECLARE
-	finish constant timestamptz := pg_catalog.clock_timestamp() OPERATOR(pg_catalog.+) budget;
-	forgotten bigint;
-BEGIN
-	PERFORM vecmark.tidy();
-	COMMIT;
-	PERFORM vecmark.retry_parked();
-	COMMIT;
-	PERFORM vecmark.keep_digests();
-	COMMIT;
-	LOOP
-		forgotten := vecmark.forget(10000);
-		COMMIT;
-		EXIT WHEN forgotten OPERATOR(pg_catalog.=) 0 OR pg_catalog.clock_timestamp() OPERATOR(pg_catalog.>) finish;
-	END LOOP;
-END;
-$$;
-
-COMMENT ON PROCEDURE vecmark.maintain(interval) IS
-	'what is to be done now and then: tidies, tries parked rows once more, folds digests, forgets what all peers know; commits in between, stops after about the budget';
-
 CREATE VIEW vecmark.tracked AS
 SELECT t.rel, t.name, t.notify, t.floor,
 	(SELECT pg_catalog.array_agg(c.name ORDER BY c.attnum) FROM vecmark.sync_column AS c WHERE c.rel = t.rel AND c.kind = 'c') AS counters,
@@ -580,7 +568,7 @@ SELECT pg_catalog.lpad(pg_catalog.to_hex(p.site), 16, '0') AS site, h.missing
 FROM vecmark.sync_peer AS p CROSS JOIN LATERAL (SELECT p.holds OPERATOR(vecmark.-) vecmark.version() AS missing) AS h
 WHERE h.missing OPERATOR(vecmark.<>) '{}'::vecmark.version_vector AND NOT p.retired;
 
-CREATE VIEW vecmark.health AS
+CREATE VIEW vecmark.sync_health AS
 SELECT 'log' AS part, c.reltuples < 1000000 AS ok,
 	pg_catalog.format('about %s transactions are in the log; CALL vecmark.maintain() when all peers have pulled', greatest(c.reltuples, 0)::bigint) AS detail
 FROM pg_catalog.pg_class AS c WHERE c.oid = 'vecmark.sync_log'::regclass
@@ -602,11 +590,11 @@ WHERE v.oid IS NULL OR v.tgenabled <> 'O' OR o.oid IS NOT NULL;
 
 COMMENT ON VIEW vecmark.streams IS 'streams of logical replication: from which site, by which subscription, whether all before them is here';
 COMMENT ON VIEW vecmark.gaps IS 'what peers have said that they hold and is not here yet';
-COMMENT ON VIEW vecmark.health IS 'what needs somebody''s attention, and what to do';
+COMMENT ON VIEW vecmark.sync_health IS 'what vecmark.health says of replication';
 COMMENT ON VIEW vecmark.tracked IS 'tracked tables: published name, whether commits notify, what is not in the log, columns by policy';
 COMMENT ON VIEW vecmark.parked IS 'merged rows that cannot be shown, with the reason, of tables that the caller may read';
 COMMENT ON VIEW vecmark.conflicts IS 'values that lost against a concurrent write, of tables that the caller may read; lost is its canonical text, or its binary form';
 COMMENT ON VIEW vecmark.quarantine IS 'deltas whose clock was too far ahead: from whom, when, by how many milliseconds';
 COMMENT ON VIEW vecmark.peers IS 'other sites: what they have said that they hold, when, and whether they are retired';
 
-GRANT SELECT ON vecmark.streams, vecmark.gaps, vecmark.health, vecmark.tracked, vecmark.parked, vecmark.conflicts, vecmark.quarantine, vecmark.peers TO PUBLIC;
+GRANT SELECT ON vecmark.streams, vecmark.gaps, vecmark.sync_health, vecmark.tracked, vecmark.parked, vecmark.conflicts, vecmark.quarantine, vecmark.peers TO PUBLIC;

@@ -144,12 +144,24 @@ set_column(Row *row, int number, Datum value, bool isnull)
 	row->given[number] = row->changed[number] = true;
 }
 
-/* The values of a joined state, where they are not those of the old one. */
+static bool
+same_image(Image a, Image b)
+{
+	if (a.data == NULL || b.data == NULL)
+		return a.data == b.data;
+	return a.size == b.size && memcmp(a.data, b.data, a.size) == 0;
+}
+
+/*
+ * The values of a joined state, where they are not those of the old one: where stamps differ,
+ * or with "repair", images.
+ */
 static void
-take_values(Row *row, const RowState *old, const RowState *joined)
+take_values(Row *row, const RowState *old, const RowState *joined, bool repair)
 {
 	const SyncTable *table = row->table;
 	bool		same_life = old != NULL && old->life == joined->life;
+	int			level = table->needs_settings ? sync_begin_images() : 0;
 
 	for (int i = 0, j = 0; i < joined->register_count; i++)
 	{
@@ -161,7 +173,7 @@ take_values(Row *row, const RowState *old, const RowState *joined)
 		while (same_life && j < old->register_count && old->registers[j].column < new->column)
 			j++;
 		if (same_life && j < old->register_count && old->registers[j].column == new->column &&
-			stamp_equal(&old->registers[j].stamp, &new->stamp))
+			stamp_equal(&old->registers[j].stamp, &new->stamp) && (!repair || same_image(old->registers[j].value, new->value)))
 			continue;
 		value = sync_value(&table->columns[number], new->value, &isnull);
 		set_column(row, number, value, isnull);
@@ -184,6 +196,8 @@ take_values(Row *row, const RowState *old, const RowState *joined)
 		set_column(row, number,
 				   sync_set_value(&table->columns[number], joined->sets[i].elements, joined->sets[i].count), false);
 	}
+	if (table->needs_settings)
+		sync_end_images(level);
 }
 
 static SyncMark
@@ -402,12 +416,29 @@ wait_for_row(const Row *row)
 	return found;
 }
 
-static bool
-same_image(Image a, Image b)
+/* The state of a row that is there; registers have images if "images". */
+static RowState *
+state_of(const Row *row, const RowState *clock, bool images)
 {
-	if (a.data == NULL || b.data == NULL)
-		return a.data == b.data;
-	return a.size == b.size && memcmp(a.data, b.data, a.size) == 0;
+	int			level = images ? sync_begin_images() : 0;
+	RowState   *state = sync_row_state(row->table, clock, row->values, row->nulls, images);
+
+	if (images)
+		sync_end_images(level);
+	return state;
+}
+
+/* What a register here shows. */
+static Image
+image_of(const Row *row, const SyncColumn *column)
+{
+	int			number = column - row->table->columns;
+	int			level = row->table->needs_settings ? sync_begin_images() : 0;
+	Image		image = sync_image(column, row->values[number], row->nulls[number]);
+
+	if (row->table->needs_settings)
+		sync_end_images(level);
+	return image;
 }
 
 /* Registers that were written on both sides, neither knowing of the other, to unlike values. */
@@ -419,24 +450,23 @@ note_conflicts(SyncMerge *merge, const Row *row, const RowState *old, const RowS
 	for (int i = 0, j = 0; i < incoming->register_count; i++)
 	{
 		const Register *theirs = &incoming->registers[i];
-		const Register *ours;
+		Register	ours;
 		const SyncColumn *column;
 
 		while (j < old->register_count && old->registers[j].column < theirs->column)
 			j++;
 		if (j == old->register_count || old->registers[j].column != theirs->column)
 			continue;
-		ours = &old->registers[j];
-		if (stamp_equal(&ours->stamp, &theirs->stamp) ||
-			version_covers(merge->known, ours->stamp.site, ours->stamp.txn))
+		ours = old->registers[j];
+		if (stamp_equal(&ours.stamp, &theirs->stamp) ||
+			version_covers(merge->known, ours.stamp.site, ours.stamp.txn))
 			continue;
 		column = &row->table->columns[column_of(row->table, theirs->column)];
-		if (same_image(theirs->value, sync_image(column, row->values[column - row->table->columns],
-												 row->nulls[column - row->table->columns])))
+		ours.value = image_of(row, column);
+		if (same_image(theirs->value, ours.value))
 			continue;
 		merge->conflicts++;
-		sync_note_conflict(row->table->name, row->key, column, theirs, ours,
-						   row->values[column - row->table->columns], row->nulls[column - row->table->columns]);
+		sync_note_conflict(row->table->name, row->key, column, theirs, &ours);
 	}
 }
 
@@ -532,15 +562,18 @@ join_wrongly(const RowState *old, const RowState *incoming, RowState *joined)
  * Join what a delta has of a row with what is here.
  *
  * Within SPI, in a subtransaction of its own or of a group, as it may fail for reasons
- * of data.  "names" are of the columns in "incoming".
+ * of data.
  *
  * Errors: what writing the row raises.
  */
 void
-sync_apply_row(SyncMerge *merge, const char *name, Image key, const RowState *incoming, const SyncNames *names)
+sync_apply_row(SyncMerge *merge, const SyncItem *item)
 {
+	const char *name = item->name;
+	Image		key = item->key;
 	Row			row = {.table = table_of(merge, name),.key = key};
 	Oid			root;
+	RowState   *incoming;
 	RowState   *parked;
 	SyncNames  *parked_names;
 
@@ -552,7 +585,7 @@ sync_apply_row(SyncMerge *merge, const char *name, Image key, const RowState *in
 	root = row.table->root;
 	row.values = palloc(sizeof(Datum) * (row.table->column_count + 1));
 	row.nulls = palloc(sizeof(bool) * (row.table->column_count + 1));
-	incoming = fit(row.table, names, incoming);
+	incoming = fit(row.table, item->names, item->state);
 	parked = sync_parked(name, key, NULL, &parked_names);
 	if (parked != NULL)
 		parked = fit(row.table, parked_names, parked);
@@ -570,12 +603,17 @@ sync_apply_row(SyncMerge *merge, const char *name, Image key, const RowState *in
 		found = sync_read_row(row.table, true, row.values, row.nulls, &clock);
 		if (found)
 		{
-			old = sync_row_state(row.table, clock, row.values, row.nulls, merge->repair);
+			old = state_of(&row, clock, merge->repair);
 			memset(row.given, true, row.table->column_count);
 		}
 		else
 			old = sync_tombstone(root, key, NULL);
-		if (attempt == 0 && found)
+		if (item->is_part && old == NULL && parked == NULL)
+		{
+			merge->stale++;
+			return;
+		}
+		if (attempt == 0 && found && !merge->repair)
 			note_conflicts(merge, &row, old, incoming);
 		if (old != NULL)
 		{
@@ -595,7 +633,7 @@ sync_apply_row(SyncMerge *merge, const char *name, Image key, const RowState *in
 			merge->stale++;
 		else if (row_is_alive(joined))
 		{
-			take_values(&row, found && !merge->repair ? old : NULL, joined);
+			take_values(&row, found ? old : NULL, joined, merge->repair);
 			if (found)
 				update_row(&row, joined);
 			else if (!insert_row(&row, joined))

@@ -21,6 +21,7 @@
 #include "utils/snapmgr.h"
 
 VM_FUNCTION_INFO(vecmark_changes);
+VM_FUNCTION_INFO(vecmark_has_changes);
 
 #define ROWS_A_FETCH 1000
 
@@ -259,57 +260,96 @@ compare_entries(const void *a, const void *b)
 }
 
 /*
- * Keys in the log of dots that "since" has not, each once, by table and key.  Of all that
- * the log has, whether this database's version has it or not: a part of a batch may have
- * brought a later write of a key whose earlier one the version has.
+ * Reads the log of dots that "since" has not.  Of all that the log has, whether this
+ * database's version has it or not: a part of a batch may have brought a later write of a key
+ * whose earlier one the version has.
  */
+typedef struct LogScan
+{
+	Relation	log;
+	const Version *since;
+	Snapshot	snapshot;
+	Site		site;
+	SyncScan   *scan;			/* of the site, or NULL */
+} LogScan;
+
+static LogScan
+begin_log(const Version *since, Snapshot snapshot)
+{
+	LogScan		scan = {sync_meta_open(META_LOG, AccessShareLock), since, snapshot, (Site) PG_INT64_MIN, NULL};
+
+	return scan;
+}
+
+static void
+end_log(LogScan *scan)
+{
+	if (scan->scan != NULL)
+		sync_meta_end(scan->scan);
+	table_close(scan->log, AccessShareLock);
+}
+
+static void
+begin_site(LogScan *scan)
+{
+	const SiteTxns *covered = version_find(scan->since, scan->site);
+	uint64_t	from = covered != NULL && covered->ranges[0].from == 0 ? covered->ranges[0].to : 0;
+
+	scan->scan = sync_meta_scan_from(scan->log, scan->snapshot, Int64GetDatum((int64) scan->site), Int64GetDatum((int64) from));
+}
+
+/* The next row, into "values"; false at the end. */
+static bool
+next_logged(LogScan *scan, Datum *values)
+{
+	HeapTuple	tuple;
+	bool		nulls[4];
+
+	while (scan->scan != NULL || sync_meta_next_site(scan->log, scan->snapshot, &scan->site))
+	{
+		if (scan->scan == NULL)
+			begin_site(scan);
+		while (HeapTupleIsValid(tuple = sync_meta_next(scan->scan)))
+		{
+			CHECK_FOR_INTERRUPTS();
+			heap_deform_tuple(tuple, RelationGetDescr(scan->log), values, nulls);
+			if (!version_covers(scan->since, scan->site, (uint64_t) DatumGetInt64(values[1])))
+				return true;
+		}
+		sync_meta_end(scan->scan);
+		scan->scan = NULL;
+	}
+	return false;
+}
+
+/* Keys in the log of dots that "since" has not, each once, by table and key. */
 static KeyEntry *
 logged_keys(const Version *since, Snapshot snapshot, int *count)
 {
-	Relation	log = sync_meta_open(META_LOG, AccessShareLock);
+	LogScan		scan = begin_log(since, snapshot);
 	int			room = 256;
 	KeyEntry   *entries = palloc(sizeof(KeyEntry) * room);
 	int			kept = 0;
-	Site		site = (Site) PG_INT64_MIN;
+	Datum		values[4];
 
 	*count = 0;
-	while (sync_meta_next_site(log, snapshot, &site))
+	while (next_logged(&scan, values))
 	{
-		const SiteTxns *covered = version_find(since, site);
-		uint64_t	from = covered != NULL && covered->ranges[0].from == 0 ? covered->ranges[0].to : 0;
-		SyncScan   *scan = sync_meta_scan_from(log, snapshot, Int64GetDatum((int64) site), Int64GetDatum((int64) from));
-		HeapTuple	tuple;
+		Image		keys = sync_image_of_bytea(PointerGetDatum(PG_DETOAST_DATUM_COPY(values[3])));
+		Image		key;
+		Reader		reader = {(const uint8_t *) keys.data, (const uint8_t *) keys.data + keys.size, NULL};
 
-		while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
+		while (sync_log_next(&reader, &key))
 		{
-			Datum		values[4];
-			bool		nulls[4];
-			Image		keys;
-			Image		key;
-			Reader		reader;
-
-			heap_deform_tuple(tuple, RelationGetDescr(log), values, nulls);
-			if (version_covers(since, site, (uint64_t) DatumGetInt64(values[1])))
-				continue;
-			keys = sync_image_of_bytea(PointerGetDatum(PG_DETOAST_DATUM_COPY(values[3])));
-			reader = (Reader)
+			if (*count == room)
+				entries = repalloc_huge(entries, sizeof(KeyEntry) * (room *= 2));
+			entries[(*count)++] = (KeyEntry)
 			{
-				(const uint8_t *) keys.data, (const uint8_t *) keys.data + keys.size, NULL
+				DatumGetObjectId(values[2]), key
 			};
-			while (sync_log_next(&reader, &key))
-			{
-				if (*count == room)
-					entries = repalloc_huge(entries, sizeof(KeyEntry) * (room *= 2));
-				entries[(*count)++] = (KeyEntry)
-				{
-					DatumGetObjectId(values[2]), key
-				};
-			}
-			CHECK_FOR_INTERRUPTS();
 		}
-		sync_meta_end(scan);
 	}
-	table_close(log, AccessShareLock);
+	end_log(&scan);
 	qsort(entries, *count, sizeof(KeyEntry), compare_entries);
 	for (int i = 0; i < *count; i++)
 		if (kept == 0 || compare_entries(&entries[kept - 1], &entries[i]) != 0)
@@ -409,6 +449,64 @@ sync_end_telling(SyncTeller *teller)
 }
 
 /*
+ * The tables that an argument names; all if it is null.
+ *
+ * Errors: 55000 for one that is not tracked.
+ */
+static List *
+get_tables(FunctionCallInfo fcinfo, int argument, Snapshot snapshot)
+{
+	List	   *tables = NIL;
+	Datum	   *rels;
+	bool	   *nulls;
+	int			count;
+
+	if (PG_ARGISNULL(argument))
+		return sync_table_list(snapshot);
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(argument), REGCLASSOID, sizeof(Oid), true, TYPALIGN_INT, &rels, &nulls, &count);
+	for (int i = 0; i < count; i++)
+		if (!nulls[i])
+			tables = list_append_unique_oid(tables, sync_table_get(DatumGetObjectId(rels[i]))->root);
+	return tables;
+}
+
+/*
+ * SQL: vecmark.has_changes(since version_vector, rels regclass[]) -> boolean: whether some
+ * tables have what who holds "since" lacks, as far as is on record.
+ */
+Datum
+vecmark_has_changes(PG_FUNCTION_ARGS)
+{
+	Snapshot	snapshot;
+	Version    *since;
+	List	   *tables;
+	ListCell   *cell;
+	LogScan		scan;
+	Datum		values[4];
+	bool		found = false;
+
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
+	snapshot = sync_push_outside_snapshot();
+	since = sync_version_from_datum(PG_GETARG_DATUM(0));
+	tables = get_tables(fcinfo, 1, snapshot);
+	foreach(cell, tables)
+	{
+		if (get_rel_name(lfirst_oid(cell)) == NULL)
+			continue;
+		sync_refuse_hidden(lfirst_oid(cell));
+		found |= !version_dominates(since, sync_table_get(lfirst_oid(cell))->floor);
+	}
+	scan = begin_log(since, snapshot);
+	while (!found && next_logged(&scan, values))
+		found = list_member_oid(tables, DatumGetObjectId(values[2]));
+	end_log(&scan);
+	PopActiveSnapshot();
+	sync_flush_wal();
+	PG_RETURN_BOOL(found);
+}
+
+/*
  * SQL: vecmark.changes(since version_vector, rels regclass[], max_bytes integer) ->
  * setof delta.
  */
@@ -416,7 +514,7 @@ Datum
 vecmark_changes(PG_FUNCTION_ARGS)
 {
 	Changes		changes = {0};
-	List	   *tables = NIL;
+	List	   *tables;
 	List	   *whole = NIL;
 	ListCell   *cell;
 	KeyEntry   *entries = NULL;
@@ -436,19 +534,7 @@ vecmark_changes(PG_FUNCTION_ARGS)
 	if (version_dominates(changes.since, changes.forgotten))
 		changes.forgotten = NULL;
 	changes.some = !PG_ARGISNULL(1);
-	if (!changes.some)
-		tables = sync_table_list(changes.snapshot);
-	else
-	{
-		Datum	   *rels;
-		bool	   *nulls;
-		int			count;
-
-		deconstruct_array(PG_GETARG_ARRAYTYPE_P(1), REGCLASSOID, sizeof(Oid), true, TYPALIGN_INT, &rels, &nulls, &count);
-		for (int i = 0; i < count; i++)
-			if (!nulls[i])
-				tables = list_append_unique_oid(tables, sync_table_get(DatumGetObjectId(rels[i]))->root);
-	}
+	tables = get_tables(fcinfo, 1, changes.snapshot);
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");

@@ -29,15 +29,6 @@ VM_FUNCTION_INFO(vecmark_retry_parked);
 /* Rows that share a subtransaction until one fails. */
 #define GROUP_ROWS 256
 
-/* A row to write, of whichever delta. */
-typedef struct MergeItem
-{
-	const char *name;
-	const SyncNames *names;
-	Image		key;
-	RowState   *state;
-} MergeItem;
-
 typedef enum MergeStatus
 {
 	MERGE_MERGED,
@@ -49,8 +40,17 @@ typedef enum MergeStatus
 
 static const char *const status_names[] = {"merged", "gap", "late", "quarantined", "partial"};
 
+typedef enum MergeMode
+{
+	MODE_STRICT,				/* what does not fit is an error */
+	MODE_REPORT,				/* it is told */
+	MODE_REPAIR,				/* strict; deltas that repair do */
+	MODE_STREAM,				/* nothing is an error */
+} MergeMode;
+
 typedef struct MergeResult
 {
+	MergeMode	mode;
 	SyncMerge	merge;
 	MergeStatus status;
 	Version    *gap;
@@ -84,7 +84,7 @@ is_parkable(int sqlstate)
 
 /* Park a row, with what is parked of it already. */
 static void
-park(SyncMerge *merge, const MergeItem *item, const ErrorData *reason)
+park(SyncMerge *merge, const SyncItem *item, const ErrorData *reason)
 {
 	SyncNames  *names;
 	RowState   *parked = sync_parked(item->name, item->key, NULL, &names);
@@ -112,7 +112,7 @@ set_constraints(const char *mode)
  * is wrong if it is of the data; then nothing was applied.
  */
 static ErrorData *
-try_items(SyncMerge *merge, const MergeItem *items, int count)
+try_items(SyncMerge *merge, const SyncItem *items, int count)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -130,7 +130,7 @@ try_items(SyncMerge *merge, const MergeItem *items, int count)
 		{
 			CHECK_FOR_INTERRUPTS();
 			SPI_connect();
-			sync_apply_row(merge, items[i].name, items[i].key, items[i].state, items[i].names);
+			sync_apply_row(merge, &items[i]);
 			SPI_finish();
 			VM_POINT("sync-merged-row");
 		}
@@ -164,7 +164,7 @@ try_items(SyncMerge *merge, const MergeItem *items, int count)
  * then, with its error.
  */
 static void
-apply_items(SyncMerge *merge, MergeItem *items, int count, List * *failed, List * *errors)
+apply_items(SyncMerge *merge, SyncItem *items, int count, List * *failed, List * *errors)
 {
 	ErrorData  *error = try_items(merge, items, count);
 
@@ -186,12 +186,12 @@ apply_items(SyncMerge *merge, MergeItem *items, int count, List * *failed, List 
 static bool
 apply_circle(SyncMerge *merge, const List * failed)
 {
-	MergeItem  *items = palloc_extended(sizeof(MergeItem) * list_length(failed), MCXT_ALLOC_HUGE);
+	SyncItem   *items = palloc_extended(sizeof(SyncItem) * list_length(failed), MCXT_ALLOC_HUGE);
 	int			count = 0;
 	ListCell   *item;
 
 	foreach(item, failed)
-		items[count++] = *(MergeItem *) lfirst(item);
+		items[count++] = *(SyncItem *) lfirst(item);
 	return try_items(merge, items, count) == NULL;
 }
 
@@ -200,7 +200,7 @@ apply_circle(SyncMerge *merge, const List * failed)
  * what they need may have come, and at last all together.  The rest is parked.
  */
 static void
-apply_all(SyncMerge *merge, MergeItem *items, int count)
+apply_all(SyncMerge *merge, SyncItem *items, int count)
 {
 	List	   *failed = NIL;
 	List	   *errors = NIL;
@@ -408,7 +408,7 @@ merge_delta(Datum value, MergeResult *result)
 	Version    *held;
 	Version    *gap;
 	uint64_t	time = last_time(delta);
-	MergeItem  *items;
+	SyncItem   *items;
 	int			count = 0;
 	Snapshot	latest;
 
@@ -420,6 +420,11 @@ merge_delta(Datum value, MergeResult *result)
 				 errdetail("It is from \"%s\", this one has \"%s\".",
 						   PG_VALID_ENCODING(delta->encoding) ? pg_encoding_to_char(delta->encoding) : "?", GetDatabaseEncodingName())));
 	check_delta(delta);
+	if (delta->repair && (result->mode == MODE_STRICT || result->mode == MODE_REPORT))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("this delta repairs: its sender's values take the place of those here"),
+				 errhint("Merge it in mode \"repair\" if they are to.")));
 
 	/*
 	 * Held to the end: versions are read, compared and raised by one at a
@@ -484,7 +489,7 @@ merge_delta(Datum value, MergeResult *result)
 
 	for (int i = 0; i < delta->relation_count; i++)
 		count += delta->relations[i].row_count;
-	items = palloc_extended(sizeof(MergeItem) * Max(count, 1), MCXT_ALLOC_HUGE);
+	items = palloc_extended(sizeof(SyncItem) * Max(count, 1), MCXT_ALLOC_HUGE);
 	count = 0;
 	for (int i = 0; i < delta->relation_count; i++)
 	{
@@ -499,15 +504,15 @@ merge_delta(Datum value, MergeResult *result)
 			if (state == NULL)
 				result->merge.stale++;
 			else
-				items[count++] = (MergeItem)
+				items[count++] = (SyncItem)
 			{
-				relation->name, names, relation->rows[j].key, state
+				relation->name, relation->rows[j].key, state, names, delta->repair && !row_equal(state, told)
 			};
 		}
 	}
 	result->merge.held = held;
 	result->merge.known = delta->to;
-	result->merge.repair = delta->repair;
+	result->merge.repair = delta->repair && result->mode == MODE_REPAIR;
 	apply_all(&result->merge, items, count);
 	VM_POINT("sync-merged-rows");
 	if (delta->some)
@@ -533,7 +538,7 @@ retry_parked(SyncMerge *merge)
 	Relation	rel = sync_meta_open(META_PARKED, AccessShareLock);
 	SyncScan   *scan = sync_meta_scan(rel, NULL, 0, NULL);
 	HeapTuple	tuple;
-	MergeItem  *items = palloc(sizeof(MergeItem) * 64);
+	SyncItem   *items = palloc(sizeof(SyncItem) * 64);
 	int			room = 64;
 	int			count = 0;
 
@@ -541,10 +546,10 @@ retry_parked(SyncMerge *merge)
 	{
 		bool		isnull;
 		SyncNames  *names;
-		MergeItem  *item;
+		SyncItem   *item;
 
 		if (count == room)
-			items = repalloc_huge(items, sizeof(MergeItem) * (room *= 2));
+			items = repalloc_huge(items, sizeof(SyncItem) * (room *= 2));
 		item = &items[count++];
 		item->name = TextDatumGetCString(heap_getattr(tuple, 1, RelationGetDescr(rel), &isnull));
 		item->key = sync_image_of_bytea(PointerGetDatum(PG_DETOAST_DATUM_COPY(heap_getattr(tuple, 2, RelationGetDescr(rel), &isnull))));
@@ -559,17 +564,19 @@ retry_parked(SyncMerge *merge)
 /*
  * SQL: the row of type vecmark.merge_result for what was merged.
  *
- * Errors: VM001 for a gap, VM002 for a clock ahead, VM003 for who missed deletes, in mode
- * "strict".  A gap that is there because a new life was begun is none, else that would be
+ * Errors: VM001 for a gap, VM002 for a clock ahead, VM003 for who missed deletes, unless
+ * in mode "report".  A gap that is there because a new life was begun is none, else that would be
  * undone.
  */
 static Datum
-return_result(FunctionCallInfo fcinfo, MergeResult *result, bool strict)
+return_result(FunctionCallInfo fcinfo, MergeResult *result)
 {
 	TupleDesc	desc;
 	Datum		values[7];
 	bool		nulls[7] = {false};
 	Snapshot	latest;
+
+	bool		strict = result->mode != MODE_REPORT;
 
 	if (strict && result->status == MERGE_GAP && !result->renewed)
 		ereport(ERROR,
@@ -602,26 +609,28 @@ return_result(FunctionCallInfo fcinfo, MergeResult *result, bool strict)
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
 }
 
-static bool
-is_strict(FunctionCallInfo fcinfo, int argument)
+static MergeMode
+get_mode(text *argument)
 {
-	char	   *mode = text_to_cstring(PG_GETARG_TEXT_PP(argument));
+	char	   *mode = text_to_cstring(argument);
 
 	if (strcmp(mode, "strict") == 0)
-		return true;
+		return MODE_STRICT;
 	if (strcmp(mode, "report") == 0)
-		return false;
+		return MODE_REPORT;
+	if (strcmp(mode, "repair") == 0)
+		return MODE_REPAIR;
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("invalid mode of merge: \"%s\"", mode),
-			 errhint("Modes are \"strict\" and \"report\".")));
+			 errhint("Modes are \"strict\", \"report\" and \"repair\".")));
 }
 
 /* A delta that logical replication brought.  Refuses nothing; see merge_delta. */
 void
 sync_merge_stream(Datum delta)
 {
-	MergeResult result = {0};
+	MergeResult result = {.mode = MODE_STREAM};
 
 	merge_delta(delta, &result);
 }
@@ -638,11 +647,11 @@ begin_merge(void)
 Datum
 vecmark_merge(PG_FUNCTION_ARGS)
 {
-	MergeResult result = {0};
+	MergeResult result = {.mode = get_mode(PG_GETARG_TEXT_PP(1))};
 
 	begin_merge();
 	merge_delta(PG_GETARG_DATUM(0), &result);
-	return return_result(fcinfo, &result, is_strict(fcinfo, 1));
+	return return_result(fcinfo, &result);
 }
 
 /*
@@ -653,7 +662,7 @@ Datum
 vecmark_merge_all(PG_FUNCTION_ARGS)
 {
 	ArrayType  *array = PG_GETARG_ARRAYTYPE_P(0);
-	MergeResult result = {0};
+	MergeResult result = {.mode = get_mode(PG_GETARG_TEXT_PP(1))};
 	Datum	   *deltas;
 	bool	   *nulls;
 	int			count;
@@ -667,19 +676,19 @@ vecmark_merge_all(PG_FUNCTION_ARGS)
 	for (int i = 0; i < count && (result.status == MERGE_MERGED || result.status == MERGE_PARTIAL); i++)
 		if (!nulls[i])
 			merge_delta(deltas[i], &result);
-	return return_result(fcinfo, &result, is_strict(fcinfo, 1));
+	return return_result(fcinfo, &result);
 }
 
 /* SQL: vecmark.retry_parked() -> merge_result: parked rows once more. */
 Datum
 vecmark_retry_parked(PG_FUNCTION_ARGS)
 {
-	MergeResult result = {0};
+	MergeResult result = {.mode = MODE_REPORT};
 	Version		nothing = {0, NULL};
 
 	begin_merge();
 	sync_lock_version();
 	result.merge.held = &nothing;
 	retry_parked(&result.merge);
-	return return_result(fcinfo, &result, false);
+	return return_result(fcinfo, &result);
 }

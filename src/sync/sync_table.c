@@ -161,6 +161,40 @@ sync_key_type(Oid type)
 	}
 }
 
+/*
+ * Whether values of a type mean the same in another database: not those that stand for
+ * objects of this one, or are written as a setting says that is not told.
+ */
+bool
+sync_portable_type(Oid type)
+{
+	Oid			element;
+
+	type = getBaseType(type);
+	element = get_element_type(type);
+	if (OidIsValid(element))
+		return sync_portable_type(element);
+	switch (type)
+	{
+		case REGPROCOID:
+		case REGPROCEDUREOID:
+		case REGOPEROID:
+		case REGOPERATOROID:
+		case REGCLASSOID:
+		case REGTYPEOID:
+		case REGROLEOID:
+		case REGNAMESPACEOID:
+		case REGCONFIGOID:
+		case REGDICTIONARYOID:
+		case REGCOLLATIONOID:
+		case CASHOID:
+		case ACLITEMOID:
+			return false;
+		default:
+			return true;
+	}
+}
+
 /* Whether the text of a type's values depends on settings; if in doubt, it does. */
 static bool
 depends_on_settings(Oid type)
@@ -288,11 +322,13 @@ check_type(const SyncTable *table, const SyncColumn *column)
 		fits = column->type == INT2OID || column->type == INT4OID || column->type == INT8OID;
 	else if (column->kind == SYNC_SET)
 		fits = OidIsValid(column->element) && sync_key_type(column->element);
+	else if (column->kind == SYNC_REGISTER)
+		fits = sync_portable_type(column->type);
 	if (!fits)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
 				 errmsg("column \"%s\" of tracked table \"%s\" is now of a type that a %s cannot have", column->attname, table->name,
-						column->is_key ? "key" : column->kind == SYNC_COUNTER ? "counter" : "set"),
+						column->is_key ? "key" : column->kind == SYNC_COUNTER ? "counter" : column->kind == SYNC_SET ? "set" : "register"),
 				 errhint("Alter it back, or SELECT vecmark.untrack('%s').", table->qualified)));
 }
 

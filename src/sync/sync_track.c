@@ -25,6 +25,7 @@
 
 VM_FUNCTION_INFO(vecmark_birth);
 VM_FUNCTION_INFO(vecmark_is_key_type);
+VM_FUNCTION_INFO(vecmark_is_portable_type);
 VM_FUNCTION_INFO(vecmark_register_table);
 VM_FUNCTION_INFO(vecmark_unregister_table);
 VM_FUNCTION_INFO(vecmark_tidy);
@@ -47,6 +48,13 @@ Datum
 vecmark_is_key_type(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_BOOL(get_typtype(PG_GETARG_OID(0)) != '\0' && sync_key_type(PG_GETARG_OID(0)));
+}
+
+/* SQL: vecmark.is_portable_type(oid): whether a register of a tracked table may have this type. */
+Datum
+vecmark_is_portable_type(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(get_typtype(PG_GETARG_OID(0)) != '\0' && sync_portable_type(PG_GETARG_OID(0)));
 }
 
 /* Errors: 42501 for who does not own a table. */
@@ -223,15 +231,13 @@ sync_column_was_dropped(const SyncTable *table, const char *name)
 
 /*
  * Record a value that lost against another that was written without knowing of it.
- * "value" is what is here; it is one of the two.
  */
 void
-sync_note_conflict(const char *name, Image key, const SyncColumn *column, const Register *theirs,
-				   const Register *ours, Datum value, bool isnull)
+sync_note_conflict(const char *name, Image key, const SyncColumn *column, const Register *theirs, const Register *ours)
 {
 	Relation	rel = sync_meta_open(META_CONFLICT, RowExclusiveLock);
 	bool		lost = stamp_compare(&theirs->stamp, &ours->stamp) > 0;
-	Image		image = lost ? sync_image(column, value, isnull) : theirs->value;
+	Image		image = (lost ? ours : theirs)->value;
 	Datum		values[8] = {0};
 	bool		nulls[8] = {false};
 
