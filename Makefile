@@ -46,6 +46,7 @@ OBJS = \
 	src/merkle/merkle_store.o \
 	src/merkle/merkle_table.o \
 	src/merkle/merkle_tell.o \
+	src/peer/peer.o \
 	src/simd/simd.o \
 	src/simd/simd_avx2.o \
 	src/simd/simd_avx512.o \
@@ -84,6 +85,7 @@ OBJS = \
 	src/sync/sync_site.o \
 	src/sync/sync_stream.o \
 	src/sync/sync_table.o \
+	src/sync/sync_tell.o \
 	src/sync/sync_track.o \
 	src/sync/sync_types.o \
 	src/sync/version.o \
@@ -124,6 +126,7 @@ SQL_PIECES = \
 	src/sync/sync_types.sql \
 	src/sync/sync.sql \
 	src/merkle/merkle.sql \
+	src/peer/peer.sql \
 	src/upkeep.sql \
 	src/bookmark/bookmark_url.sql \
 	src/bookmark/bookmark_table.sql \

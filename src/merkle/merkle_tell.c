@@ -284,7 +284,7 @@ typedef struct Choice
 								 * ascending */
 	size_t		count;
 	size_t		room;
-	SyncTeller *teller;
+	SyncTeller	teller;
 	MemoryContext context;
 } Choice;
 
@@ -404,8 +404,8 @@ tell_unless_known(void *about, const MerkleSeen *seen)
 	if (!is_wanted(choice, seen, &id) ||
 		(choice->count > 0 && bsearch(&id, choice->ids, choice->count, sizeof(uint64_t), compare_ids) != NULL))
 		return;
-	sync_tell(choice->teller, choice->view->table, seen->image, seen->row != NULL ? seen->row->clock : NULL,
-			  seen->row != NULL ? seen->row->values : NULL, seen->row != NULL ? seen->row->nulls : NULL);
+	sync_tell_key(&choice->teller, choice->view->table, seen->image, seen->row != NULL ? seen->row->clock : NULL,
+				  seen->row != NULL ? seen->row->values : NULL, seen->row != NULL ? seen->row->nulls : NULL);
 }
 
 /*
@@ -418,6 +418,7 @@ vecmark_fetch(PG_FUNCTION_ARGS)
 {
 	View		view;
 	Choice		choice = {.view = &view};
+	Version		nothing = {0, NULL};
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(3) || PG_ARGISNULL(4))
 		ereport(ERROR,
@@ -427,9 +428,14 @@ vecmark_fetch(PG_FUNCTION_ARGS)
 	choice.wanted = get_prefixes(fcinfo, 2, choice.bits);
 	take_ids(&choice, sync_image_of_bytea(PG_GETARG_DATUM(3)));
 	begin_view(&view, PG_GETARG_OID(0));
-	choice.teller = sync_begin_telling(fcinfo, view.snapshot, PG_GETARG_INT32(4));
+	choice.teller.snapshot = view.snapshot;
+	choice.teller.since = &nothing;
+	choice.teller.to = sync_version(view.snapshot);
+	choice.teller.some = choice.teller.repair = true;
+	(void) sync_forgotten(view.snapshot, &choice.teller.lives);
+	sync_begin_telling(&choice.teller, fcinfo, PG_GETARG_INT32(4));
 	visit_all(&choice, tell_unless_known);
-	sync_end_telling(choice.teller);
+	sync_end_telling(&choice.teller, false);
 	end_view();
 	sync_flush_wal();
 	return (Datum) 0;

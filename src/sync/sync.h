@@ -9,6 +9,7 @@
 #include "access/genam.h"
 #include "access/skey.h"
 #include "lib/stringinfo.h"
+#include "nodes/execnodes.h"
 #include "nodes/pg_list.h"
 #include "sync/delta.h"
 #include "sync/row_state.h"
@@ -52,6 +53,8 @@ typedef enum SyncMeta
 	META_OUTBOX,
 	META_LEAF,
 	META_DIGEST,
+	META_LINK,
+	META_ALARM,
 } SyncMeta;
 
 typedef struct SyncScan
@@ -336,13 +339,33 @@ extern void sync_apply_row(SyncMerge *merge, const SyncItem *item);
 extern void sync_rebear(const Version *told, uint64_t lives);
 extern void sync_restamp_key(Oid root, Image key, Site old);
 
-/* sync_changes.c: states of rows told to others. */
-typedef struct SyncTeller SyncTeller;
+/* sync_tell.c: states of rows told to another. */
+typedef struct SyncTeller
+{
+	Version    *since;			/* what need not be told */
+	Version    *to;				/* what is here */
+	bool		some;			/* tables only */
+	Version    *forgotten;		/* unless the receiver knows; or NULL */
+	uint64_t	lives;
+	bool		repair;			/* states are told whole, and claim nothing */
+	Snapshot	snapshot;
+	Site		site;
+	size_t		max_bytes;		/* of a part, about */
+	ReturnSetInfo *result;
+	int			level;			/* of settings */
+	SyncBuilder *builder;
+	uint64_t	batch;			/* 0 while there is one part */
+	uint64_t	part;
+	MemoryContext part_context; /* what the builder holds */
+	MemoryContext row_context;
+} SyncTeller;
 
 extern void sync_refuse_hidden(Oid root);
-extern SyncTeller *sync_begin_telling(FunctionCallInfo fcinfo, Snapshot snapshot, int max_bytes);
-extern void sync_tell(SyncTeller *teller, SyncTable *table, Image key, const RowState *clock, const Datum *values, const bool *nulls);
-extern void sync_end_telling(SyncTeller *teller);
+extern void sync_begin_telling(SyncTeller *teller, FunctionCallInfo fcinfo, int max_bytes);
+extern void sync_tell_key(SyncTeller *teller, SyncTable *table, Image key, const RowState *clock, const Datum *values, const bool *nulls);
+extern void sync_tell_table(SyncTeller *teller, SyncTable *table);
+extern void sync_tell_parked(SyncTeller *teller, List * whole);
+extern void sync_end_telling(SyncTeller *teller, bool claims);
 
 /* sync_check.c */
 extern bool sync_is_settled(const char *name, Snapshot snapshot);

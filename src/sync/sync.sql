@@ -78,7 +78,8 @@ CREATE TABLE vecmark.sync_batch (
 	batch bigint PRIMARY KEY,
 	parts vecmark.version_vector NOT NULL,
 	last bigint NOT NULL,
-	at timestamptz NOT NULL
+	at timestamptz NOT NULL,
+	brings vecmark.version_vector NOT NULL
 );
 CREATE TABLE vecmark.sync_conflict (
 	at timestamptz NOT NULL,

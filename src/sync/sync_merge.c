@@ -315,16 +315,24 @@ is_late(const Delta *delta, const Version *held)
 	return false;
 }
 
+/* Columns of sync_batch. */
+#define BATCH_BATCH 0
+#define BATCH_PARTS 1
+#define BATCH_LAST 2
+#define BATCH_AT 3
+#define BATCH_BRINGS 4
+#define BATCH_COLUMNS 5
+
 /*
- * The parts of a batch that were merged, with this one; true if they are all.  Not for
- * a part that comes again when all were: that would be a new beginning.
+ * The parts of a batch that were merged, with this one; true if they are all, which bring
+ * "brings".  Not for a part that comes again when all were: that would be a new beginning.
  */
 static bool
-note_part(const Delta *delta)
+note_part(const Delta *delta, const Version *brings)
 {
 	Relation	rel;
-	Datum		values[4] = {0};
-	bool		nulls[4] = {false};
+	Datum		values[BATCH_COLUMNS] = {0};
+	bool		nulls[BATCH_COLUMNS] = {false};
 	SyncScan   *scan;
 	HeapTuple	old;
 	Version    *parts = version_of_dot(1, delta->part);
@@ -334,21 +342,22 @@ note_part(const Delta *delta)
 	if (delta->batch == 0)
 		return true;
 	rel = sync_meta_open(META_BATCH, RowExclusiveLock);
-	values[0] = Int64GetDatum((int64) delta->batch);
+	values[BATCH_BATCH] = Int64GetDatum((int64) delta->batch);
 	scan = sync_meta_scan(rel, NULL, 1, values);
 	old = sync_meta_next(scan);
 	if (HeapTupleIsValid(old))
 	{
 		bool		isnull;
 
-		parts = version_union(parts, sync_version_from_datum(heap_getattr(old, 2, RelationGetDescr(rel), &isnull)));
+		parts = version_union(parts, sync_version_from_datum(heap_getattr(old, BATCH_PARTS + 1, RelationGetDescr(rel), &isnull)));
 		if (last == 0)
-			last = (uint64_t) DatumGetInt64(heap_getattr(old, 3, RelationGetDescr(rel), &isnull));
+			last = (uint64_t) DatumGetInt64(heap_getattr(old, BATCH_LAST + 1, RelationGetDescr(rel), &isnull));
 	}
 	all = last != 0 && parts->sites[0].count == 1 && parts->sites[0].ranges[0].from == 1 && parts->sites[0].ranges[0].to > last;
-	values[1] = sync_version_datum(parts);
-	values[2] = Int64GetDatum((int64) last);
-	values[3] = TimestampTzGetDatum(GetCurrentTimestamp());
+	values[BATCH_PARTS] = sync_version_datum(parts);
+	values[BATCH_LAST] = Int64GetDatum((int64) last);
+	values[BATCH_AT] = TimestampTzGetDatum(GetCurrentTimestamp());
+	values[BATCH_BRINGS] = sync_version_datum(brings);
 	if (all && HeapTupleIsValid(old))
 		sync_meta_delete(rel, old);
 	else if (!all && HeapTupleIsValid(old))
@@ -359,6 +368,26 @@ note_part(const Delta *delta)
 	table_close(rel, RowExclusiveLock);
 	CommandCounterIncrement();
 	return all;
+}
+
+/* Batches that came in part only, and all of which came in other ways, are not unfinished. */
+static void
+forget_batches(const Version *held)
+{
+	Relation	rel = sync_meta_open(META_BATCH, RowExclusiveLock);
+	SyncScan   *scan = sync_meta_scan(rel, NULL, 0, NULL);
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
+	{
+		bool		isnull;
+		Datum		brings = heap_getattr(tuple, BATCH_BRINGS + 1, RelationGetDescr(rel), &isnull);
+
+		if (version_dominates(held, sync_version_from_datum(brings)))
+			sync_meta_delete(rel, tuple);
+	}
+	sync_meta_end(scan);
+	table_close(rel, RowExclusiveLock);
 }
 
 /* The part of a version that is not this database's own present life. */
@@ -517,7 +546,7 @@ merge_delta(Datum value, MergeResult *result)
 	VM_POINT("sync-merged-rows");
 	if (delta->some)
 		sync_note_peer(delta->sender, delta->to);
-	else if (!version_dominates(held, without_site(delta->to, site)) && !note_part(delta))
+	else if (!version_dominates(held, without_site(delta->to, site)) && !note_part(delta, without_site(delta->to, site)))
 		result->status = MERGE_PARTIAL;
 	else if (delta->stream)
 		sync_version_add(without_site(sync_stream_claims(delta, held), site));
@@ -525,6 +554,7 @@ merge_delta(Datum value, MergeResult *result)
 	{
 		sync_version_add(without_site(delta->to, site));
 		sync_mend_streams(version_union(held, delta->to));
+		forget_batches(version_union(held, delta->to));
 		if (delta->forgotten != NULL)
 			sync_add_forgotten(delta->forgotten, delta->lives);
 		sync_note_peer(delta->sender, delta->to);

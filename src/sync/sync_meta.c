@@ -40,6 +40,8 @@ static const char *const meta_names[] = {
 	[META_OUTBOX] = "sync_outbox",
 	[META_LEAF] = "merkle_leaf",
 	[META_DIGEST] = "merkle_digest",
+	[META_LINK] = "peer_link",
+	[META_ALARM] = "peer_alarm",
 };
 
 /* OIDs of our tables, as far as this backend has looked them up. */

@@ -1,0 +1,252 @@
+/*
+ * sync_tell.c: states of rows told to another, in deltas that a set-returning function returns.
+ */
+#include "postgres.h"
+#include "compat.h"
+
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "executor/spi.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "sync/sync.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rls.h"
+
+#define ROWS_A_FETCH 1000
+
+/* Parts are no larger than this, whatever is asked for. */
+#define PART_MAX (DELTA_MAX_SIZE / 4)
+
+/* Errors: 42501 for who does not see all columns and rows of a table. */
+void
+sync_refuse_hidden(Oid root)
+{
+	if (pg_class_aclcheck(root, GetUserId(), ACL_SELECT) != ACLCHECK_OK &&
+		pg_attribute_aclcheck_all(root, GetUserId(), ACL_SELECT, ACLMASK_ALL) != ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, get_rel_name(root));
+	if (check_enable_rls(root, InvalidOid, true) == RLS_ENABLED)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("row-level security hides rows of table \"%s\" from role \"%s\"",
+						get_rel_name(root), GetUserNameFromId(GetUserId(), false)),
+				 errdetail("A part of a table cannot be told from the whole by who receives it."),
+				 errhint("Call this as a role that sees all rows.")));
+}
+
+static void
+begin_part(SyncTeller *teller)
+{
+	MemoryContext old;
+
+	MemoryContextReset(teller->part_context);
+	old = MemoryContextSwitchTo(teller->part_context);
+	teller->builder = sync_builder_begin(teller->site);
+	MemoryContextSwitchTo(old);
+	teller->part++;
+}
+
+static void
+end_part(SyncTeller *teller, bool last)
+{
+	MemoryContext old = MemoryContextSwitchTo(teller->part_context);
+	Delta	   *delta = sync_builder_end(teller->builder);
+	Datum		value;
+	bool		isnull = false;
+
+	if (!last && teller->batch == 0 && !teller->repair)
+	{
+		if (!pg_strong_random(&teller->batch, sizeof(teller->batch)))
+			ereport(ERROR,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg("could not generate a random number")));
+		teller->batch |= 1;
+	}
+	delta->to = teller->to;
+	delta->some = teller->some;
+	if (!teller->some)
+	{
+		delta->base = teller->since;
+		delta->forgotten = teller->forgotten;
+	}
+	delta->repair = teller->repair;
+	delta->lives = teller->lives;
+	delta->batch = teller->batch;
+	delta->part = teller->batch == 0 ? 0 : teller->part;
+	delta->last = last;
+	value = sync_delta_datum(delta);
+	tuplestore_putvalues(teller->result->setResult, teller->result->setDesc, &value, &isnull);
+	MemoryContextSwitchTo(old);
+}
+
+/*
+ * Begin to tell states, as a set-returning function.  What "teller" is to tell, since, to, some,
+ * forgotten, lives, repair and snapshot, is set, the rest zero.  Canonical settings are in
+ * force until it ends.
+ */
+void
+sync_begin_telling(SyncTeller *teller, FunctionCallInfo fcinfo, int max_bytes)
+{
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
+	teller->result = (ReturnSetInfo *) fcinfo->resultinfo;
+	teller->max_bytes = Min((size_t) Max(max_bytes, 1), PART_MAX);
+	teller->site = sync_reader_site();
+	teller->part_context = AllocSetContextCreate(CurrentMemoryContext, "part of changes", ALLOCSET_DEFAULT_SIZES);
+	teller->row_context = AllocSetContextCreate(CurrentMemoryContext, "row of changes", ALLOCSET_DEFAULT_SIZES);
+	teller->level = sync_begin_images();
+	begin_part(teller);
+}
+
+/*
+ * Add what is new of a state to the part.  One that is full is ended before, so the last
+ * one is never empty.
+ */
+static void
+add_state(SyncTeller *teller, const char *name, const SyncNames *names, Image key, const RowState *state)
+{
+	RowState   *rest = state == NULL ? NULL : sync_row_without(state, teller->since);
+
+	if (rest == NULL)
+		return;
+	if (teller->builder->size > teller->max_bytes)
+	{
+		end_part(teller, false);
+		begin_part(teller);
+	}
+	sync_builder_add(teller->builder, name, names, key, rest);
+}
+
+/*
+ * Tell the state of a key: of its row, or if "clock" is NULL of its tombstone; and parked.
+ * What is in the row context is gone then.
+ */
+void
+sync_tell_key(SyncTeller *teller, SyncTable *table, Image key, const RowState *clock, const Datum *values, const bool *nulls)
+{
+	MemoryContext old = MemoryContextSwitchTo(teller->row_context);
+	SyncNames  *names = table->names;
+	SyncNames  *parked_names;
+	RowState   *parked = sync_parked(table->name, key, teller->snapshot, &parked_names);
+	RowState   *state = clock != NULL ? sync_row_state(table, clock, values, nulls, true) :
+	sync_tombstone(table->root, key, teller->snapshot);
+
+	if (parked != NULL)
+	{
+		names = sync_names_union(names, parked_names);
+		state = state != NULL ? row_join(state, parked) : parked;
+	}
+	add_state(teller, table->name, names, key, state);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(teller->row_context);
+}
+
+/* Tell every row, tombstone and parked state of a table.  Within SPI. */
+void
+sync_tell_table(SyncTeller *teller, SyncTable *table)
+{
+	SPIPlanPtr	plan = sync_plan(table, sync_select(table), 0, NULL);
+	Portal		portal = SPI_cursor_open(NULL, plan, NULL, NULL, true);
+	Datum	   *values = palloc(sizeof(Datum) * (table->column_count + 1));
+	bool	   *nulls = palloc(sizeof(bool) * (table->column_count + 1));
+	Relation	rel;
+	SyncScan   *scan;
+	HeapTuple	tuple;
+	Datum		root = ObjectIdGetDatum(table->root);
+
+	for (;;)
+	{
+		SPI_cursor_fetch(portal, true, ROWS_A_FETCH);
+		if (SPI_processed == 0)
+			break;
+		for (uint64 i = 0; i < SPI_processed; i++)
+		{
+			MemoryContext old = MemoryContextSwitchTo(teller->row_context);
+			RowState   *clock;
+
+			sync_take_row(table, SPI_tuptable->vals[i], SPI_tuptable->tupdesc, values, nulls, &clock);
+			sync_tell_key(teller, table, sync_key_image(table, values), clock, values, nulls);
+			MemoryContextSwitchTo(old);
+			MemoryContextReset(teller->row_context);
+			CHECK_FOR_INTERRUPTS();
+		}
+		SPI_freetuptable(SPI_tuptable);
+	}
+	SPI_cursor_close(portal);
+
+	rel = sync_meta_open(META_TOMBSTONE, AccessShareLock);
+	scan = sync_meta_scan(rel, teller->snapshot, 1, &root);
+	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
+	{
+		MemoryContext old = MemoryContextSwitchTo(teller->row_context);
+		bool		isnull;
+		Image		key = sync_image_of_bytea(heap_getattr(tuple, 2, RelationGetDescr(rel), &isnull));
+		RowState   *clock;
+
+		/* A row that was inserted again has been told. */
+		sync_key_values(table, key, values, nulls);
+		if (!sync_read_row(table, false, values, nulls, &clock))
+			sync_tell_key(teller, table, key, NULL, NULL, NULL);
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(teller->row_context);
+		CHECK_FOR_INTERRUPTS();
+	}
+	sync_meta_end(scan);
+	table_close(rel, AccessShareLock);
+}
+
+/*
+ * Tell parked states whose key has nothing else here: of tables that are not tracked, and
+ * where "whole", of a table that is read whole.
+ */
+void
+sync_tell_parked(SyncTeller *teller, List * whole)
+{
+	Relation	rel = sync_meta_open(META_PARKED, AccessShareLock);
+	SyncScan   *scan = sync_meta_scan(rel, teller->snapshot, 0, NULL);
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
+	{
+		MemoryContext old = MemoryContextSwitchTo(teller->row_context);
+		bool		isnull;
+		char	   *name = TextDatumGetCString(heap_getattr(tuple, 1, RelationGetDescr(rel), &isnull));
+		Image		key = sync_image_of_bytea(heap_getattr(tuple, 2, RelationGetDescr(rel), &isnull));
+		Oid			root = sync_table_by_name(name);
+		bool		is_told = OidIsValid(root) && !list_member_oid(whole, root);
+
+		if (OidIsValid(root) && !is_told)
+		{
+			SyncTable  *table = sync_table_get(root);
+			Datum	   *values = palloc(sizeof(Datum) * (table->column_count + 1));
+			bool	   *nulls = palloc(sizeof(bool) * (table->column_count + 1));
+			RowState   *clock;
+
+			sync_key_values(table, key, values, nulls);
+			is_told = sync_read_row(table, false, values, nulls, &clock) ||
+				sync_tombstone(root, key, teller->snapshot) != NULL;
+		}
+		if (!is_told)
+		{
+			SyncNames  *names;
+			RowState   *state = sync_parked(name, key, teller->snapshot, &names);
+
+			add_state(teller, name, names, key, state);
+		}
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(teller->row_context);
+	}
+	sync_meta_end(scan);
+	table_close(rel, AccessShareLock);
+}
+
+/* The last delta, unless nothing was told; then too, if it is to claim something. */
+void
+sync_end_telling(SyncTeller *teller, bool claims)
+{
+	if (teller->builder->delta.relation_count > 0 || teller->part > 1 || claims)
+		end_part(teller, true);
+	sync_end_images(teller->level);
+}
