@@ -32,9 +32,9 @@ SELECT oid::regprocedure FROM functions AS f WHERE pronamespace = 'vecmark'::reg
 	AND (provariadic <> 0 OR (pronargs > 0 AND proargnames IS NULL))
 	AND NOT EXISTS (SELECT FROM pg_type AS t WHERE f.oid IN (t.typinput, t.typoutput, t.typreceive, t.typsend))
 	AND NOT EXISTS (SELECT FROM pg_operator AS o WHERE o.oprcode = f.oid);
--- tables, which would belong to the extension and not to the user, but the state of sync and merkle
+-- tables, which would belong to the extension and not to the user, but the state of sync, merkle and peer
 SELECT c.oid::regclass FROM pg_class AS c JOIN members AS m ON m.classid = 'pg_class'::regclass AND m.objid = c.oid
-WHERE c.relkind <> 'v' AND c.relname NOT LIKE 'sync~_%' ESCAPE '~' AND c.relname NOT LIKE 'merkle~_%' ESCAPE '~';
+WHERE c.relkind <> 'v' AND c.relname NOT LIKE 'sync~_%' ESCAPE '~' AND c.relname NOT LIKE 'merkle~_%' ESCAPE '~' AND c.relname NOT LIKE 'peer~_%' ESCAPE '~';
 -- what may be written by everybody
 SELECT pg_describe_object(classid, objid, 0) FROM members
 WHERE (classid = 'pg_namespace'::regclass AND has_schema_privilege('public', objid, 'CREATE'))

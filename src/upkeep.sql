@@ -36,7 +36,9 @@ COMMENT ON PROCEDURE vecmark.maintain(interval) IS
 CREATE VIEW vecmark.health AS
 SELECT h.part, h.ok, h.detail FROM vecmark.sync_health AS h
 UNION ALL
-SELECT h.part, h.ok, h.detail FROM vecmark.merkle_health AS h;
+SELECT h.part, h.ok, h.detail FROM vecmark.merkle_health AS h
+UNION ALL
+SELECT h.part, h.ok, h.detail FROM vecmark.peer_health AS h;
 
 COMMENT ON VIEW vecmark.health IS 'what needs somebody''s attention, and what to do';
 

@@ -122,11 +122,11 @@ sync_bulk() {
 
 sync_bookmarks() {
 	local round side rows=1000 offset=0
-	sql -c "CREATE TABLE pool AS SELECT g, (SELECT array_agg((random() + random() + random() - 1.5 + 0 * g)::real) FROM generate_series(1, 768))::vector(768) AS v
+	sql -c "CREATE TABLE pool AS SELECT g, (SELECT array_agg((random() + random() + random() - 1.5 + 0 * (g + d))::real) FROM generate_series(1, 768) AS d)::vector(768) AS v
 		FROM generate_series(1, $((rows * (sync_rounds + 1)))) AS g" -c 'ALTER TABLE pool ADD PRIMARY KEY (g)' \
 		-c "SELECT vecmark.create_bookmarks('plain', dimensions => 768, config => 'english')" \
 		-c "SELECT vecmark.create_bookmarks('tracked', dimensions => 768, config => 'english')" \
-		-c "SELECT vecmark.track('tracked')" >/dev/null
+		-c "SELECT vecmark.track('tracked')" >/dev/null || return
 	for ((round = 0; round <= sync_rounds; round++)); do
 		for side in $(sides "$round"); do
 			transactions "INSERT of a bookmark" "$side" 1 $rows $offset "INSERT INTO $side (url, title, embedding)
@@ -281,9 +281,54 @@ sync_digest_writes() {
 	sql -c "SELECT vecmark.untrack('plain'), vecmark.untrack('tracked')" -c 'DROP TABLE plain, tracked' >/dev/null
 }
 
+# find_and_repair FROM TO TABLE WHAT: rows of TO become as they are in FROM; what it takes.
+find_and_repair() {
+	local from=$1 to=$2 table=$3 what=$4 coarse fine inner bytes begin whole
+	begin=$(date +%s%N)
+	coarse=$(sql -d "$from" -c "SELECT vecmark.bucket_hashes('$table')")
+	bytes=$((${#coarse} / 2))
+	coarse=$(sql -d "$to" -c "SELECT vecmark.bucket_diff('$table', 8, '$coarse')")
+	if [ "$coarse" = '{}' ]; then
+		echo "$what: the root, 16 bytes, or 256 hashes, $bytes bytes; $((($(date +%s%N) - begin) / 1000000)) ms"
+		return
+	fi
+	inner="(SELECT array_agg(p * 256 + i ORDER BY p, i) FROM unnest('$coarse'::int[]) AS p, generate_series(0, 255) AS i)"
+	sql -d "$from" -c "SELECT vecmark.bucket_hashes('$table', 16, $inner)" >"$scratch/hashes"
+	bytes=$((bytes + $(wc -c <"$scratch/hashes") / 2))
+	{ printf "SELECT vecmark.bucket_diff('$table', 16, '"; tr -d '\n' <"$scratch/hashes"; printf "', %s)" "$inner"; } >"$scratch/diff.sql"
+	fine=$(sql -d "$to" -f "$scratch/diff.sql")
+	sql -d "$to" -c "SELECT vecmark.bucket_keys('$table', 16, '$fine')" >"$scratch/keys"
+	bytes=$((bytes + $(wc -c <"$scratch/keys") / 2))
+	{ printf "COPY (SELECT d FROM vecmark.fetch('$table', 16, '%s', '" "$fine"; tr -d '\n' <"$scratch/keys"; printf "') AS d) TO STDOUT"; } >"$scratch/fetch.sql"
+	sql -d "$from" -f "$scratch/fetch.sql" >"$scratch/deltas"
+	echo "$what: $((($(date +%s%N) - begin) / 1000000)) ms to find them and fetch"
+	sql -d "$to" -c 'TRUNCATE deltas' -c '\copy deltas FROM '"$scratch/deltas"
+	sql -d "$to" -c "SELECT count(*) FROM deltas, vecmark.merge(delta, 'repair')" >/dev/null
+	begin=$((($(date +%s%N) - begin) / 1000000))
+	whole=$(sql -d "$from" -c "SELECT sum(length(d::text) / 2) FROM vecmark.fetch('$table', 8, '$coarse') AS d")
+	echo "$what: $bytes bytes to find them, $(($(wc -c <"$scratch/deltas") / 2)) of rows, $begin ms with the merge; whole buckets of 256: $whole bytes"
+	[ "$(sql -d "$from" -c "SELECT hash FROM vecmark.root('$table')")" = "$(sql -d "$to" -c "SELECT hash FROM vecmark.root('$table')")" ] || echo 'roots differ after that'
+}
+
+# behind_the_back DB TABLE SET WHERE: rows changed past the triggers, and the digest made theirs.
+behind_the_back() {
+	sql -d "$1" -c "BEGIN; ALTER TABLE $2 DISABLE TRIGGER USER; UPDATE $2 SET $3 WHERE $4; ALTER TABLE $2 ENABLE TRIGGER USER; COMMIT" \
+		-c "SELECT vecmark.build_digest('$2')" >/dev/null
+}
+
+# roots_and_audits DB TABLE WHAT
+roots_and_audits() {
+	local round
+	for ((round = 0; round <= sync_rounds; round++)); do
+		noted "root of $3, ms" - "$(milliseconds "$1" "SELECT hash FROM vecmark.root('$2')")"
+		noted "audit of $3, ms" - "$(milliseconds "$1" "SELECT count(*) FROM vecmark.audit('$2')")"
+	done
+	medians
+}
+
 # What it takes to find and repair rows that differ: of two databases one is changed behind the triggers' back.
 sync_digest() {
-	local differing rows coarse fine inner keys deltas bytes begin whole round
+	local differing rows
 	for rows in ${SYNC_DIGEST_ROWS:-100000 1000000}; do
 		database d
 		database e
@@ -292,41 +337,42 @@ sync_digest() {
 		sql -d e -c "SELECT vecmark.build_digest('notes')" >/dev/null
 		pull d e
 		sql -d e -c "SELECT vecmark.fold_digest('notes')" -c 'VACUUM ANALYZE' >/dev/null
-		for ((round = 0; round <= sync_rounds; round++)); do
-			noted "root of $rows rows, ms" - "$(milliseconds d "SELECT hash FROM vecmark.root('notes')")"
-			noted "audit of $rows rows, ms" - "$(milliseconds d "SELECT count(*) FROM vecmark.audit('notes')")"
-		done
-		medians
+		roots_and_audits d notes "$rows rows"
 		for differing in 0 1 100 10000; do
-			sql -d e -c "BEGIN; ALTER TABLE notes DISABLE TRIGGER USER; UPDATE notes SET title = 'X' || substr(title, 2)
-				WHERE id IN (SELECT md5('m' || g * 7)::uuid FROM generate_series(1, $differing) AS g); ALTER TABLE notes ENABLE TRIGGER USER; COMMIT" \
-				-c "SELECT vecmark.build_digest('notes')" >/dev/null
-			begin=$(date +%s%N)
-			coarse=$(sql -d d -c "SELECT vecmark.bucket_hashes('notes')")
-			bytes=$((${#coarse} / 2))
-			coarse=$(sql -d e -c "SELECT vecmark.bucket_diff('notes', 8, '$coarse')")
-			if [ "$coarse" = '{}' ]; then
-				echo "$rows rows, $differing differ: the root, 16 bytes, or 256 hashes, $bytes bytes; $((($(date +%s%N) - begin) / 1000000)) ms"
-				continue
-			fi
-			inner="(SELECT array_agg(p * 256 + i ORDER BY p, i) FROM unnest('$coarse'::int[]) AS p, generate_series(0, 255) AS i)"
-			sql -d d -c "SELECT vecmark.bucket_hashes('notes', 16, $inner)" >"$scratch/hashes"
-			bytes=$((bytes + $(wc -c <"$scratch/hashes") / 2))
-			{ printf "SELECT vecmark.bucket_diff('notes', 16, '"; tr -d '\n' <"$scratch/hashes"; printf "', %s)" "$inner"; } >"$scratch/diff.sql"
-			fine=$(sql -d e -f "$scratch/diff.sql")
-			sql -d e -c "SELECT vecmark.bucket_keys('notes', 16, '$fine')" >"$scratch/keys"
-			bytes=$((bytes + $(wc -c <"$scratch/keys") / 2))
-			{ printf "COPY (SELECT d FROM vecmark.fetch('notes', 16, '%s', '" "$fine"; tr -d '\n' <"$scratch/keys"; printf "') AS d) TO STDOUT"; } >"$scratch/fetch.sql"
-			sql -d d -f "$scratch/fetch.sql" >"$scratch/deltas"
-			sql -d e -c 'TRUNCATE deltas' -c '\copy deltas FROM '"$scratch/deltas"
-			sql -d e -c "$merge_carried" >/dev/null
-			begin=$((($(date +%s%N) - begin) / 1000000))
-			whole=$(sql -d d -c "SELECT sum(length(d::text) / 2) FROM vecmark.fetch('notes', 8, '$coarse') AS d")
-			echo "$rows rows, $differing differ: $bytes bytes to find them, $(($(wc -c <"$scratch/deltas") / 2)) of rows, $begin ms with the merge; whole buckets of 256: $whole bytes"
-			[ "$(sql -d d -c "SELECT hash FROM vecmark.root('notes')")" = "$(sql -d e -c "SELECT hash FROM vecmark.root('notes')")" ] || echo 'roots differ after that'
+			behind_the_back e notes "title = 'X' || substr(title, 2)" "id IN (SELECT md5('m' || g * 7)::uuid FROM generate_series(1, $differing) AS g)"
+			find_and_repair d e notes "$rows rows, $differing differ"
 		done
 		sql -c 'DROP DATABASE d' -c 'DROP DATABASE e'
 	done
+}
+
+# The same for vectors with an index: what a digest costs their writers, and rows whose title or vector differs.
+sync_digest_vectors() {
+	local rows=100000 round side offset writes=1000
+	sql -c 'CREATE DATABASE d'
+	sql -d d -c 'CREATE EXTENSION vecmark' -c 'CREATE TABLE deltas (delta vecmark.delta)' -c 'CREATE TABLE docs (id integer PRIMARY KEY, title text, embedding vector(768))' \
+		-c "INSERT INTO docs SELECT g, $sync_title, (SELECT array_agg((random() + random() + random() - 1.5 + 0 * (g + d))::real) FROM generate_series(1, 768) AS d)::vector(768)
+			FROM generate_series(1, $rows) AS g" -c "SET maintenance_work_mem = '2GB'" -c 'CREATE INDEX ON docs USING hnsw (embedding vector_l2_ops)' \
+		-c "SELECT vecmark.track('docs')" -c "SELECT vecmark.build_digest('docs')" -c 'VACUUM ANALYZE' >/dev/null || return
+	sql -c 'CREATE DATABASE e TEMPLATE d'
+	roots_and_audits d docs "$rows rows of 768 dimensions"
+	# a title alone does not move the row in the index; a vector does
+	behind_the_back e docs "title = 'X' || substr(title, 2)" 'id % 10 = 0'
+	find_and_repair d e docs "$rows rows of 768 dimensions, 10000 titles differ"
+	behind_the_back e docs 'embedding = embedding - embedding - embedding' 'id % 10 = 1'
+	find_and_repair d e docs "$rows rows of 768 dimensions, 10000 vectors differ"
+	sql -d e -c "SELECT vecmark.drop_digest('docs')" >/dev/null
+	for ((round = 0; round <= sync_rounds; round++)); do
+		offset=$((rows + round * writes))
+		for side in $(sides "$round"); do
+			noted "INSERT of a vector, $writes rows, ms" "$side" "$(milliseconds "$([ "$side" = plain ] && echo e || echo d)" \
+				"INSERT INTO docs SELECT id + $offset, title, embedding FROM docs WHERE id <= $writes")"
+		done
+		[ "$round" -gt 0 ] || : >"$scratch/figures"
+	done
+	echo "tracked without and with a digest: plain, tracked"
+	medians
+	sql -c 'DROP DATABASE d' -c 'DROP DATABASE e'
 }
 
 bench_sync() {
@@ -334,7 +380,7 @@ bench_sync() {
 	sql -c "ALTER SYSTEM SET full_page_writes = off" -c "ALTER SYSTEM SET max_wal_size = '32GB'" -c "ALTER SYSTEM SET checkpoint_timeout = '1h'" \
 		-c 'SELECT pg_reload_conf()' >/dev/null
 	: >"$scratch/figures"
-	for part in ${SYNC_PARTS:-transactions bulk bookmarks merge bytes pull notify digest_writes digest}; do
+	for part in ${SYNC_PARTS:-transactions bulk bookmarks merge bytes pull notify digest_writes digest digest_vectors}; do
 		"sync_$part" || return
 		echo
 	done
