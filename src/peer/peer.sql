@@ -292,10 +292,14 @@ DECLARE
 	summary constant jsonb := (exchange - '{version,begun,done,deleted,reads}'::text[])
 		|| jsonb_build_object('ms', round(extract(epoch FROM clock_timestamp() - (exchange->>'begun')::timestamptz) * 1000));
 BEGIN
-	-- What is held here may be forgotten there.
-	IF NOT (exchange->>'reads')::boolean THEN
-		PERFORM vecmark.peer_ask(exchange->>'peer', format('SELECT vecmark.ack(%L, %L)::text', vecmark.site(), vecmark.version()));
-	END IF;
+	-- what is held here may be forgotten there, if one may say so
+	BEGIN
+		IF NOT (exchange->>'reads')::boolean THEN
+			PERFORM vecmark.peer_ask(exchange->>'peer', format('SELECT vecmark.ack(%L, %L)::text', vecmark.site(), vecmark.version()));
+		END IF;
+	EXCEPTION WHEN insufficient_privilege THEN
+		RAISE NOTICE 'peer "%" was not told what is held here: %', exchange->>'peer', SQLERRM;
+	END;
 	PERFORM vecmark.peer_disconnect(exchange->>'peer');
 	PERFORM vecmark.note_peer(exchange->>'peer', exchange->>'site', summary);
 	RETURN summary;

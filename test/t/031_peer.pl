@@ -197,6 +197,9 @@ SKIP:
 	sql($standby, q{UPDATE notes SET body = 'for app' WHERE id = md5('103')::uuid});
 	like(sql($a, q{SET ROLE app; CALL vecmark.sync('b')}), qr/"rows": 1,/, 'as such a role');
 	is(sql($a, q{SELECT body FROM notes WHERE id = md5('103')::uuid}), 'for app', 'it came');
+	sql($standby, q{REVOKE INSERT, UPDATE, DELETE ON notes, kinds FROM app; UPDATE notes SET body = 'to read' WHERE id = md5('103')::uuid});
+	like(sql($a, q{SET ROLE app; CALL vecmark.pull('b')}), qr/"rows": 1,/, 'a role that may only read there pulls');
+	is(error_of($a, q{SET ROLE app; CALL vecmark.push('b')}), '42501', 'and does not push');
 	is(error_of($a, q{CREATE ROLE other; SET ROLE other; SELECT vecmark.add_peer('mine', 'b')}), '42501', 'who may not use a server makes no peer of it');
 	is(error_of($a, q{GRANT USAGE ON FOREIGN SERVER b TO other; SET ROLE other; SELECT vecmark.add_peer('mine', 'b')}), '42501', 'nor who may not write');
 	is(sql($a, q{SELECT vecmark.drop_peer('b'); SELECT count(*) FROM vecmark.connected_peers WHERE name = 'b'}), "\n0", 'a peer is dropped');
