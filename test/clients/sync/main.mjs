@@ -31,6 +31,7 @@ const save = (client, url, title) => client.query(`INSERT INTO bookmarks (url, t
 for (let i = 0; i < 500; i++) await save(laptop, `https://example.org/${i}`, `page ${i}`)
 is(await compare(laptop, edge, 'bookmarks'), 'behind', 'a database that has not pulled is behind')
 is(await pull(laptop, edge), 500, 'a pull brings all')
+is(await pull(edge, laptop), 0, 'and there is nothing to bring back')
 is(await compare(laptop, edge, 'bookmarks'), 'equal', 'then both are equal')
 
 // both write, the same bookmark too
