@@ -168,6 +168,18 @@ sql('b', q{DELETE FROM notes WHERE id = md5('110')::uuid});
 pull('a', 'b');
 is(root('b'), root('a'), 'deleted, it is gone everywhere');
 
+# a row that is there twice, as after an index was damaged
+sql('b', q{UPDATE pg_index SET indisready = false WHERE indexrelid = 'notes_pkey'::regclass});
+sql('b', q{SET session_replication_role = replica; INSERT INTO notes SELECT * FROM notes WHERE id = md5('112')::uuid});
+sql('b', q{UPDATE pg_index SET indisready = true WHERE indexrelid = 'notes_pkey'::regclass});
+is(sql('b', q{SELECT actual - expected FROM vecmark.audit('notes')}), '1', 'a row that is there twice is found');
+sql('b', q{SELECT vecmark.build_digest('notes', 7)});
+isnt(root('b'), root('a'), 'and told by roots');
+sql('b', q{SET session_replication_role = replica; SET enable_indexscan = off; SET enable_bitmapscan = off;
+	DELETE FROM notes AS n WHERE n.id = md5('112')::uuid AND n.ctid <> (SELECT min(ctid) FROM notes WHERE id = n.id); REINDEX INDEX notes_pkey});
+sql('b', q{SELECT vecmark.build_digest('notes', 7)});
+is(root('b'), root('a'), 'once, it is as it was');
+
 # who does not see all of a table gets no digest of it, and nobody else's to keep
 sub error_of
 {
