@@ -200,6 +200,14 @@ is(error_of('b', "SET ROLE reader; SELECT vecmark.$_"), '42501', "$_ is not for 
   for "root('notes')", "buckets('notes')", "bucket_keys('notes')", "fetch('notes', 8, NULL)", "audit('notes')";
 sql('b', q{ALTER TABLE notes DISABLE ROW LEVEL SECURITY});
 
+# leaves that are damaged themselves
+sql('b', q{UPDATE vecmark.merkle_leaf SET leaves = '\xff' WHERE ctid = (SELECT min(ctid) FROM vecmark.merkle_leaf WHERE rel = 'notes'::regclass)});
+is(error_of('b', "SELECT vecmark.$_('notes')"), 'XX001', "$_ says that leaves are damaged") for qw(root audit buckets bucket_hashes);
+sql('b', q{SELECT vecmark.build_digest('notes', 7)});
+is(root('b'), root('a'), 'built anew they are whole');
+sql('b', q{INSERT INTO vecmark.merkle_leaf VALUES (99999, -1, '\x00'); CALL vecmark.maintain()});
+is(sql('b', q{SELECT count(*) FROM vecmark.merkle_leaf WHERE rel = 99999}), '0', 'leaves of no table are tidied');
+
 # one who has another seed, or other columns, is told
 sql('b', q{SELECT vecmark.build_digest('notes', 8)});
 isnt(sql('b', q{SELECT format FROM vecmark.root('notes')}), sql('a', q{SELECT format FROM vecmark.root('notes')}), 'another seed has another format');
