@@ -231,7 +231,7 @@ extern ElementSet *sync_complete_set(const RowState *clock, ColumnId id, Element
 extern RowState *sync_tombstone(Oid root, Image key, Snapshot snapshot);
 extern RowState *sync_row_of_dot(const RowState *row, Site site, uint64_t txn);
 extern bool sync_row_has_unknown(const RowState *row, Site site, const Version *own);
-extern void sync_refuse_concurrent_delete(Oid root) pg_attribute_noreturn();
+extern _Noreturn void sync_refuse_concurrent_delete(Oid root);
 extern bool sync_tombstone_reaches(Oid root, Image key, uint64_t life);
 extern bool sync_write_tombstone(Oid root, Image key, const RowState *row);
 extern bool sync_drop_tombstone(Relation rel, HeapTuple tuple);
