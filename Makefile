@@ -41,11 +41,14 @@ OBJS = \
 	src/hnsw/hnsw_walk.o \
 	src/merkle/leaf.o \
 	src/merkle/merkle_build.o \
+	src/merkle/merkle_fetch.o \
+	src/merkle/merkle_rejoin.o \
 	src/merkle/merkle_row.o \
 	src/merkle/merkle_scan.o \
 	src/merkle/merkle_store.o \
 	src/merkle/merkle_table.o \
 	src/merkle/merkle_tell.o \
+	src/merkle/merkle_view.o \
 	src/peer/peer.o \
 	src/simd/simd.o \
 	src/simd/simd_avx2.o \

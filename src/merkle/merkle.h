@@ -69,4 +69,31 @@ extern void merkle_scan_rows(SyncTable *table, uint64_t seed, MerkleVisit visit,
 extern void merkle_scan_tombstones(SyncTable *table, uint64_t seed, Snapshot snapshot, MerkleVisit visit, void *about);
 extern Leaf *merkle_compute(SyncTable *table, uint64_t seed);
 
+/* merkle_view.c: a digest at a moment; the own transaction's writes are not in it. */
+typedef struct MerkleView
+{
+	SyncTable  *table;
+	Snapshot	snapshot;
+	MerkleDigest digest;
+} MerkleView;
+
+/* Numbers of rows. */
+typedef struct MerkleIds
+{
+	uint64_t   *ids;
+	size_t		count;
+	size_t		room;
+} MerkleIds;
+
+extern void merkle_begin_view(MerkleView *view, Oid relid);
+extern void merkle_end_view(void);
+extern int	merkle_get_bits(int bits);
+extern bool *merkle_get_prefixes(FunctionCallInfo fcinfo, int argument, int bits);
+extern bool merkle_is_wanted(const bool *wanted, int bits, MerkleKey key);
+extern MerkleIds merkle_no_ids(void);
+extern void merkle_add_id(MerkleIds *ids, uint64_t id);
+extern Datum merkle_ids_datum(MerkleIds *ids);
+extern void merkle_take_ids(MerkleIds *ids, Datum datum);
+extern bool merkle_has_id(const MerkleIds *ids, uint64_t id);
+
 #endif							/* MERKLE_MERKLE_H */

@@ -187,10 +187,25 @@ LANGUAGE C STABLE PARALLEL UNSAFE COST 100000;
 COMMENT ON FUNCTION vecmark.bucket_keys(regclass, integer, integer[]) IS
 	'8 bytes for each row and each tombstone in buckets, alike only for rows that are alike, for vecmark.fetch() elsewhere; reads the table';
 
-CREATE FUNCTION vecmark.fetch(rel regclass, bits integer, prefixes integer[], keys bytea DEFAULT '', max_bytes integer DEFAULT 8388608)
+CREATE FUNCTION vecmark.bucket_rows(rel regclass, bits integer DEFAULT 8, prefixes integer[] DEFAULT NULL) RETURNS bytea
+AS 'MODULE_PATHNAME', 'vecmark_bucket_rows'
+LANGUAGE C STABLE PARALLEL UNSAFE COST 100000;
+
+COMMENT ON FUNCTION vecmark.bucket_rows(regclass, integer, integer[]) IS
+	'8 bytes for the key of each row in buckets, for vecmark.delete_missing() elsewhere; reads the table';
+
+CREATE FUNCTION vecmark.delete_missing(rel regclass, bits integer, prefixes integer[], keys bytea, told vecmark.version_vector, most_deleted real DEFAULT 0.2)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'vecmark_delete_missing'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100000;
+
+COMMENT ON FUNCTION vecmark.delete_missing(regclass, integer, integer[], bytea, vecmark.version_vector, real) IS
+	'deletes rows in buckets that are not elsewhere any more: not among keys, which vecmark.bucket_rows() said where told was held, and born by then; how many; for vecmark.rejoin()';
+
+CREATE FUNCTION vecmark.fetch(rel regclass, bits integer, prefixes integer[], keys bytea DEFAULT '', max_bytes integer DEFAULT 8388608, repair boolean DEFAULT true)
 RETURNS SETOF vecmark.delta
 AS 'MODULE_PATHNAME', 'vecmark_fetch'
 LANGUAGE C STABLE PARALLEL UNSAFE COST 100000 ROWS 10;
 
-COMMENT ON FUNCTION vecmark.fetch(regclass, integer, integer[], bytea, integer) IS
-	'rows and tombstones in buckets that are not among keys, which vecmark.bucket_keys() said elsewhere, in deltas that are merged there; they repair what is there and move no version; reads the table';
+COMMENT ON FUNCTION vecmark.fetch(regclass, integer, integer[], bytea, integer, boolean) IS
+	'rows and tombstones in buckets that are not among keys, which vecmark.bucket_keys() said elsewhere, in deltas that are merged there and move no version; with repair they take the place of what is there, else they are joined; reads the table';

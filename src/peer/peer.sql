@@ -387,6 +387,28 @@ COMMENT ON PROCEDURE vecmark.push(text, jsonb, integer, real) IS
 
 -- Digests compared, and what differs repaired.
 
+CREATE FUNCTION vecmark.peer_leaves(peer text, rel regclass, there text, OUT leaves integer[], OUT bytes bigint)
+LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE COST 1000000
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	answer text;
+	coarse integer[];
+BEGIN
+	SELECT a INTO answer FROM vecmark.peer_ask(peer, format('SELECT encode(vecmark.bucket_hashes(%L::oid), %L)', there, 'base64')) AS a;
+	bytes := length(answer);
+	coarse := vecmark.bucket_diff(rel, 8, decode(answer, 'base64'));
+	SELECT coalesce(array_agg(c * 256 + i ORDER BY c, i), '{}') INTO leaves FROM unnest(coarse) AS c, generate_series(0, 255) AS i;
+	SELECT a INTO answer FROM vecmark.peer_ask(peer, format(
+		'SELECT encode(vecmark.bucket_hashes(%L::oid, 16, (SELECT coalesce(array_agg(c * 256 + i), %L) FROM unnest(%L::integer[]) AS c, generate_series(0, 255) AS i)), %L)',
+		there, '{}', coarse, 'base64')) AS a;
+	bytes := bytes + length(answer) + length(coarse::text);
+	leaves := vecmark.bucket_diff(rel, 16, decode(answer, 'base64'), leaves);
+END;
+$$;
+
+COMMENT ON FUNCTION vecmark.peer_leaves(text, regclass, text) IS 'leaves of a table that are unlike those of a connected peer, there being the table''s oid there; for vecmark.sync()';
+
 CREATE FUNCTION vecmark.peer_compare(exchange jsonb, rel regclass) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE COST 1000000
 SET search_path = pg_catalog, pg_temp
@@ -398,10 +420,8 @@ DECLARE
 	before record;
 	here record;
 	status text;
-	answer text;
 	bytes bigint := 0;
 	trips integer := 1;
-	coarse integer[];
 	leaves integer[] := '{}';
 BEGIN
 	SELECT t.name INTO published FROM vecmark.tracked AS t WHERE t.rel = peer_compare.rel;
@@ -424,16 +444,7 @@ BEGIN
 		WHEN there->>'hash' = here.hash THEN 'equal'
 		ELSE 'unlike' END;
 	IF status = 'unlike' THEN
-		SELECT a INTO answer FROM vecmark.peer_ask(peer, format('SELECT encode(vecmark.bucket_hashes(%s::regclass), %L)', there->>'rel', 'base64')) AS a;
-		coarse := vecmark.bucket_diff(rel, 8, decode(answer, 'base64'));
-		bytes := bytes + length(answer);
-		SELECT array_agg(c * 256 + i ORDER BY c, i) INTO leaves FROM unnest(coarse) AS c, generate_series(0, 255) AS i;
-		SELECT a INTO answer FROM vecmark.peer_ask(peer, format(
-			'SELECT encode(vecmark.bucket_hashes(%s::regclass, 16, (SELECT array_agg(c * 256 + i ORDER BY c, i) FROM unnest(%L::integer[]) AS c, generate_series(0, 255) AS i)), %L)',
-			there->>'rel', coarse, 'base64')) AS a;
-		leaves := vecmark.bucket_diff(rel, 16, decode(answer, 'base64'), leaves);
-		bytes := bytes + length(answer) + length(coarse::text);
-		trips := 3;
+		SELECT l.leaves, bytes + l.bytes, trips + 2 INTO leaves, bytes, trips FROM vecmark.peer_leaves(peer, rel, there->>'rel') AS l;
 	END IF;
 	RETURN jsonb_build_object('status', status, 'rel', there->'rel', 'rows_here', here.rows, 'rows_there', there->'rows', 'leaves', to_jsonb(leaves),
 		'bytes', bytes, 'trips', trips);
@@ -453,14 +464,14 @@ DECLARE
 BEGIN
 	IF repair = 'pull' THEN
 		keys := encode(vecmark.bucket_keys(rel, 16, leaves), 'base64');
-		exchange := vecmark.peer_open(exchange, format('SELECT d FROM vecmark.fetch(%s::regclass, 16, %L, decode(%L, %L), %L) AS d', compared->>'rel', leaves, keys, 'base64', max_bytes));
+		exchange := vecmark.peer_open(exchange, format('SELECT d FROM vecmark.fetch(%L::oid, 16, %L, decode(%L, %L), %L) AS d', compared->>'rel', leaves, keys, 'base64', max_bytes));
 		LOOP
 			exchange := vecmark.pull_part(exchange, 'repair', most_deleted);
 			COMMIT;
 			EXIT WHEN (exchange->>'done')::boolean;
 		END LOOP;
 	ELSE
-		SELECT * INTO keys FROM vecmark.peer_ask(exchange->>'peer', format('SELECT encode(vecmark.bucket_keys(%s::regclass, 16, %L), %L)', compared->>'rel', leaves, 'base64'));
+		SELECT * INTO keys FROM vecmark.peer_ask(exchange->>'peer', format('SELECT encode(vecmark.bucket_keys(%L::oid, 16, %L), %L)', compared->>'rel', leaves, 'base64'));
 		COMMIT;
 		FOR part IN SELECT d FROM vecmark.fetch(rel, 16, leaves, decode(keys, 'base64'), max_bytes) AS d LOOP
 			exchange := vecmark.push_part(exchange, part, 'repair', most_deleted);
@@ -527,3 +538,113 @@ $$;
 
 COMMENT ON PROCEDURE vecmark.sync(text, jsonb, text, integer, real) IS
 	'pulls, pushes, and compares the digests of tables that have them; where these differ though neither has changes that the other lacks, an alarm is raised, and rows are repaired by those of the peer (repair pull) or of this database (push)';
+
+-- For who was away for so long that deletes he has not seen are forgotten.
+
+CREATE FUNCTION vecmark.peer_begin_rejoin(exchange jsonb) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE COST 1000000
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	missing text;
+	claims text;
+BEGIN
+	SELECT string_agg(t.name, ', ') INTO missing FROM vecmark.tracked AS t WHERE NOT EXISTS (SELECT FROM vecmark.digests AS d WHERE d.rel = t.rel);
+	IF missing IS NOT NULL THEN
+		RAISE EXCEPTION 'tracked tables without a digest: %', missing
+			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'SELECT vecmark.build_digest(table), here and at the peer.';
+	END IF;
+	EXECUTE format('SELECT %I.dblink_exec(%L, %L)', vecmark.peer_dblink(), 'vecmark ' || (exchange->>'peer'), 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+	SELECT a INTO claims FROM vecmark.peer_ask(exchange->>'peer', 'SELECT vecmark.claims()::text') AS a;
+	RETURN exchange || jsonb_build_object('claims', claims, 'told', (SELECT a FROM vecmark.peer_ask(exchange->>'peer', 'SELECT vecmark.version()::text') AS a),
+		'trips', (exchange->>'trips')::bigint + 3);
+EXCEPTION WHEN OTHERS THEN
+	PERFORM vecmark.peer_disconnect(exchange->>'peer');
+	RAISE;
+END;
+$$;
+
+CREATE FUNCTION vecmark.peer_begin_rejoin_of(exchange jsonb, rel regclass, max_bytes integer, most_deleted real) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE COST 1000000
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	peer constant text := exchange->>'peer';
+	there jsonb;
+	format bigint;
+	differing record;
+	rows_there text;
+	keys text;
+	gone bigint;
+BEGIN
+	SELECT a::jsonb INTO there FROM vecmark.peer_ask(peer, format(
+		$q$SELECT jsonb_build_object('rel', t.rel::oid, 'format', r.format, 'settled', r.settled)
+		FROM vecmark.tracked AS t JOIN vecmark.digests AS g ON g.rel = t.rel CROSS JOIN LATERAL vecmark.root(t.rel) AS r WHERE t.name = %L$q$,
+		(SELECT t.name FROM vecmark.tracked AS t WHERE t.rel = peer_begin_rejoin_of.rel))) AS a;
+	SELECT r.format INTO format FROM vecmark.root(rel) AS r;
+	IF there IS NULL OR (there->>'format')::bigint <> format THEN
+		RAISE EXCEPTION 'table "%" has no digest at peer "%", or one of another seed or other columns', rel, peer
+			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'SELECT vecmark.build_digest(table) with the same seed on both.';
+	ELSIF NOT (there->>'settled')::boolean THEN
+		RAISE EXCEPTION 'table "%" has rows at peer "%" that cannot be shown there', rel, peer
+			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'See vecmark.parked there, or wait until its exchanges have ended.';
+	END IF;
+	SELECT * INTO differing FROM vecmark.peer_leaves(peer, rel, there->>'rel');
+	SELECT a INTO rows_there FROM vecmark.peer_ask(peer, format('SELECT encode(vecmark.bucket_rows(%L::oid, 16, %L), %L)', there->>'rel', differing.leaves, 'base64')) AS a;
+	gone := vecmark.delete_missing(rel, 16, differing.leaves, decode(rows_there, 'base64'), (exchange->>'told')::vecmark.version_vector, most_deleted);
+	keys := encode(vecmark.bucket_keys(rel, 16, differing.leaves), 'base64');
+	exchange := exchange || jsonb_build_object('rows', (exchange->>'rows')::bigint + gone,
+		'bytes', (exchange->>'bytes')::bigint + differing.bytes + length(rows_there) + length(keys) + 2 * length(differing.leaves::text),
+		'trips', (exchange->>'trips')::bigint + 4);
+	RETURN vecmark.peer_open(exchange, format('SELECT d FROM vecmark.fetch(%L::oid, 16, %L, decode(%L, %L), %L, false) AS d',
+		there->>'rel', differing.leaves, keys, 'base64', max_bytes));
+EXCEPTION WHEN OTHERS THEN
+	PERFORM vecmark.peer_disconnect(peer);
+	RAISE;
+END;
+$$;
+
+CREATE FUNCTION vecmark.peer_end_rejoin(exchange jsonb) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE COST 1000000
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM vecmark.merge((exchange->>'claims')::vecmark.delta, 'rejoin');
+	EXECUTE format('SELECT %I.dblink_exec(%L, %L)', vecmark.peer_dblink(), 'vecmark ' || (exchange->>'peer'), 'COMMIT');
+	RETURN exchange - '{claims,told}'::text[] || jsonb_build_object('trips', (exchange->>'trips')::bigint + 1);
+EXCEPTION WHEN OTHERS THEN
+	PERFORM vecmark.peer_disconnect(exchange->>'peer');
+	RAISE;
+END;
+$$;
+
+COMMENT ON FUNCTION vecmark.peer_begin_rejoin(jsonb) IS 'begins to read all of a connected peer at one moment; for vecmark.rejoin()';
+COMMENT ON FUNCTION vecmark.peer_begin_rejoin_of(jsonb, regclass, integer, real) IS 'deletes rows of a table that are gone at a connected peer, and begins to read those that differ; for vecmark.rejoin()';
+COMMENT ON FUNCTION vecmark.peer_end_rejoin(jsonb) IS 'takes over what a connected peer holds and has forgotten, when all of it is here; for vecmark.rejoin()';
+
+CREATE PROCEDURE vecmark.rejoin(peer text, INOUT summary jsonb DEFAULT NULL, max_bytes integer DEFAULT 1000000, most_deleted real DEFAULT 0.2)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+	exchange jsonb;
+	digest record;
+BEGIN
+	COMMIT;
+	exchange := vecmark.peer_begin_rejoin(vecmark.peer_connect(peer));
+	FOR digest IN SELECT d.rel FROM vecmark.digests AS d JOIN vecmark.tracked AS t ON t.rel = d.rel LOOP
+		exchange := vecmark.peer_begin_rejoin_of(exchange, digest.rel, max_bytes, most_deleted);
+		COMMIT;
+		LOOP
+			exchange := vecmark.pull_part(exchange, 'strict', most_deleted);
+			COMMIT;
+			EXIT WHEN (exchange->>'done')::boolean;
+		END LOOP;
+	END LOOP;
+	exchange := vecmark.peer_end_rejoin(exchange);
+	COMMIT;
+	summary := vecmark.peer_end(exchange);
+END;
+$$;
+
+COMMENT ON PROCEDURE vecmark.rejoin(text, jsonb, integer, real) IS
+	'for a database that was away until deletes it has not seen were forgotten (VM003): brings over from a peer only what differs, by digests, deletes what is gone there, keeps what was written here meanwhile, and begins a new life; nobody should write to the tables while it runs';

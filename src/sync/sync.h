@@ -22,6 +22,7 @@
 #define ERRCODE_CAUSALITY_VIOLATION MAKE_SQLSTATE('V', 'M', '0', '0', '1')
 #define ERRCODE_CLOCK_AHEAD MAKE_SQLSTATE('V', 'M', '0', '0', '2')
 #define ERRCODE_PEER_RETIRED MAKE_SQLSTATE('V', 'M', '0', '0', '3')
+#define ERRCODE_TOO_MANY_DELETED MAKE_SQLSTATE('V', 'M', '0', '0', '4')
 
 /* The column that has a row's clock. */
 #define SYNC_CLOCK_COLUMN "_vm"
@@ -336,7 +337,7 @@ typedef struct SyncMerge
 extern bool sync_column_was_dropped(const SyncTable *table, const char *name);
 extern void sync_note_conflict(const char *name, Image key, const SyncColumn *column, const Register *theirs, const Register *ours);
 extern void sync_apply_row(SyncMerge *merge, const SyncItem *item);
-extern void sync_rebear(const Version *told, uint64_t lives);
+extern void sync_rebear(Site site, const Version *told, uint64_t lives);
 extern void sync_restamp_key(Oid root, Image key, Site old);
 
 /* sync_tell.c: states of rows told to another. */

@@ -371,6 +371,13 @@ LANGUAGE C STABLE PARALLEL UNSAFE COST 1000;
 COMMENT ON FUNCTION vecmark.has_changes(vecmark.version_vector, regclass[]) IS
 	'whether vecmark.changes() would have rows for who holds "since"; true, too, where what would tell has been forgotten';
 
+CREATE FUNCTION vecmark.claims() RETURNS vecmark.delta
+AS 'MODULE_PATHNAME', 'vecmark_claims'
+LANGUAGE C STABLE STRICT PARALLEL UNSAFE COST 1000;
+
+COMMENT ON FUNCTION vecmark.claims() IS
+	'a delta without rows that says what is held and what was forgotten here, for who has merged all that is here; for vecmark.rejoin()';
+
 CREATE TYPE vecmark.merge_result AS (
 	status text,
 	applied bigint,

@@ -698,14 +698,13 @@ sync_restamp_key(Oid root, Image key, Site old)
 }
 
 /*
- * A database joins others that have forgotten deletes: its own rows that they do not know
- * ("told" is what they hold) are born anew, to a longer life than was forgotten.  Else
+ * A database joins others that have forgotten deletes: its own rows, of one of its lives, that
+ * they do not know ("told" is what they hold) are born anew, to a longer life than was forgotten.  Else
  * those who remember a delete of the same key would drop them, and the others not.
  */
 void
-sync_rebear(const Version *told, uint64_t lives)
+sync_rebear(Site site, const Version *told, uint64_t lives)
 {
-	Site		site = sync_writer_site();
 	ListCell   *cell;
 
 	foreach(cell, sync_table_list(NULL))

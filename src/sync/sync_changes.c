@@ -16,6 +16,7 @@
 
 VM_FUNCTION_INFO(vecmark_changes);
 VM_FUNCTION_INFO(vecmark_has_changes);
+VM_FUNCTION_INFO(vecmark_claims);
 
 typedef struct KeyEntry
 {
@@ -277,4 +278,24 @@ vecmark_changes(PG_FUNCTION_ARGS)
 	PopActiveSnapshot();
 	sync_flush_wal();
 	return (Datum) 0;
+}
+
+/*
+ * SQL: vecmark.claims() -> delta: what is held and was forgotten here, without rows.  It is
+ * merged in mode "rejoin" only.
+ */
+Datum
+vecmark_claims(PG_FUNCTION_ARGS)
+{
+	Snapshot	snapshot = sync_push_outside_snapshot();
+	Delta	   *delta = sync_builder_end(sync_builder_begin(sync_reader_site()));
+	Datum		result;
+
+	delta->to = sync_version(snapshot);
+	delta->forgotten = sync_forgotten(snapshot, &delta->lives);
+	delta->repair = true;
+	PopActiveSnapshot();
+	result = sync_delta_datum(delta);
+	sync_flush_wal();
+	PG_RETURN_DATUM(result);
 }

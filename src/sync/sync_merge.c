@@ -45,6 +45,7 @@ typedef enum MergeMode
 	MODE_STRICT,				/* what does not fit is an error */
 	MODE_REPORT,				/* it is told */
 	MODE_REPAIR,				/* strict; deltas that repair do */
+	MODE_REJOIN,				/* all that is there was merged: claims count */
 	MODE_STREAM,				/* nothing is an error */
 } MergeMode;
 
@@ -309,7 +310,7 @@ is_late(const Delta *delta, const Version *held)
 		version_intersect(held, delta->forgotten)->count > 0)
 		return true;
 	if (delta->forgotten != NULL && !version_dominates(held, delta->forgotten))
-		sync_rebear(delta->to, delta->lives);
+		sync_rebear(sync_writer_site(), delta->to, delta->lives);
 	if (delta->lives > lives)
 		sync_add_forgotten(&nothing, delta->lives);
 	return false;
@@ -429,6 +430,60 @@ check_delta(const Delta *delta)
 	}
 }
 
+/* Claims without rows: what vecmark.claims() makes. */
+static bool
+is_claims(const Delta *delta)
+{
+	return delta->repair && !delta->some && delta->relation_count == 0;
+}
+
+/* Errors: 22023 for a delta that is not for a mode. */
+static void
+check_mode(const Delta *delta, MergeMode mode)
+{
+	if (mode == MODE_STREAM)
+		return;
+	if (is_claims(delta) != (mode == MODE_REJOIN))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("mode \"rejoin\" is for what vecmark.claims() makes, and for nothing else"),
+				 errhint("CALL vecmark.rejoin() uses it.")));
+	if (delta->repair && (mode == MODE_STRICT || mode == MODE_REPORT))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("this delta repairs: its sender's values take the place of those here"),
+				 errhint("Merge it in mode \"repair\" if they are to.")));
+}
+
+/*
+ * Take over the claims of one whose rows are here, and what it has forgotten.  Own rows that
+ * it does not know are born anew, as of one who joins, and in a life of its own.
+ *
+ * Errors: 55000 if others have told something here that the sender has not heard of: a row of
+ *         theirs might be one whose delete was forgotten.
+ */
+static void
+rejoin(const Delta *delta, const Version *held, Site site)
+{
+	Version    *unheard = version_minus(without_site(held, site), delta->to);
+
+	if (unheard->count > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("this database holds transactions of others that the peer has not heard of"),
+				 errdetail("Missing there: %s.", version_print(unheard)),
+				 errhint("Have the peer pull them from where they are from, or start over: see vecmark.start_over().")));
+
+	/* The old life may be retired elsewhere. */
+	sync_renew_site(false);
+	sync_rebear(site, delta->to, delta->lives);
+	sync_version_add(delta->to);
+	sync_mend_streams(version_union(held, delta->to));
+	forget_batches(version_union(held, delta->to));
+	sync_add_forgotten(delta->forgotten != NULL ? delta->forgotten : delta->base, delta->lives);
+	sync_note_peer(delta->sender, delta->to);
+}
+
 static void
 merge_delta(Datum value, MergeResult *result)
 {
@@ -449,11 +504,7 @@ merge_delta(Datum value, MergeResult *result)
 				 errdetail("It is from \"%s\", this one has \"%s\".",
 						   PG_VALID_ENCODING(delta->encoding) ? pg_encoding_to_char(delta->encoding) : "?", GetDatabaseEncodingName())));
 	check_delta(delta);
-	if (delta->repair && (result->mode == MODE_STRICT || result->mode == MODE_REPORT))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("this delta repairs: its sender's values take the place of those here"),
-				 errhint("Merge it in mode \"repair\" if they are to.")));
+	check_mode(delta, result->mode);
 
 	/*
 	 * Held to the end: versions are read, compared and raised by one at a
@@ -472,6 +523,11 @@ merge_delta(Datum value, MergeResult *result)
 		if (delta->stream)
 			sync_break_stream(delta->sender);
 		result->status = MERGE_QUARANTINED;
+		return;
+	}
+	if (result->mode == MODE_REJOIN)
+	{
+		rejoin(delta, held, site);
 		return;
 	}
 	gap = version_minus(without_site(delta->base, site), held);
@@ -544,7 +600,7 @@ merge_delta(Datum value, MergeResult *result)
 	result->merge.repair = delta->repair && result->mode == MODE_REPAIR;
 	apply_all(&result->merge, items, count);
 	VM_POINT("sync-merged-rows");
-	if (delta->some)
+	if (delta->some || delta->repair)
 		sync_note_peer(delta->sender, delta->to);
 	else if (!version_dominates(held, without_site(delta->to, site)) && !note_part(delta, without_site(delta->to, site)))
 		result->status = MERGE_PARTIAL;
@@ -618,7 +674,7 @@ return_result(FunctionCallInfo fcinfo, MergeResult *result)
 		ereport(ERROR,
 				(errcode(ERRCODE_PEER_RETIRED),
 				 errmsg("deletes have been forgotten that the sender or this database has not seen"),
-				 errhint("Pull from here to the sender first, and since vecmark.version() to here.  Who is refused when pulling has to start over: see vecmark.start_over().")));
+				 errhint("Pull from here to the sender first, and since vecmark.version() to here.  Who is refused when pulling has to rejoin or to start over: see vecmark.rejoin(), vecmark.start_over().")));
 	if (strict && result->status == MERGE_QUARANTINED)
 		ereport(ERROR,
 				(errcode(ERRCODE_CLOCK_AHEAD),
@@ -650,10 +706,12 @@ get_mode(text *argument)
 		return MODE_REPORT;
 	if (strcmp(mode, "repair") == 0)
 		return MODE_REPAIR;
+	if (strcmp(mode, "rejoin") == 0)
+		return MODE_REJOIN;
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("invalid mode of merge: \"%s\"", mode),
-			 errhint("Modes are \"strict\", \"report\" and \"repair\".")));
+			 errhint("Modes are \"strict\", \"report\", \"repair\" and \"rejoin\".")));
 }
 
 /* A delta that logical replication brought.  Refuses nothing; see merge_delta. */

@@ -72,7 +72,7 @@ sync_refuse_retired(Site site)
 				(errcode(ERRCODE_PEER_RETIRED),
 				 errmsg("site %016" PRIx64 " was retired here", site),
 				 errdetail("Deletes that it has not seen may have been forgotten."),
-				 errhint("It has to start over: untrack and empty its tables, SELECT vecmark.start_over(), track them and pull everything.")));
+				 errhint("It has to CALL vecmark.rejoin(), or to start over: untrack and empty its tables, SELECT vecmark.start_over(), track them and pull everything.")));
 }
 
 /* Record what a site holds, at least. */
@@ -166,7 +166,7 @@ sync_refuse_late(const Version *since, Snapshot snapshot)
 				(errcode(ERRCODE_PEER_RETIRED),
 				 errmsg("deletes have been forgotten that the peer has not seen"),
 				 errdetail("It was not among vecmark.peers, or was retired, when all others had seen them."),
-				 errhint("It can pull from a node that has not forgotten them; or it has to start over: untrack and empty its tables, SELECT vecmark.start_over(), track them and pull everything.")));
+				 errhint("It can pull from a node that has not forgotten them; or it has to CALL vecmark.rejoin(), or to start over: untrack and empty its tables, SELECT vecmark.start_over(), track them and pull everything.")));
 }
 
 /* Stamp anew everything that the log has of a life that others know otherwise. */
