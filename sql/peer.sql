@@ -16,10 +16,19 @@ SELECT * FROM vecmark.connected_peers;
 SELECT * FROM vecmark.alarms;
 SELECT ok, detail FROM vecmark.health WHERE part = 'alarms';
 SELECT vecmark.raise_alarm('edge', 'held', '{"leaves": 1}');
-SELECT peer, rel, detail FROM vecmark.alarms;
+SELECT vecmark.raise_alarm('edge', 'held', '{"leaves": 2}');
+SELECT peer, rel, times, detail FROM vecmark.alarms;
 SELECT ok FROM vecmark.health WHERE part = 'alarms';
 SELECT vecmark.clear_alarms();
 SELECT vecmark.clear_alarms();
+
+CALL vecmark.pull(NULL);
+CALL vecmark.pull('edge', max_bytes => NULL);
+CALL vecmark.push('edge', most_deleted => NULL);
+CALL vecmark.sync(NULL);
+CALL vecmark.rejoin('edge', most_deleted => NULL);
+SELECT vecmark.register_peer(repeat('x', 56), NULL);
+SELECT vecmark.register_peer('edge', 'no_server');
 
 -- within a transaction nothing can be committed on the way
 BEGIN;
@@ -35,5 +44,8 @@ SELECT count(*) FROM vecmark.deletes(:'dead');
 SELECT m.status, m.applied, m.parked, m.deleted FROM vecmark.guarded_merge(:'dead', 'strict', 0.2) AS m;
 SELECT vecmark.deletes(NULL);
 SELECT vecmark.guarded_merge(:'dead', 'nonsense', 0.2);
+SELECT vecmark.guarded_merge(:'dead', NULL, 0.2);
+SELECT vecmark.guarded_merge(:'dead', 'strict', NULL);
+SELECT vecmark.guarded_merge(NULL, 'strict', 0.2);
 SELECT vecmark.untrack('held');
 DROP TABLE held;

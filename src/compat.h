@@ -94,6 +94,20 @@
 #define vm_owns_table(relid, role) pg_class_ownercheck(relid, role)
 #endif
 
+/* Whether a role owns the database.  Needs utils/acl.h, and from 16 on catalog/pg_database_d.h. */
+#if PG_VERSION_NUM >= 160000
+#define vm_owns_database(role) object_ownercheck(DatabaseRelationId, MyDatabaseId, role)
+#else
+#define vm_owns_database(role) pg_database_ownercheck(MyDatabaseId, role)
+#endif
+
+/* Whether a role may use a foreign server.  Needs utils/acl.h, and from 16 on catalog/pg_foreign_server_d.h. */
+#if PG_VERSION_NUM >= 160000
+#define vm_may_use_server(server, role) (object_aclcheck(ForeignServerRelationId, server, role, ACL_USAGE) == ACLCHECK_OK)
+#else
+#define vm_may_use_server(server, role) (pg_foreign_server_aclcheck(server, role, ACL_USAGE) == ACLCHECK_OK)
+#endif
+
 /* EXPLAIN ANALYZE shows searches of an index from 18 on. */
 #if PG_VERSION_NUM >= 180000
 #define vm_count_index_search(scan) \

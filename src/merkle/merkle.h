@@ -11,7 +11,7 @@
 
 /* merkle_table.c: what a digest hangs on. */
 extern uint64_t merkle_format(const SyncTable *table, uint64_t seed);
-extern uint64_t merkle_signature(const SyncTable *table);
+extern uint64_t merkle_signature(const SyncTable *table, uint64_t seed);
 extern void merkle_check_writers(const SyncTable *table, uint64_t seed);
 
 /* merkle_row.c: what a row adds to its leaf. */

@@ -123,7 +123,7 @@ BEGIN
 	IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = rel AND tgname = '~~vecmark_digest' AND tgenabled IN ('O', 'A')) THEN
 		RETURN 'its trigger is missing or disabled';
 	ELSIF NOT vecmark.digest_is_current(rel) THEN
-		RETURN 'the table was altered since';
+		RETURN 'the table, or a trigger that keeps it, was altered since';
 	END IF;
 	RETURN NULL;
 EXCEPTION WHEN OTHERS THEN

@@ -128,7 +128,7 @@ vecmark_compute_digest(PG_FUNCTION_ARGS)
 	/* It may have been altered before the lock was there. */
 	table = sync_table_get(table->root);
 	digest.format = merkle_format(table, digest.seed);
-	digest.signature = merkle_signature(table);
+	digest.signature = merkle_signature(table, digest.seed);
 	PushActiveSnapshot(GetLatestSnapshot());
 	SPI_connect();
 	leaves = merkle_compute(table, digest.seed);
@@ -150,11 +150,16 @@ vecmark_digest_is_current(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(merkle_is_current(table, &digest));
 }
 
-/* SQL: vecmark.tidy_digests() -> bigint: of how many tables. */
+/*
+ * SQL: vecmark.tidy_digests() -> bigint: of how many tables.
+ *
+ * Errors: 42501 for who may not write all tracked tables.
+ */
 Datum
 vecmark_tidy_digests(PG_FUNCTION_ARGS)
 {
 	PreventCommandIfReadOnly("vecmark.tidy_digests()");
+	sync_check_rights("vecmark.tidy_digests()");
 	PG_RETURN_INT64(merkle_tidy());
 }
 
@@ -178,9 +183,10 @@ Datum
 vecmark_fold_digest(PG_FUNCTION_ARGS)
 {
 	SyncTable  *table = sync_table_get(PG_GETARG_OID(0));
+	AclMode		wanted = ACL_INSERT | ACL_UPDATE | ACL_DELETE;
 
 	PreventCommandIfReadOnly("vecmark.fold_digest()");
-	if (pg_class_aclcheck(table->root, GetUserId(), ACL_INSERT | ACL_UPDATE | ACL_DELETE) != ACLCHECK_OK)
+	if (pg_class_aclmask(table->root, GetUserId(), wanted, ACLMASK_ALL) != wanted)
 		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, get_rel_name(table->root));
 	PG_RETURN_INT64(merkle_fold(table->root));
 }

@@ -305,7 +305,7 @@ merkle_find(Oid root, Snapshot snapshot, MerkleDigest *digest)
 bool
 merkle_is_current(const SyncTable *table, const MerkleDigest *digest)
 {
-	return digest->format == merkle_format(table, digest->seed) && digest->signature == merkle_signature(table);
+	return digest->format == merkle_format(table, digest->seed) && digest->signature == merkle_signature(table, digest->seed);
 }
 
 /*
@@ -324,7 +324,7 @@ merkle_get(const SyncTable *table, Snapshot snapshot, MerkleDigest *digest)
 	if (!merkle_is_current(table, digest))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("tracked table \"%s\" was altered since its digest was built", table->name),
+				 errmsg("tracked table \"%s\", or a trigger that keeps its digest, was altered since that was built", table->name),
 				 errhint("SELECT vecmark.build_digest('%s'), or CALL vecmark.maintain().", table->qualified)));
 }
 

@@ -13,14 +13,17 @@
 #include "catalog/pg_enum.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_trigger.h"
+#include "catalog/pg_type.h"
 #include "commands/tablecmds.h"
 #include "commands/trigger.h"
 #include "merkle/merkle.h"
+#include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/catcache.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
+#include "utils/typcache.h"
 
 /* Of what is hashed, and how. */
 #define FORMAT 1
@@ -50,33 +53,58 @@ compare_strings(const void *a, const void *b)
 	return strcmp(*(char *const *) a, *(char *const *) b);
 }
 
-/* Labels of an enum, or of the enum that an array or a domain is of: renaming one alters values. */
+/* Labels of an enum, in their order. */
 static void
 append_labels(StringInfo text, Oid type)
 {
-	Oid			element = get_element_type(type = getBaseType(type));
-	CatCList   *labels;
-	char	  **names;
+	CatCList   *labels = SearchSysCacheList1(ENUMTYPOIDNAME, ObjectIdGetDatum(type));
+	char	  **names = palloc(sizeof(char *) * (labels->n_members + 1));
+	int			count = labels->n_members;
 
-	if (OidIsValid(element))
-	{
-		append_labels(text, element);
-		return;
-	}
-	if (!type_is_enum(type))
-		return;
-	labels = SearchSysCacheList1(ENUMTYPOIDNAME, ObjectIdGetDatum(type));
-	names = palloc(sizeof(char *) * (labels->n_members + 1));
-	for (int i = 0; i < labels->n_members; i++)
+	for (int i = 0; i < count; i++)
 	{
 		Form_pg_enum label = (Form_pg_enum) GETSTRUCT(&labels->members[i]->tuple);
 
 		names[i] = psprintf("%.9g %s", label->enumsortorder, NameStr(label->enumlabel));
 	}
-	qsort(names, labels->n_members, sizeof(char *), compare_strings);
-	for (int i = 0; i < labels->n_members; i++)
-		appendStringInfo(text, "|%s", names[i]);
 	ReleaseCatCacheList(labels);
+	qsort(names, count, sizeof(char *), compare_strings);
+	for (int i = 0; i < count; i++)
+		appendStringInfo(text, "|%s", names[i]);
+}
+
+/*
+ * A type by name, and what of it may be altered past the table: labels of enums, attributes of
+ * composites, in arrays, domains and ranges as well.
+ */
+static void
+append_type(StringInfo text, Oid type, int32 typmod)
+{
+	check_stack_depth();
+	appendStringInfo(text, " %s", format_type_extended(type, typmod, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY));
+	type = getBaseType(type);
+	if (OidIsValid(get_element_type(type)))
+		append_type(text, get_element_type(type), -1);
+	else if (type_is_multirange(type))
+		append_type(text, get_multirange_range(type), -1);
+	else if (type_is_range(type))
+		append_type(text, get_range_subtype(type), -1);
+	else if (type_is_enum(type))
+		append_labels(text, type);
+	else if (get_typtype(type) == TYPTYPE_COMPOSITE)
+	{
+		TupleDesc	desc = lookup_rowtype_tupdesc_copy(type, -1);
+
+		for (int i = 0; i < desc->natts; i++)
+		{
+			Form_pg_attribute attribute = TupleDescAttr(desc, i);
+
+			if (attribute->attisdropped)
+				continue;
+			appendStringInfo(text, " %s", NameStr(attribute->attname));
+			append_type(text, attribute->atttypid, attribute->atttypmod);
+		}
+	}
 }
 
 /* A table and its partitions, locked. */
@@ -87,47 +115,6 @@ relations_of(Oid root, LOCKMODE mode)
 		return find_all_inheritors(root, mode, NULL);
 	LockRelationOid(root, mode);
 	return list_make1_oid(root);
-}
-
-static void
-append_partitions(StringInfo text, Oid root)
-{
-	List	   *relids = relations_of(root, AccessShareLock);
-	char	  **names = palloc(sizeof(char *) * list_length(relids));
-	int			count = 0;
-	ListCell   *cell;
-
-	foreach(cell, relids)
-		if (lfirst_oid(cell) != root)
-		names[count++] = quote_qualified_identifier(get_namespace_name(get_rel_namespace(lfirst_oid(cell))), get_rel_name(lfirst_oid(cell)));
-	qsort(names, count, sizeof(char *), compare_strings);
-	for (int i = 0; i < count; i++)
-		appendStringInfo(text, " %s", names[i]);
-}
-
-/*
- * A number for what of a table may be altered past its triggers: types, and columns and
- * partitions that go and come.  It is this database's own, and the same after a dump and restore
- * unless columns were dropped.
- */
-uint64_t
-merkle_signature(const SyncTable *table)
-{
-	StringInfoData text;
-
-	initStringInfo(&text);
-	for (int i = 0; i < table->column_count; i++)
-	{
-		const SyncColumn *column = table->by_id[i];
-
-		if (column->kind == SYNC_LOCAL)
-			continue;
-		appendStringInfo(&text, " %08x %d %s %d", column->id, column->attnum,
-						 format_type_extended(column->type, column->typmod, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY), column->is_key);
-		append_labels(&text, column->type);
-	}
-	append_partitions(&text, table->root);
-	return XXH3_64bits(text.data, text.len);
 }
 
 /* Whether a function is the trigger function of digests. */
@@ -149,6 +136,73 @@ keeps_digest(const Trigger * trigger, uint64_t seed)
 		(uint64_t) pg_strtoint64(trigger->tgargs[0]) == seed;
 }
 
+/* What is wrong with the trigger that keeps the digest of a relation, or NULL. */
+static const char *
+trigger_fault(Relation rel, uint64_t seed)
+{
+	int			found = 0;
+	int			sound = 0;
+
+	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
+	{
+		const		Trigger *trigger = &rel->trigdesc->triggers[i];
+
+		if (!is_digest_row(trigger->tgfoid))
+			continue;
+		found++;
+		sound += keeps_digest(trigger, seed);
+	}
+	return found == 1 && sound == 1 ? NULL : found == 0 ? "missing" : found > 1 ? "there twice" : "disabled or altered";
+}
+
+/* Names of partitions, and relations whose writers do not keep the digest. */
+static void
+append_relations(StringInfo text, Oid root, uint64_t seed)
+{
+	List	   *relids = relations_of(root, AccessShareLock);
+	char	  **names = palloc(sizeof(char *) * list_length(relids));
+	int			count = 0;
+	ListCell   *cell;
+
+	foreach(cell, relids)
+	{
+		Relation	rel = table_open(lfirst_oid(cell), NoLock);
+		const char *fault = trigger_fault(rel, seed);
+
+		names[count++] = psprintf("%s %s", lfirst_oid(cell) == root ? "" :
+								  quote_qualified_identifier(get_namespace_name(get_rel_namespace(lfirst_oid(cell))), RelationGetRelationName(rel)),
+								  fault != NULL ? fault : "");
+		table_close(rel, NoLock);
+	}
+	qsort(names, count, sizeof(char *), compare_strings);
+	for (int i = 0; i < count; i++)
+		appendStringInfo(text, " %s", names[i]);
+}
+
+/*
+ * A number for what of a table may be altered past its triggers: types, columns and partitions
+ * that go and come, and the triggers themselves.  It is this database's own, and the same after a dump and restore
+ * unless columns were dropped.
+ */
+uint64_t
+merkle_signature(const SyncTable *table, uint64_t seed)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	for (int i = 0; i < table->column_count; i++)
+	{
+		const SyncColumn *column = table->by_id[i];
+
+		if (column->kind == SYNC_LOCAL)
+			continue;
+		appendStringInfo(&text, " %08x %d %d", column->id, column->attnum, column->is_key);
+		append_type(&text, column->type, column->typmod);
+	}
+	append_relations(&text, table->root, seed);
+	return XXH3_64bits(text.data, text.len);
+}
+
 /*
  * Make sure that writers of a table keep its digest from here to the end of the transaction.
  *
@@ -164,24 +218,13 @@ merkle_check_writers(const SyncTable *table, uint64_t seed)
 	foreach(cell, relations_of(table->root, RowExclusiveLock))
 	{
 		Relation	rel = table_open(lfirst_oid(cell), NoLock);
-		int			found = 0;
-		int			sound = 0;
+		const char *fault = trigger_fault(rel, seed);
 
 		CheckTableNotInUse(rel, "build the digest of");
-		for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
-		{
-			const		Trigger *trigger = &rel->trigdesc->triggers[i];
-
-			if (!is_digest_row(trigger->tgfoid))
-				continue;
-			found++;
-			sound += keeps_digest(trigger, seed);
-		}
-		if (found != 1 || sound != 1)
+		if (fault != NULL)
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("the trigger of table \"%s\" that keeps its digest is %s", RelationGetRelationName(rel),
-							found == 0 ? "missing" : found > 1 ? "there twice" : "disabled or altered"),
+					 errmsg("the trigger of table \"%s\" that keeps its digest is %s", RelationGetRelationName(rel), fault),
 					 errhint("SELECT vecmark.drop_digest('%s') and build it anew, or enable the trigger.", table->qualified)));
 		table_close(rel, NoLock);
 	}

@@ -9,11 +9,18 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xact.h"
+#include "catalog/pg_class_d.h"
+#include "catalog/pg_foreign_server_d.h"
+#include "executor/spi.h"
+#include "foreign/foreign.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "sync/sync.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 VM_FUNCTION_INFO(vecmark_register_peer);
@@ -31,11 +38,24 @@ VM_FUNCTION_INFO(vecmark_deletes);
 #define LINK_COLUMNS 5
 
 /* Columns of peer_alarm. */
-#define ALARM_AT 0
-#define ALARM_PEER 1
-#define ALARM_REL 2
-#define ALARM_DETAIL 3
-#define ALARM_COLUMNS 4
+#define ALARM_PEER 0
+#define ALARM_REL 1
+#define ALARM_FIRST 2
+#define ALARM_LAST 3
+#define ALARM_TIMES 4
+#define ALARM_DETAIL 5
+#define ALARM_COLUMNS 6
+
+/* dblink's names of connections have 63 bytes, of which "vecmark " takes 8. */
+#define NAME_MAX_BYTES 55
+
+/* Open a table of ours to read what is there and write it anew, which one at a time does. */
+static Relation
+open_alone(SyncMeta meta)
+{
+	LockDatabaseObject(RelationRelationId, sync_meta_oid(meta), 0, ExclusiveLock);
+	return sync_meta_open(meta, RowExclusiveLock);
+}
 
 /* The row of a peer, a copy, or NULL. */
 static HeapTuple
@@ -54,7 +74,8 @@ find_link(Relation rel, Datum name)
  * SQL: vecmark.register_peer(name text, server name): puts a peer on record, or with a null
  * server takes it off.  Returns whether there was one of the name.
  *
- * Errors: 42501 for who may not write all tracked tables.
+ * Errors: 42501 for who may not write all tracked tables, or use the server; 42704 if there is no
+ *         such server; 42602 for a name that is too long.
  */
 Datum
 vecmark_register_peer(PG_FUNCTION_ARGS)
@@ -70,8 +91,14 @@ vecmark_register_peer(PG_FUNCTION_ARGS)
 				 errmsg("the name of a peer may not be null")));
 	PreventCommandIfReadOnly("vecmark.add_peer()");
 	sync_check_rights("vecmark.add_peer()");
+	if (VARSIZE_ANY_EXHDR(PG_GETARG_TEXT_PP(0)) == 0 || VARSIZE_ANY_EXHDR(PG_GETARG_TEXT_PP(0)) > NAME_MAX_BYTES)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_NAME),
+				 errmsg("the name of a peer has 1 to %d bytes", NAME_MAX_BYTES)));
+	if (!PG_ARGISNULL(1) && !vm_may_use_server(GetForeignServerByName(NameStr(*PG_GETARG_NAME(1)), false)->serverid, GetUserId()))
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_FOREIGN_SERVER, NameStr(*PG_GETARG_NAME(1)));
 	values[LINK_NAME] = PG_GETARG_DATUM(0);
-	rel = sync_meta_open(META_LINK, RowExclusiveLock);
+	rel = open_alone(META_LINK);
 	old = find_link(rel, values[LINK_NAME]);
 	if (!PG_ARGISNULL(1))
 	{
@@ -101,7 +128,7 @@ vecmark_note_peer(PG_FUNCTION_ARGS)
 
 	PreventCommandIfReadOnly("vecmark.note_peer()");
 	sync_check_rights("vecmark.note_peer()");
-	rel = sync_meta_open(META_LINK, RowExclusiveLock);
+	rel = open_alone(META_LINK);
 	old = find_link(rel, name);
 	if (HeapTupleIsValid(old))
 	{
@@ -119,8 +146,30 @@ vecmark_note_peer(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/* The row of an alarm, a copy, or NULL. */
+static HeapTuple
+find_alarm(Relation rel, const char *peer, Oid table)
+{
+	SyncScan   *scan = sync_meta_scan(rel, NULL, 0, NULL);
+	HeapTuple	found = NULL;
+	HeapTuple	tuple;
+
+	while (found == NULL && HeapTupleIsValid(tuple = sync_meta_next(scan)))
+	{
+		Datum		values[ALARM_COLUMNS];
+		bool		nulls[ALARM_COLUMNS];
+
+		heap_deform_tuple(tuple, RelationGetDescr(rel), values, nulls);
+		if (DatumGetObjectId(values[ALARM_REL]) == table && strcmp(TextDatumGetCString(values[ALARM_PEER]), peer) == 0)
+			found = heap_copytuple(tuple);
+	}
+	sync_meta_end(scan);
+	return found;
+}
+
 /*
  * SQL: vecmark.raise_alarm(peer text, rel regclass, detail jsonb): equal versions, unlike rows.
+ * One row for a peer and a table.
  *
  * Errors: 42501 for who may not write all tracked tables.
  */
@@ -130,15 +179,30 @@ vecmark_raise_alarm(PG_FUNCTION_ARGS)
 	Datum		values[ALARM_COLUMNS];
 	bool		nulls[ALARM_COLUMNS] = {false};
 	Relation	rel;
+	HeapTuple	old;
 
 	PreventCommandIfReadOnly("vecmark.raise_alarm()");
 	sync_check_rights("vecmark.raise_alarm()");
-	values[ALARM_AT] = TimestampTzGetDatum(GetCurrentTimestamp());
-	values[ALARM_PEER] = PG_GETARG_DATUM(0);
-	values[ALARM_REL] = PG_GETARG_DATUM(1);
+	rel = open_alone(META_ALARM);
+	old = find_alarm(rel, TextDatumGetCString(PG_GETARG_DATUM(0)), PG_GETARG_OID(1));
+	if (HeapTupleIsValid(old))
+	{
+		heap_deform_tuple(old, RelationGetDescr(rel), values, nulls);
+		values[ALARM_TIMES] = Int64GetDatum(DatumGetInt64(values[ALARM_TIMES]) + 1);
+	}
+	else
+	{
+		values[ALARM_PEER] = PG_GETARG_DATUM(0);
+		values[ALARM_REL] = PG_GETARG_DATUM(1);
+		values[ALARM_FIRST] = TimestampTzGetDatum(GetCurrentTimestamp());
+		values[ALARM_TIMES] = Int64GetDatum(1);
+	}
+	values[ALARM_LAST] = TimestampTzGetDatum(GetCurrentTimestamp());
 	values[ALARM_DETAIL] = PG_GETARG_DATUM(2);
-	rel = sync_meta_open(META_ALARM, RowExclusiveLock);
-	sync_meta_insert(rel, values, nulls);
+	if (HeapTupleIsValid(old))
+		sync_meta_update(rel, old, values, nulls);
+	else
+		sync_meta_insert(rel, values, nulls);
 	table_close(rel, RowExclusiveLock);
 	PG_RETURN_VOID();
 }
@@ -158,7 +222,7 @@ vecmark_clear_alarms(PG_FUNCTION_ARGS)
 
 	PreventCommandIfReadOnly("vecmark.clear_alarms()");
 	sync_check_rights("vecmark.clear_alarms()");
-	rel = sync_meta_open(META_ALARM, RowExclusiveLock);
+	rel = open_alone(META_ALARM);
 	scan = sync_meta_scan(rel, NULL, 0, NULL);
 	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
 	{
@@ -170,24 +234,56 @@ vecmark_clear_alarms(PG_FUNCTION_ARGS)
 	PG_RETURN_INT64(count);
 }
 
-/* Rows of a relation of a delta that are dead there and alive here. */
-static int64
-count_deleted(SyncTable *table, const DeltaRelation *relation)
+/*
+ * Whether a dead state of a key deletes a row here; or has deleted it already, by a part of an
+ * exchange that has not come to its end, so that "held" does not cover it.
+ */
+static bool
+is_deleted(SyncTable *table, Image key, const RowState *dead, const Version *held)
 {
+	Datum	   *values = palloc(sizeof(Datum) * (table->column_count + 1));
+	bool	   *nulls = palloc(sizeof(bool) * (table->column_count + 1));
+	RowState   *clock;
+	bool		deletes;
+
+	SPI_connect();
+	sync_key_values(table, key, values, nulls);
+	if (sync_read_row(table, false, values, nulls, &clock))
+		deletes = clock->life < dead->life;
+	else
+	{
+		RowState   *tombstone = sync_tombstone(table->root, key, NULL);
+
+		deletes = tombstone != NULL && !version_covers(held, tombstone->base.site, tombstone->base.txn);
+	}
+	SPI_finish();
+	return deletes;
+}
+
+/* Rows of a relation of a delta that it deletes here. */
+static int64
+count_deleted(SyncTable *table, const DeltaRelation *relation, const Version *held)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "row that is deleted", ALLOCSET_DEFAULT_SIZES);
 	int64		count = 0;
 
 	for (int i = 0; i < relation->row_count; i++)
 	{
+		MemoryContext old = MemoryContextSwitchTo(context);
+
 		CHECK_FOR_INTERRUPTS();
-		if (!row_is_alive(relation->rows[i].state) && sync_row_is_there(table, relation->rows[i].key))
+		if (!row_is_alive(relation->rows[i].state) && is_deleted(table, relation->rows[i].key, relation->rows[i].state, held))
 			count++;
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(context);
 	}
+	MemoryContextDelete(context);
 	return count;
 }
 
 /*
  * SQL: vecmark.deletes(d delta) -> setof (rel regclass, rows bigint): rows of tables here that a
- * delta deletes.
+ * delta deletes, or has deleted in an exchange that did not come to its end.
  *
  * Errors: 42501 for who may not read a table.
  */
@@ -196,6 +292,7 @@ vecmark_deletes(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result;
 	Delta	   *delta = sync_delta_from_datum(PG_GETARG_DATUM(0));
+	Version    *held = sync_version(GetActiveSnapshot());
 
 	InitMaterializedSRF(fcinfo, 0);
 	result = (ReturnSetInfo *) fcinfo->resultinfo;
@@ -204,7 +301,7 @@ vecmark_deletes(PG_FUNCTION_ARGS)
 		Oid			root = sync_table_by_name(delta->relations[i].name);
 		Datum		values[2];
 		bool		nulls[2] = {false, false};
-		int64		count = OidIsValid(root) ? count_deleted(sync_table_get(root), &delta->relations[i]) : 0;
+		int64		count = OidIsValid(root) ? count_deleted(sync_table_get(root), &delta->relations[i], held) : 0;
 
 		if (count == 0)
 			continue;

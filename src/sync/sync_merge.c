@@ -389,6 +389,7 @@ forget_batches(const Version *held)
 	}
 	sync_meta_end(scan);
 	table_close(rel, RowExclusiveLock);
+	CommandCounterIncrement();
 }
 
 /* The part of a version that is not this database's own present life. */
@@ -637,6 +638,10 @@ retry_parked(SyncMerge *merge)
 		if (count == room)
 			items = repalloc_huge(items, sizeof(SyncItem) * (room *= 2));
 		item = &items[count++];
+		*item = (SyncItem)
+		{
+			0
+		};
 		item->name = TextDatumGetCString(heap_getattr(tuple, 1, RelationGetDescr(rel), &isnull));
 		item->key = sync_image_of_bytea(PointerGetDatum(PG_DETOAST_DATUM_COPY(heap_getattr(tuple, 2, RelationGetDescr(rel), &isnull))));
 		item->state = sync_parked(item->name, item->key, NULL, &names);

@@ -9,6 +9,7 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xact.h"
+#include "catalog/pg_class_d.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
@@ -75,6 +76,14 @@ sync_refuse_retired(Site site)
 				 errhint("It has to CALL vecmark.rejoin(), or to start over: untrack and empty its tables, SELECT vecmark.start_over(), track them and pull everything.")));
 }
 
+/* Open sync_peer to read a row and write it anew, which one at a time does. */
+static Relation
+open_peers(void)
+{
+	LockDatabaseObject(RelationRelationId, sync_meta_oid(META_PEER), 0, ExclusiveLock);
+	return sync_meta_open(META_PEER, RowExclusiveLock);
+}
+
 /* Record what a site holds, at least. */
 void
 sync_note_peer(Site site, const Version *version)
@@ -86,7 +95,7 @@ sync_note_peer(Site site, const Version *version)
 
 	if (site == 0 || site == sync_writer_site())
 		return;
-	rel = sync_meta_open(META_PEER, RowExclusiveLock);
+	rel = open_peers();
 	old = find_peer(rel, site, values, nulls);
 	if (HeapTupleIsValid(old))
 		version = version_union(version, sync_version_from_datum(values[PEER_HOLDS]));
@@ -227,6 +236,7 @@ vecmark_ack(PG_FUNCTION_ARGS)
 {
 	Site		site = site_argument(PG_GETARG_TEXT_PP(0));
 
+	PreventCommandIfReadOnly("vecmark.ack()");
 	sync_check_rights("vecmark.ack()");
 	sync_refuse_retired(site);
 	sync_note_peer(site, sync_version_from_datum(PG_GETARG_DATUM(1)));
@@ -238,13 +248,16 @@ Datum
 vecmark_retire(PG_FUNCTION_ARGS)
 {
 	Site		site = site_argument(PG_GETARG_TEXT_PP(0));
-	Relation	rel = sync_meta_open(META_PEER, RowExclusiveLock);
+	Relation	rel;
 	Datum		values[PEER_COLUMNS] = {0};
 	bool		nulls[PEER_COLUMNS] = {false};
-	HeapTuple	old = find_peer(rel, site, values, nulls);
+	HeapTuple	old;
 	Version		nothing = {0, NULL};
 
+	PreventCommandIfReadOnly("vecmark.retire()");
 	sync_check_rights("vecmark.retire()");
+	rel = open_peers();
+	old = find_peer(rel, site, values, nulls);
 	if (!HeapTupleIsValid(old))
 	{
 		values[PEER_SITE] = Int64GetDatum((int64) site);

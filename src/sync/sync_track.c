@@ -12,6 +12,7 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_database_d.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "sync/sync.h"
@@ -67,7 +68,7 @@ sync_check_owner(Oid relid)
 
 /*
  * What moves the version of the whole database, or lets things be forgotten, is for who
- * may read and write all that is tracked.
+ * may read and write all that is tracked; as long as that is nothing, for the database's owner.
  *
  * Errors: 42501.
  */
@@ -75,6 +76,7 @@ void
 sync_check_rights(const char *what)
 {
 	ListCell   *cell;
+	bool		any = false;
 
 	foreach(cell, sync_table_list(NULL))
 	{
@@ -83,6 +85,7 @@ sync_check_rights(const char *what)
 
 		if (get_rel_name(relid) == NULL)
 			continue;
+		any = true;
 		if (pg_class_aclmask(relid, GetUserId(), wanted, ACLMASK_ALL) != wanted)
 			ereport(ERROR,
 					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -96,6 +99,11 @@ sync_check_rights(const char *what)
 					 errdetail("Row-level security hides rows of tracked table \"%s\" from role \"%s\".",
 							   get_rel_name(relid), GetUserNameFromId(GetUserId(), false))));
 	}
+	if (!any && !vm_owns_database(GetUserId()))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for %s", what),
+				 errdetail("No table is tracked, and role \"%s\" does not own the database.", GetUserNameFromId(GetUserId(), false))));
 }
 
 static void

@@ -208,6 +208,17 @@ is(root('b'), root('a'), 'built anew they are whole');
 sql('b', q{INSERT INTO vecmark.merkle_leaf VALUES (99999, -1, '\x00'); CALL vecmark.maintain()});
 is(sql('b', q{SELECT count(*) FROM vecmark.merkle_leaf WHERE rel = 99999}), '0', 'leaves of no table are tidied');
 
+# rights: folding is for who may write in every way, tidying for who may write all that is tracked, and nothing is written by who only reads
+sql('b', q{GRANT INSERT ON notes TO reader});
+is(error_of('b', "SET ROLE reader; SELECT vecmark.$_"), '42501', "$_ is not for who may insert alone") for "fold_digest('notes')", 'tidy_digests()';
+sql('b', q{REVOKE INSERT ON notes FROM reader});
+is(error_of('b', "SET default_transaction_read_only = on; SELECT vecmark.$_"), '25006', "$_ is refused when only reading")
+  for "ack('00000000000000aa', '{}')", "retire('00000000000000aa')", "fold_digest('notes')", 'tidy_digests()', "build_digest('notes', 7)", 'clear_alarms()';
+sql('b', q{CREATE DATABASE empty});
+$node{b}->safe_psql('empty', 'CREATE EXTENSION vecmark');
+is($node{b}->psql('empty', "SET ROLE reader; SELECT vecmark.$_"), 3, "$_ is for the database's owner while nothing is tracked")
+  for "ack('00000000000000aa', '{}')", "retire('00000000000000aa')", "raise_alarm('a', 'pg_class', '{}')", "register_peer('a', NULL)";
+
 # one who has another seed, or other columns, is told
 sql('b', q{SELECT vecmark.build_digest('notes', 8)});
 isnt(sql('b', q{SELECT format FROM vecmark.root('notes')}), sql('a', q{SELECT format FROM vecmark.root('notes')}), 'another seed has another format');

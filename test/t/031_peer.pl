@@ -91,6 +91,77 @@ is(part_of(exchange($b, "pull('a', most_deleted => 1)"), 'status'), 'merged', 'b
 exchange($c, "pull('b', most_deleted => 1)");
 are_equal('after deletes', $a, $b, $c);
 
+# not by calling again either, though parts of it were merged, nor in two directions added up
+sql($a, q{INSERT INTO notes SELECT gen_random_uuid(), 'many', 0, '{}' FROM generate_series(1, 6000)});
+exchange($b, "pull('a')");
+my $many = sql($b, q{SELECT count(*) FROM notes});
+sql($a, q{DELETE FROM notes WHERE body = 'many'});
+is(join(' ', map { error_of($b, q{CALL vecmark.pull('a', max_bytes => 20000)}) } 1 .. 6), join(' ', ('VM004') x 6), 'nor does calling it again and again help');
+cmp_ok(sql($b, q{SELECT count(*) FROM notes}), '>', 0.75 * $many, 'what is gone before it is noticed is less than that share');
+exchange($b, "pull('a', max_bytes => 20000, most_deleted => 1)");
+are_equal('after it was said to be meant', $a, $b);
+sql($a, q{DELETE FROM notes WHERE likes BETWEEN 5000 AND 7200});
+sql($b, q{DELETE FROM notes WHERE likes BETWEEN 8000 AND 10200});
+is(part_of(exchange($b, "sync('a')"), 'status'), 'merged', 'what both delete is not added up');
+are_equal('after both deleted', $a, $b);
+exchange($c, "sync('b', most_deleted => 1)");
+
+# nulls are refused, and triggers find what they find otherwise
+is(error_of($b, "CALL vecmark.$_"), '22004', "$_ is refused") for "pull(NULL)", "pull('a', most_deleted => NULL)", "push('a', max_bytes => NULL)", "sync(NULL)";
+sql($_, q{CREATE TABLE seen (name text); CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO seen VALUES (NEW.name); RETURN NEW; END';
+	CREATE TRIGGER see BEFORE INSERT ON kinds FOR EACH ROW EXECUTE FUNCTION see()}) for $a, $b;
+sql($a, q{INSERT INTO kinds VALUES ('by pull')});
+is(part_of(exchange($b, "pull('a')"), 'parked'), '0', 'a pull runs triggers under the path of who calls');
+sql($a, q{INSERT INTO kinds VALUES ('by push')});
+is(part_of(exchange($a, "push('b')"), 'parked'), '0', 'a push under that of who is called');
+is(sql($b, q{SELECT count(*) FROM seen WHERE name LIKE 'by%'}), '2', 'both were seen');
+sql($_, q{DROP TRIGGER see ON kinds; DROP TABLE seen}) for $a, $b;
+
+# operators and functions that somebody puts into the path are not called
+for my $node ($a, $b)
+{
+	sql($node, q{CREATE TABLE public.called (what text);
+		CREATE FUNCTION public.called(what text) RETURNS void LANGUAGE sql AS 'INSERT INTO public.called VALUES (what)';
+		CREATE FUNCTION public.same(regclass, regclass) RETURNS boolean LANGUAGE sql AS $$SELECT public.called('='); SELECT $1::oid = $2::oid$$;
+		CREATE OPERATOR public.= (leftarg = regclass, rightarg = regclass, procedure = public.same);
+		CREATE FUNCTION public.jsonb_build_object(text, jsonb) RETURNS jsonb LANGUAGE sql AS $$SELECT public.called('jsonb_build_object'); SELECT '{}'::jsonb$$;
+		CREATE FUNCTION public.to_jsonb(vecmark.guarded_result) RETURNS jsonb LANGUAGE sql AS $$SELECT public.called('to_jsonb'); SELECT '{}'::jsonb$$;
+		CREATE FUNCTION public.format(text, vecmark.version_vector, integer) RETURNS text LANGUAGE sql AS $$SELECT public.called('format'); SELECT ''$$});
+}
+sql($a, q{UPDATE notes SET body = 'hijack' WHERE likes = 15001});
+exchange($a, "sync('b')");
+is(join('', map { sql($_, 'SELECT string_agg(what, chr(32)) FROM public.called') } $a, $b), '', 'nothing of public is called by an exchange');
+sql($_, q{DROP OPERATOR public.= (regclass, regclass); DROP FUNCTION public.same, public.jsonb_build_object(text, jsonb), public.to_jsonb(vecmark.guarded_result), public.format(text, vecmark.version_vector, integer),
+	public.called; DROP TABLE public.called}) for $a, $b;
+
+# who is cancelled in a merge leaves nothing open at the peer
+sql($a, q{UPDATE notes SET body = 'waits' WHERE likes = 15001});
+my $holder = session($b);
+ask($holder, q{BEGIN; SELECT 1 FROM notes WHERE likes = 15001 FOR UPDATE});
+is(error_of($b, q{SET statement_timeout = '500ms'; CALL vecmark.pull('a')}), '57014', 'a pull that is cancelled');
+is(sql($a, q{SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'}), '0', 'leaves no transaction at the peer');
+ask($holder, 'ROLLBACK');
+leave($holder);
+exchange($b, "pull('a')");
+
+# a digest that is of no use is said to be so, of the others all is said
+sql($b, q{SELECT vecmark.build_digest('kinds')});
+sql($a, q{SELECT vecmark.build_digest('kinds'); ALTER TABLE notes ALTER body TYPE varchar});
+like(exchange($a, "sync('b')"), qr/"public\.kinds": "equal", "public\.notes": "altered here"/, 'an altered table');
+like(exchange($b, "sync('a')"), qr/"public\.kinds": "equal", "public\.notes": "altered there"/, 'elsewhere, too');
+sql($a, q{ALTER TABLE notes ALTER body TYPE text; CALL vecmark.maintain()});
+like(exchange($a, "sync('b')"), qr/"public\.notes": "equal"/, 'not after maintaining');
+
+# a row that was lost, and written elsewhere since
+sql($b, q{SET session_replication_role = replica; DELETE FROM notes WHERE likes = 15002});
+sql($b, q{SELECT vecmark.build_digest('notes')});
+sql($a, q{UPDATE notes SET body = 'written since' WHERE likes = 15002});
+like(exchange($a, "sync('b')"), qr/"public\.notes": "unlike"/, 'a lost row of which a part has come is told');
+like(exchange($a, "sync('b', repair => 'push')"), qr/"public\.notes": "equal"/, 'and repaired');
+is(sql($b, q{SELECT body FROM notes WHERE likes = 15002}), 'written since', 'it is there');
+is(sql($b, q{SELECT count(*) FROM vecmark.parked}), '0', 'and whole');
+sql($a, q{SELECT vecmark.clear_alarms()});
+
 # equal versions, unlike rows: an alarm, and who is right says so
 sub behind_the_back
 {
