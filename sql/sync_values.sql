@@ -124,6 +124,8 @@ INSERT INTO words VALUES ('plain', 'ascii');
 \c sync_values_a :me
 SELECT vecmark.merge_all(:'d');
 \c sync_values_ascii :me
+CREATE TABLE here (id text PRIMARY KEY);
+SELECT vecmark.track('here');
 SELECT vecmark.merge_all(:'d');
 -- what is no text of the encoding cannot come in with a forged delta: a key, a value, a zero byte
 \c sync_values_a :me
