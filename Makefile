@@ -68,6 +68,7 @@ OBJS = \
 	src/sync/delta_encode.o \
 	src/sync/delta_prefix.o \
 	src/sync/row_state.o \
+	src/sync/sync_anew.o \
 	src/sync/sync_apply.o \
 	src/sync/sync_build.o \
 	src/sync/sync_capture.o \
@@ -91,6 +92,7 @@ OBJS = \
 	src/sync/sync_tell.o \
 	src/sync/sync_track.o \
 	src/sync/sync_types.o \
+	src/sync/sync_write.o \
 	src/sync/version.o \
 	src/testpoint/testpoint.o \
 	src/vecmark.o \

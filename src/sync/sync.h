@@ -311,6 +311,22 @@ extern RowState *sync_parked(const char *name, Image key, Snapshot snapshot, Syn
 extern void sync_park(const char *name, Image key, const RowState *state, const SyncNames *names, const ErrorData *reason);
 extern void sync_unpark(const char *name, Image key);
 
+/* sync_write.c: a row of a merge, written. */
+typedef struct SyncRow
+{
+	SyncTable  *table;
+	Image		key;
+	Datum	   *values;			/* of all columns */
+	bool	   *nulls;
+	bool	   *given;			/* columns whose value a merge decides */
+	bool	   *changed;		/* columns to write */
+} SyncRow;
+
+extern bool sync_insert_row(const SyncRow *row, const RowState *state);
+extern void sync_update_row(const SyncRow *row, const RowState *state);
+extern void sync_delete_row(const SyncRow *row, const RowState *state);
+extern bool sync_wait_for_row(const SyncRow *row);
+
 /* sync_apply.c: one row of a merge. */
 typedef struct SyncItem
 {
@@ -337,6 +353,8 @@ typedef struct SyncMerge
 extern bool sync_column_was_dropped(const SyncTable *table, const char *name);
 extern void sync_note_conflict(const char *name, Image key, const SyncColumn *column, const Register *theirs, const Register *ours);
 extern void sync_apply_row(SyncMerge *merge, const SyncItem *item);
+
+/* sync_anew.c: rows of a new life. */
 extern void sync_rebear(Site site, const Version *told, uint64_t lives);
 extern void sync_restamp_key(Oid root, Image key, Site old);
 

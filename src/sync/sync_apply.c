@@ -4,33 +4,15 @@
 #include "postgres.h"
 #include "compat.h"
 
-#include "access/genam.h"
-#include "access/table.h"
-#include "access/tableam.h"
 #include "access/xact.h"
-#include "catalog/pg_inherits.h"
 #include "executor/spi.h"
-#include "executor/tuptable.h"
-#include "storage/lmgr.h"
 #include "sync/sync.h"
 #include "testpoint/testpoint.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
-#include "utils/snapmgr.h"
-#include "utils/timestamp.h"
 
 /* Times that a row is looked at anew because another transaction came between. */
 #define ATTEMPTS_MAX 10
-
-typedef struct Row
-{
-	SyncTable  *table;
-	Image		key;
-	Datum	   *values;			/* of all columns */
-	bool	   *nulls;
-	bool	   *given;			/* columns whose value a merge decides */
-	bool	   *changed;		/* columns to write */
-} Row;
 
 static int
 column_of(const SyncTable *table, ColumnId id)
@@ -137,7 +119,7 @@ same_clock(const RowState *a, const RowState *b)
 }
 
 static void
-set_column(Row *row, int number, Datum value, bool isnull)
+set_column(SyncRow *row, int number, Datum value, bool isnull)
 {
 	row->values[number] = value;
 	row->nulls[number] = isnull;
@@ -157,7 +139,7 @@ same_image(Image a, Image b)
  * or with "repair", images.
  */
 static void
-take_values(Row *row, const RowState *old, const RowState *joined, bool repair)
+take_values(SyncRow *row, const RowState *old, const RowState *joined, bool repair)
 {
 	const SyncTable *table = row->table;
 	bool		same_life = old != NULL && old->life == joined->life;
@@ -200,225 +182,9 @@ take_values(Row *row, const RowState *old, const RowState *joined, bool repair)
 		sync_end_images(level);
 }
 
-static SyncMark
-begin_mark(const Row *row, const RowState *state)
-{
-	SyncMark	mark = {row->table->root, row->key, state, row->values, row->nulls, row->given, false};
-
-	return mark;
-}
-
-/* Run a statement with the row marked; how many rows it wrote. */
-static uint64
-run_marked(SyncMark *mark, SPIPlanPtr plan, Datum *values, const char *nulls, int expected)
-{
-	SyncMark   *before = sync_mark(mark);
-	volatile int result;
-
-	PG_TRY();
-	{
-		result = SPI_execute_plan(plan, values, nulls, false, 0);
-	}
-	PG_FINALLY();
-	{
-		sync_mark(before);
-	}
-	PG_END_TRY();
-	if (result != expected)
-		elog(ERROR, "cannot write table: %s", SPI_result_code_string(result));
-	return SPI_processed;
-}
-
-static void
-refuse_suppressed(const Row *row)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_TRIGGERED_ACTION_EXCEPTION),
-			 errmsg("a trigger or a rule of table \"%s\" kept a merged row from being written", row->table->name)));
-}
-
-/* Write a row that is not there; false if it has appeared meanwhile. */
-static bool
-insert_row(const Row *row, const RowState *state)
-{
-	SyncTable  *table = row->table;
-	StringInfoData sql;
-	StringInfoData places;
-	Oid		   *types = palloc(sizeof(Oid) * (table->column_count + 1));
-	Datum	   *values = palloc(sizeof(Datum) * (table->column_count + 1));
-	char	   *nulls = palloc(table->column_count + 1);
-	int			count = 0;
-	bool		overriding = false;
-	SyncMark	mark = begin_mark(row, state);
-
-	initStringInfo(&sql);
-	initStringInfo(&places);
-	appendStringInfo(&sql, "INSERT INTO %s (", table->qualified);
-	for (int i = 0; i < table->column_count; i++)
-	{
-		const SyncColumn *column = &table->columns[i];
-
-		if (!row->changed[i] && !column->is_key)
-			continue;
-		appendStringInfo(&sql, "%s%s", count == 0 ? "" : ", ", quote_identifier(column->attname));
-		appendStringInfo(&places, "%s$%d", count == 0 ? "" : ", ", count + 1);
-		types[count] = column->type;
-		values[count] = row->values[i];
-		nulls[count++] = row->nulls[i] ? 'n' : ' ';
-		overriding |= column->identity_always;
-	}
-	appendStringInfo(&sql, ") %sVALUES (%s) ON CONFLICT (", overriding ? "OVERRIDING SYSTEM VALUE " : "", places.data);
-	for (int i = 0; i < table->key_count; i++)
-		appendStringInfo(&sql, "%s%s", i == 0 ? "" : ", ", quote_identifier(table->columns[table->key[i]].attname));
-	appendStringInfoString(&sql, ") DO NOTHING");
-	if (run_marked(&mark, sync_plan(table, sql.data, count, types), values, nulls, SPI_OK_INSERT) > 0)
-		return true;
-	if (!mark.reached)
-		refuse_suppressed(row);
-	return false;
-}
-
-/* Write a row that is there and locked. */
-static void
-update_row(const Row *row, const RowState *state)
-{
-	SyncTable  *table = row->table;
-	StringInfoData sql;
-	Oid		   *types = palloc(sizeof(Oid) * (table->column_count + table->key_count + 1));
-	Datum	   *values = palloc(sizeof(Datum) * (table->column_count + table->key_count + 1));
-	char	   *nulls = palloc(table->column_count + table->key_count + 1);
-	int			count = 0;
-	SyncMark	mark = begin_mark(row, state);
-
-	initStringInfo(&sql);
-	appendStringInfo(&sql, "UPDATE %s SET ", table->qualified);
-	for (int i = 0; i < table->column_count; i++)
-	{
-		/* Nobody may set such a column; the trigger does. */
-		if (!row->changed[i] || table->columns[i].identity_always)
-			continue;
-		types[count] = table->columns[i].type;
-		values[count] = row->values[i];
-		nulls[count++] = row->nulls[i] ? 'n' : ' ';
-		appendStringInfo(&sql, "%s%s = $%d", count == 1 ? "" : ", ", quote_identifier(table->columns[i].attname), count);
-	}
-	if (count == 0)
-		appendStringInfoString(&sql, SYNC_CLOCK_COLUMN " = " SYNC_CLOCK_COLUMN);
-	appendStringInfoString(&sql, " WHERE ");
-	sync_append_key(&sql, table, count);
-	for (int i = 0; i < table->key_count; i++)
-	{
-		types[count] = table->columns[table->key[i]].type;
-		values[count] = row->values[table->key[i]];
-		nulls[count++] = ' ';
-	}
-	if (run_marked(&mark, sync_plan(table, sql.data, count, types), values, nulls, SPI_OK_UPDATE) != 1)
-		refuse_suppressed(row);
-}
-
-/* Delete a row that is there and locked; the trigger writes the tombstone. */
-static void
-delete_row(const Row *row, const RowState *state)
-{
-	SyncTable  *table = row->table;
-	Datum	   *values = palloc(sizeof(Datum) * table->key_count);
-	SyncMark	mark = begin_mark(row, state);
-
-	if (table->delete_row == NULL)
-	{
-		StringInfoData sql;
-		Oid		   *types = palloc(sizeof(Oid) * table->key_count);
-
-		initStringInfo(&sql);
-		appendStringInfo(&sql, "DELETE FROM %s WHERE ", table->qualified);
-		sync_append_key(&sql, table, 0);
-		for (int i = 0; i < table->key_count; i++)
-			types[i] = table->columns[table->key[i]].type;
-		table->delete_row = sync_plan(table, sql.data, table->key_count, types);
-	}
-	for (int i = 0; i < table->key_count; i++)
-		values[i] = row->values[table->key[i]];
-	if (run_marked(&mark, table->delete_row, values, NULL, SPI_OK_DELETE) != 1)
-		refuse_suppressed(row);
-}
-
-/*
- * Wait for who is inserting the row in one relation; whether there is a row then, which
- * another transaction wrote.
- */
-static bool
-wait_in_relation(Oid relid, const Row *row)
-{
-	SyncTable  *table = sync_table_get(relid);
-	Relation	rel = table_open(relid, RowShareLock);
-	Relation	index = index_open(table->key_index, AccessShareLock);
-	TupleTableSlot *slot = table_slot_create(rel, NULL);
-	ScanKeyData *keys = palloc(sizeof(ScanKeyData) * table->key_count);
-	TransactionId other;
-	bool		found;
-
-	for (int i = 0; i < table->key_count; i++)
-	{
-		const SyncColumn *column = &table->columns[table->key[i]];
-		int			number = column - table->columns;
-		Oid			family = index->rd_opfamily[i];
-		Oid			type = index->rd_opcintype[i];
-		Oid			equal = get_opfamily_member(family, type, type, BTEqualStrategyNumber);
-
-		if (relid != row->table->relid)
-			number = sync_table_column(row->table, column->name) - row->table->columns;
-		ScanKeyInit(&keys[i], i + 1, BTEqualStrategyNumber, get_opcode(equal), row->values[number]);
-		keys[i].sk_collation = index->rd_indcollation[i];
-	}
-	do
-	{
-		SnapshotData dirty;
-		IndexScanDesc scan;
-
-		InitDirtySnapshot(dirty);
-		other = InvalidTransactionId;
-		found = false;
-		scan = vm_index_beginscan(rel, index, &dirty, table->key_count, 0);
-		index_rescan(scan, keys, table->key_count, NULL, 0);
-		while (!TransactionIdIsValid(other) && index_getnext_slot(scan, ForwardScanDirection, slot))
-		{
-			other = TransactionIdIsValid(dirty.xmin) ? dirty.xmin : dirty.xmax;
-			found = true;
-		}
-		index_endscan(scan);
-		ExecClearTuple(slot);
-		if (TransactionIdIsValid(other))
-			XactLockTableWait(other, NULL, NULL, XLTW_None);
-	} while (TransactionIdIsValid(other));
-	ExecDropSingleTupleTableSlot(slot);
-	index_close(index, NoLock);
-	table_close(rel, NoLock);
-	return found;
-}
-
-/*
- * A tombstone was written where no row was seen.  Whoever is inserting one did not see
- * the tombstone: wait, and look again.
- */
-static bool
-wait_for_row(const Row *row)
-{
-	List	   *relids = get_rel_relkind(row->table->root) == RELKIND_PARTITIONED_TABLE ?
-	find_all_inheritors(row->table->root, RowShareLock, NULL) : list_make1_oid(row->table->root);
-	ListCell   *cell;
-	bool		found = false;
-
-	foreach(cell, relids)
-	{
-		if (get_rel_relkind(lfirst_oid(cell)) != RELKIND_PARTITIONED_TABLE)
-			found |= wait_in_relation(lfirst_oid(cell), row);
-	}
-	return found;
-}
-
 /* The state of a row that is there; registers have images if "images". */
 static RowState *
-state_of(const Row *row, const RowState *clock, bool images)
+state_of(const SyncRow *row, const RowState *clock, bool images)
 {
 	int			level = images ? sync_begin_images() : 0;
 	RowState   *state = sync_row_state(row->table, clock, row->values, row->nulls, images);
@@ -430,7 +196,7 @@ state_of(const Row *row, const RowState *clock, bool images)
 
 /* What a register here shows. */
 static Image
-image_of(const Row *row, const SyncColumn *column)
+image_of(const SyncRow *row, const SyncColumn *column)
 {
 	int			number = column - row->table->columns;
 	int			level = row->table->needs_settings ? sync_begin_images() : 0;
@@ -443,7 +209,7 @@ image_of(const Row *row, const SyncColumn *column)
 
 /* Registers that were written on both sides, neither knowing of the other, to unlike values. */
 static void
-note_conflicts(SyncMerge *merge, const Row *row, const RowState *old, const RowState *incoming)
+note_conflicts(SyncMerge *merge, const SyncRow *row, const RowState *old, const RowState *incoming)
 {
 	if (old == NULL || old->life != incoming->life || merge->known == NULL)
 		return;
@@ -571,7 +337,7 @@ sync_apply_row(SyncMerge *merge, const SyncItem *item)
 {
 	const char *name = item->name;
 	Image		key = item->key;
-	Row			row = {.table = table_of(merge, name),.key = key};
+	SyncRow		row = {.table = table_of(merge, name),.key = key};
 	Oid			root;
 	RowState   *incoming;
 	RowState   *parked;
@@ -635,19 +401,19 @@ sync_apply_row(SyncMerge *merge, const SyncItem *item)
 		{
 			take_values(&row, found ? old : NULL, joined, merge->repair);
 			if (found)
-				update_row(&row, joined);
-			else if (!insert_row(&row, joined))
+				sync_update_row(&row, joined);
+			else if (!sync_insert_row(&row, joined))
 				continue;
 			merge->applied++;
 		}
 		else if (found)
 		{
-			delete_row(&row, joined);
+			sync_delete_row(&row, joined);
 			merge->applied++;
 		}
 		else
 		{
-			if (!sync_write_tombstone(root, key, joined) || wait_for_row(&row))
+			if (!sync_write_tombstone(root, key, joined) || sync_wait_for_row(&row))
 				continue;
 			merge->applied++;
 		}
@@ -659,92 +425,4 @@ sync_apply_row(SyncMerge *merge, const SyncItem *item)
 	ereport(ERROR,
 			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 			 errmsg("could not serialize access to a row of table \"%s\" due to concurrent changes", name)));
-}
-
-/*
- * Stamp anew what a key has from a site whose dots others know as something else; its
- * values stay.  Counters are left alone: what of a total is new cannot be told.
- */
-void
-sync_restamp_key(Oid root, Image key, Site old)
-{
-	Row			row = {.table = sync_table_get(root),.key = key};
-	RowState   *clock;
-	RowState   *tombstone;
-
-	SPI_connect();
-	row.values = palloc(sizeof(Datum) * (row.table->column_count + 1));
-	row.nulls = palloc(sizeof(bool) * (row.table->column_count + 1));
-	row.given = palloc0(row.table->column_count + 1);
-	row.changed = palloc0(row.table->column_count + 1);
-	sync_key_values(row.table, key, row.values, row.nulls);
-	if (sync_read_row(row.table, true, row.values, row.nulls, &clock))
-	{
-		RowState   *state = sync_row_state(row.table, clock, row.values, row.nulls, false);
-
-		if (sync_restamp_state(state, old))
-		{
-			update_row(&row, state);
-			sync_log_key(sync_writer_site(), sync_writer_txn(), root, key, 0);
-		}
-	}
-	else if ((tombstone = sync_tombstone(root, key, NULL)) != NULL && tombstone->base.site == old)
-	{
-		sync_restamp_state(tombstone, old);
-		sync_bury(root, key, tombstone);
-		sync_log_key(tombstone->base.site, tombstone->base.txn, root, key, 0);
-	}
-	SPI_finish();
-}
-
-/*
- * A database joins others that have forgotten deletes: its own rows, of one of its lives, that
- * they do not know ("told" is what they hold) are born anew, to a longer life than was forgotten.  Else
- * those who remember a delete of the same key would drop them, and the others not.
- */
-void
-sync_rebear(Site site, const Version *told, uint64_t lives)
-{
-	ListCell   *cell;
-
-	foreach(cell, sync_table_list(NULL))
-	{
-		SyncTable  *table;
-		Portal		portal;
-
-		if (get_rel_name(lfirst_oid(cell)) == NULL)
-			continue;
-		table = sync_table_get(lfirst_oid(cell));
-		SPI_connect();
-		portal = SPI_cursor_open(NULL, sync_plan(table, sync_select(table), 0, NULL), NULL, NULL, false);
-		for (;;)
-		{
-			SPI_cursor_fetch(portal, true, 100);
-			if (SPI_processed == 0)
-				break;
-			for (uint64 i = 0, count = SPI_processed; i < count; i++)
-			{
-				Row			row = {.table = table};
-				RowState   *clock;
-				RowState	born = {0};
-				SPITupleTable *rows = SPI_tuptable;
-
-				row.values = palloc(sizeof(Datum) * (table->column_count + 1));
-				row.nulls = palloc(sizeof(bool) * (table->column_count + 1));
-				row.given = palloc0(table->column_count + 1);
-				row.changed = palloc0(table->column_count + 1);
-				sync_take_row(table, rows->vals[i], rows->tupdesc, row.values, row.nulls, &clock);
-				if (clock->base.site != site || clock->life > lives || version_covers(told, site, clock->base.txn))
-					continue;
-				born.life = (lives + 1) | 1;
-				born.base = sync_stamp(clock);
-				row.key = sync_key_image(table, row.values);
-				update_row(&row, &born);
-				sync_log_key(born.base.site, born.base.txn, table->root, row.key, 0);
-				SPI_tuptable = rows;
-			}
-		}
-		SPI_cursor_close(portal);
-		SPI_finish();
-	}
 }
