@@ -189,7 +189,7 @@ for my $round (1 .. 3)
 {
 	sql($_, sprintf(q{UPDATE notes SET likes = likes + 1, body = '%s %d' WHERE likes %% 7 = %d; INSERT INTO notes SELECT gen_random_uuid(), 'new' FROM generate_series(1, 500)},
 		$_->name, $round, $round)) for $a, $b, $c;
-	my @runs = map { run_psql(@$_, 60) } [ $a, "CALL vecmark.sync('b', max_bytes => 20000);" ], [ $b, "CALL vecmark.sync('a', max_bytes => 20000);" ],
+	my @runs = map { run_psql(@$_, 200) } [ $a, "CALL vecmark.sync('b', max_bytes => 20000);" ], [ $b, "CALL vecmark.sync('a', max_bytes => 20000);" ],
 	  [ $a, "CALL vecmark.sync('b');" ], [ $b, "CALL vecmark.sync('c');" ], [ $c, "UPDATE notes SET likes = likes + 1 WHERE likes % 11 = 0;" ];
 	finish($_->{handle}) for @runs;
 	is(join('', map { $_->{err} =~ /ERROR/ ? $_->{err} : '' } @runs), '', "round $round: exchanges at once");
@@ -212,7 +212,7 @@ for my $round (1 .. 12)
 	}
 	sql((($a, $b, $c)[$round % 3]), "DELETE FROM kinds WHERE name = 'doomed $round'; INSERT INTO kinds VALUES ('born $round')");
 	my ($from, $to) = @{ $pairs[$round % 4] };
-	my $run = run_psql($from, sprintf(q{CALL vecmark.sync('%s', max_bytes => 5000);}, $to->name), 60);
+	my $run = run_psql($from, sprintf(q{CALL vecmark.sync('%s', max_bytes => 5000);}, $to->name), 200);
 	select(undef, undef, undef, 0.05 * $round);
 	if ($round % 3 == 1)
 	{
@@ -244,7 +244,7 @@ my $standby = PostgreSQL::Test::Cluster->new('standby');
 $standby->init_from_backup($b, 'base', has_streaming => 1);
 $standby->start;
 sql($a, sprintf(q{ALTER SERVER b OPTIONS (SET host '%s', SET port '%s')}, $standby->host, $standby->port));
-my $writer = run_psql($b, join('', map { "UPDATE notes SET likes = likes + 1 WHERE likes % 50 = " . ($_ % 50) . ";\n" } 1 .. 40), 90);
+my $writer = run_psql($b, join('', map { "UPDATE notes SET likes = likes + 1 WHERE likes % 50 = " . ($_ % 50) . ";\n" } 1 .. 40), 300);
 for (1 .. 5)
 {
 	is(part_of(exchange($a, "pull('b')"), 'status') // 'merged', 'merged', 'a pull from a standby');
