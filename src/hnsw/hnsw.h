@@ -255,7 +255,7 @@ extern const HnswSlot *hnsw_slot_open(HnswIndex *index, uint32 node);
 extern void hnsw_slot_close(HnswIndex *index);
 extern void hnsw_prefetch(HnswIndex *index, uint32 node);
 extern void hnsw_source_init(HnswSource *source, HnswIndex *index);
-extern HnswSlot *hnsw_tids_open(HnswIndex *index, uint32 node, int mode, Buffer * buffer);
+extern HnswSlot *hnsw_tids_open(HnswIndex *index, uint32 node, int mode, Buffer *buffer);
 extern bool hnsw_edit_open(HnswEdit *edit, HnswIndex *index, uint32 node);
 extern void hnsw_edit_start(HnswEdit *edit);
 extern void hnsw_edit_finish(HnswEdit *edit);
@@ -280,13 +280,13 @@ extern void hnsw_link_back(HnswIndex *index, HnswQuery *query, uint32 node, uint
 						   float distance, bool must);
 
 /* The access method's functions, each in the file of its name. */
-extern IndexBuildResult * hnsw_build(Relation heap, Relation index, struct IndexInfo *info);
+extern IndexBuildResult *hnsw_build(Relation heap, Relation index, struct IndexInfo *info);
 extern void hnsw_build_empty(Relation index);
 extern bool hnsw_insert(Relation index, Datum *values, bool *isnull, ItemPointer tid, Relation heap,
 						IndexUniqueCheck unique, bool unchanged, struct IndexInfo *info);
-extern IndexBulkDeleteResult * hnsw_bulk_delete(IndexVacuumInfo * info, IndexBulkDeleteResult * stats,
-												IndexBulkDeleteCallback callback, void *state);
-extern IndexBulkDeleteResult * hnsw_vacuum_cleanup(IndexVacuumInfo * info, IndexBulkDeleteResult * stats);
+extern IndexBulkDeleteResult *hnsw_bulk_delete(IndexVacuumInfo *info, IndexBulkDeleteResult *stats,
+											   IndexBulkDeleteCallback callback, void *state);
+extern IndexBulkDeleteResult *hnsw_vacuum_cleanup(IndexVacuumInfo *info, IndexBulkDeleteResult *stats);
 extern void hnsw_cost_estimate(struct PlannerInfo *root, struct IndexPath *path, double loops, Cost *startup,
 							   Cost *total, Selectivity *selectivity, double *correlation, double *pages);
 extern IndexScanDesc hnsw_begin_scan(Relation index, int keys, int orderbys);

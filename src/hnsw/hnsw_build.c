@@ -628,7 +628,7 @@ hnsw_build_write(HnswBuild *build)
  * and locks.
  */
 HnswBuild  *
-hnsw_build_start(Relation heap, Relation rel, IndexInfo * info, const HnswMeta *meta)
+hnsw_build_start(Relation heap, Relation rel, IndexInfo *info, const HnswMeta *meta)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "hnsw build", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
@@ -716,7 +716,7 @@ wanted_workers(Relation heap, Relation rel)
 
 /* ambuild */
 IndexBuildResult *
-hnsw_build(Relation heap, Relation rel, IndexInfo * info)
+hnsw_build(Relation heap, Relation rel, IndexInfo *info)
 {
 	HnswMeta	meta = make_meta(rel);
 	IndexBuildResult *result = palloc(sizeof(IndexBuildResult));

@@ -78,7 +78,7 @@ typedef struct HnswBuild
 } HnswBuild;
 
 /* hnsw_build.c */
-extern HnswBuild *hnsw_build_start(Relation heap, Relation rel, IndexInfo * info, const HnswMeta *meta);
+extern HnswBuild *hnsw_build_start(Relation heap, Relation rel, IndexInfo *info, const HnswMeta *meta);
 extern void hnsw_build_init_shared(HnswBuild *build, HnswBuildShared *shared, uint64 *chunks);
 extern uint32 hnsw_build_chunk_room(HnswBuild *build);
 extern double hnsw_build_scan(HnswBuild *build, TableScanDesc scan);
@@ -89,7 +89,7 @@ extern void hnsw_build_report_full(HnswBuild *build);
 extern bool hnsw_build_write(HnswBuild *build);
 
 /* hnsw_build_parallel.c */
-extern bool hnsw_build_parallel(HnswBuild *build, int workers, IndexBuildResult * result);
+extern bool hnsw_build_parallel(HnswBuild *build, int workers, IndexBuildResult *result);
 extern bool hnsw_parallel_enter(HnswBuild *build);
 extern void hnsw_parallel_leave(HnswBuild *build);
 extern void hnsw_parallel_lock_chunks(HnswBuild *build);

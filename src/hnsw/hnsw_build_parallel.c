@@ -25,7 +25,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
-PGDLLEXPORT void hnsw_parallel_build_main(dsm_segment * segment, shm_toc * toc);
+PGDLLEXPORT void hnsw_parallel_build_main(dsm_segment *segment, shm_toc *toc);
 
 #define KEY_PARALLEL UINT64CONST(1)
 #define KEY_SCAN UINT64CONST(2)
@@ -244,7 +244,7 @@ hnsw_parallel_write(HnswBuild *build, bool full)
 
 /* Join a build. */
 static void
-join(HnswBuild *build, HnswParallel *parallel, dsa_area * area)
+join(HnswBuild *build, HnswParallel *parallel, dsa_area *area)
 {
 	build->participants = parallel->participants;
 	build->parallel = parallel;
@@ -271,7 +271,7 @@ scan_part(HnswBuild *build, ParallelTableScanDesc scan)
 
 /* What a worker does. */
 void
-hnsw_parallel_build_main(dsm_segment * segment, shm_toc * toc)
+hnsw_parallel_build_main(dsm_segment *segment, shm_toc *toc)
 {
 	HnswParallel *parallel = shm_toc_lookup(toc, KEY_PARALLEL, false);
 	BufferUsage *buffer_usage = shm_toc_lookup(toc, KEY_BUFFER_USAGE, false);
@@ -312,7 +312,7 @@ hnsw_parallel_build_main(dsm_segment * segment, shm_toc * toc)
 /* ---- the leader */
 
 static void *
-allocate(ParallelContext * context, uint64 key, Size size)
+allocate(ParallelContext *context, uint64 key, Size size)
 {
 	void	   *memory = shm_toc_allocate(context->toc, size);
 
@@ -416,7 +416,7 @@ go_alone(HnswBuild *build)
  * there can be none.
  */
 bool
-hnsw_build_parallel(HnswBuild *build, int workers, IndexBuildResult * result)
+hnsw_build_parallel(HnswBuild *build, int workers, IndexBuildResult *result)
 {
 	Leader		leader;
 	HnswParallel *parallel;

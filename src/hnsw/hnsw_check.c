@@ -83,7 +83,7 @@ is_full(const HnswCheck *check)
  * such block or it cannot be read.
  */
 bool
-hnsw_check_open_page(HnswCheck *check, BlockNumber block, Buffer * buffer)
+hnsw_check_open_page(HnswCheck *check, BlockNumber block, Buffer *buffer)
 {
 	if (block < check->blocks ? (check->unreadable[block / 8] & (1 << block % 8)) != 0 :
 		block >= RelationGetNumberOfBlocks(check->index.rel))
@@ -169,7 +169,7 @@ check_frames_until_error(HnswCheck *check, BlockNumber first, BlockNumber end, c
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
-	volatile	BlockNumber block = first;
+	volatile BlockNumber block = first;
 
 	*message = NULL;
 	BeginInternalSubTransaction(NULL);

@@ -70,7 +70,7 @@ extern void hnsw_check_note(HnswCheck *check, int invariant, BlockNumber block, 
 							const char *format,...) pg_attribute_printf(5, 6);
 extern void hnsw_check_look_again(HnswCheck *check);
 extern bool hnsw_check_is_in_doubt(HnswCheck *check, int attempt);
-extern bool hnsw_check_open_page(HnswCheck *check, BlockNumber block, Buffer * buffer);
+extern bool hnsw_check_open_page(HnswCheck *check, BlockNumber block, Buffer *buffer);
 extern bool hnsw_check_is_kind(Page page, uint16 kind);
 extern bool hnsw_check_read_meta(HnswCheck *check, HnswMeta *meta);
 

@@ -33,7 +33,7 @@ hnsw_directory_of(const HnswIndex *index, uint32 node)
 }
 
 static HnswDirectory *
-lock_directory(HnswIndex *index, BlockNumber block, int mode, Buffer * buffer)
+lock_directory(HnswIndex *index, BlockNumber block, int mode, Buffer *buffer)
 {
 	Page		page;
 	HnswDirectory *directory;
@@ -446,7 +446,7 @@ hnsw_node_add_tid(HnswIndex *index, uint32 node, ItemPointer tid, const HnswSlot
 }
 
 static void
-add_tid(HnswTids *tids, const ItemPointerData * tid)
+add_tid(HnswTids *tids, const ItemPointerData *tid)
 {
 	if (tids->count == tids->room)
 	{

@@ -507,7 +507,7 @@ typedef struct InsertState
 /* aminsert */
 bool
 hnsw_insert(Relation rel, Datum *values, bool *isnull, ItemPointer tid, Relation heap,
-			IndexUniqueCheck unique, bool unchanged, IndexInfo * info)
+			IndexUniqueCheck unique, bool unchanged, IndexInfo *info)
 {
 	InsertState *state = info->ii_AmCache;
 	MemoryContext old;

@@ -578,7 +578,7 @@ vecmark_recall(PG_FUNCTION_ARGS)
 
 /* Microseconds since a time, which becomes now. */
 static double
-lap(instr_time * time)
+lap(instr_time *time)
 {
 	instr_time	now;
 	instr_time	passed;

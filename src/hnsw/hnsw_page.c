@@ -528,7 +528,7 @@ first_page_slot(HnswIndex *index, Buffer buffer, uint32 node)
  * page, which leads to it, is locked.
  */
 HnswSlot   *
-hnsw_tids_open(HnswIndex *index, uint32 node, int mode, Buffer * buffer)
+hnsw_tids_open(HnswIndex *index, uint32 node, int mode, Buffer *buffer)
 {
 	const HnswGeometry *g = &index->geometry;
 	BlockNumber block = hnsw_slot_block(g, node);

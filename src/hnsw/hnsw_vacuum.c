@@ -43,7 +43,7 @@ hnsw_group_block(const HnswIndex *index, uint32 group)
  * never written: a crash came between.
  */
 HnswDirectory *
-hnsw_directory_open(HnswIndex *index, BlockNumber block, BufferAccessStrategy strategy, int mode, Buffer * buffer)
+hnsw_directory_open(HnswIndex *index, BlockNumber block, BufferAccessStrategy strategy, int mode, Buffer *buffer)
 {
 	Page		page;
 	HnswDirectory *directory;
@@ -67,7 +67,7 @@ hnsw_directory_open(HnswIndex *index, BlockNumber block, BufferAccessStrategy st
  * Begin to change a locked page: returns what to write to.
  */
 Page
-hnsw_change_page(GenericXLogState * state, Buffer buffer)
+hnsw_change_page(GenericXLogState *state, Buffer buffer)
 {
 	return state != NULL ? GenericXLogRegisterBuffer(state, buffer, 0) : BufferGetPage(buffer);
 }
@@ -76,7 +76,7 @@ hnsw_change_page(GenericXLogState * state, Buffer buffer)
  * Log the change of one page or, unless "second" is invalid, of two.
  */
 void
-hnsw_finish_change(GenericXLogState * state, Buffer first, Buffer second)
+hnsw_finish_change(GenericXLogState *state, Buffer first, Buffer second)
 {
 	if (state != NULL)
 	{
@@ -381,7 +381,7 @@ delete_from_directory(Deletion *deletion, BlockNumber block)
 
 /* ambulkdelete */
 IndexBulkDeleteResult *
-hnsw_bulk_delete(IndexVacuumInfo * info, IndexBulkDeleteResult * stats, IndexBulkDeleteCallback callback, void *state)
+hnsw_bulk_delete(IndexVacuumInfo *info, IndexBulkDeleteResult *stats, IndexBulkDeleteCallback callback, void *state)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "hnsw bulk delete", ALLOCSET_DEFAULT_SIZES);
 	Deletion	deletion = {0};
@@ -480,7 +480,7 @@ hnsw_take_census(HnswIndex *index, BufferAccessStrategy strategy, HnswCensus *ce
 
 /* amvacuumcleanup */
 IndexBulkDeleteResult *
-hnsw_vacuum_cleanup(IndexVacuumInfo * info, IndexBulkDeleteResult * stats)
+hnsw_vacuum_cleanup(IndexVacuumInfo *info, IndexBulkDeleteResult *stats)
 {
 	MemoryContext context;
 	MemoryContext old;

@@ -79,7 +79,7 @@ note_missing(void *about, const MerkleSeen *seen)
 
 /* Delete rows as the caller would.  Within SPI.  Returns how many there were. */
 static int64
-delete_rows(SyncTable *table, const List * keys)
+delete_rows(SyncTable *table, const List *keys)
 {
 	StringInfoData sql;
 	Oid		   *types = palloc(sizeof(Oid) * table->key_count);

@@ -69,7 +69,7 @@ typedef struct Changes
 } Changes;
 
 /* Of this transaction, ascending by level; in TopTransactionContext. */
-static List * pending;
+static List *pending;
 static bool has_callbacks;
 
 static int
@@ -559,7 +559,7 @@ merkle_forget(Oid root)
 
 /* Add tables that are in the first column of a table of ours to "roots". */
 static List *
-add_tables(List * roots, SyncMeta meta)
+add_tables(List *roots, SyncMeta meta)
 {
 	Relation	rel = sync_meta_open(meta, AccessShareLock);
 	SyncScan   *scan = sync_meta_scan(rel, NULL, 0, NULL);

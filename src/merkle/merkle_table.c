@@ -127,7 +127,7 @@ is_digest_row(Oid function)
 }
 
 static bool
-keeps_digest(const Trigger * trigger, uint64_t seed)
+keeps_digest(const Trigger *trigger, uint64_t seed)
 {
 	return (trigger->tgenabled == TRIGGER_FIRES_ON_ORIGIN || trigger->tgenabled == TRIGGER_FIRES_ALWAYS) &&
 		TRIGGER_FOR_ROW(trigger->tgtype) && TRIGGER_FOR_AFTER(trigger->tgtype) && TRIGGER_FOR_INSERT(trigger->tgtype) &&
@@ -145,7 +145,7 @@ trigger_fault(Relation rel, uint64_t seed)
 
 	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
 	{
-		const		Trigger *trigger = &rel->trigdesc->triggers[i];
+		const Trigger *trigger = &rel->trigdesc->triggers[i];
 
 		if (!is_digest_row(trigger->tgfoid))
 			continue;

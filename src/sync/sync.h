@@ -202,7 +202,7 @@ typedef struct SyncTable
 extern SyncTable *sync_table_find(Oid relid);
 extern SyncTable *sync_table_get(Oid relid);
 extern Oid	sync_table_by_name(const char *name);
-extern List * sync_table_list(Snapshot snapshot);
+extern List *sync_table_list(Snapshot snapshot);
 extern const SyncColumn *sync_table_column(const SyncTable *table, const char *name);
 extern bool sync_key_type(Oid type);
 extern bool sync_portable_type(Oid type);
@@ -383,7 +383,7 @@ extern void sync_refuse_hidden(Oid root);
 extern void sync_begin_telling(SyncTeller *teller, FunctionCallInfo fcinfo, int max_bytes);
 extern void sync_tell_key(SyncTeller *teller, SyncTable *table, Image key, const RowState *clock, const Datum *values, const bool *nulls);
 extern void sync_tell_table(SyncTeller *teller, SyncTable *table);
-extern void sync_tell_parked(SyncTeller *teller, List * whole);
+extern void sync_tell_parked(SyncTeller *teller, List *whole);
 extern void sync_end_telling(SyncTeller *teller, bool claims);
 
 /* sync_check.c */

@@ -56,14 +56,14 @@ write_image(const SyncColumn *column, Datum value)
 
 	if (column->binary)
 	{
-		bytea	   *bytes = SendFunctionCall((FmgrInfo *) & column->write, value);
+		bytea	   *bytes = SendFunctionCall((FmgrInfo *) &column->write, value);
 
 		image.data = VARDATA(bytes);
 		image.size = VARSIZE(bytes) - VARHDRSZ;
 	}
 	else
 	{
-		image.data = OutputFunctionCall((FmgrInfo *) & column->write, value);
+		image.data = OutputFunctionCall((FmgrInfo *) &column->write, value);
 		image.size = strlen(image.data);
 	}
 	return image;
@@ -79,7 +79,7 @@ read_image(const SyncColumn *column, Image image, int32 typmod)
 
 		initStringInfo(&message);
 		appendBinaryStringInfo(&message, image.data, image.size);
-		value = ReceiveFunctionCall((FmgrInfo *) & column->read, &message, column->ioparam, typmod);
+		value = ReceiveFunctionCall((FmgrInfo *) &column->read, &message, column->ioparam, typmod);
 		if (message.cursor != message.len)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
@@ -95,7 +95,7 @@ read_image(const SyncColumn *column, Image image, int32 typmod)
 					(errcode(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE),
 					 errmsg("a value of column \"%s\" has a zero byte", column->name)));
 		pg_verifymbstr(text, image.size, false);
-		return InputFunctionCall((FmgrInfo *) & column->read, text, column->ioparam, typmod);
+		return InputFunctionCall((FmgrInfo *) &column->read, text, column->ioparam, typmod);
 	}
 }
 
@@ -126,8 +126,8 @@ sync_value(const SyncColumn *column, Image image, bool *isnull)
 		if (get_typtype(column->type) != TYPTYPE_DOMAIN)
 			return (Datum) 0;
 		if (column->binary)
-			return ReceiveFunctionCall((FmgrInfo *) & column->read, NULL, column->ioparam, column->typmod);
-		return InputFunctionCall((FmgrInfo *) & column->read, NULL, column->ioparam, column->typmod);
+			return ReceiveFunctionCall((FmgrInfo *) &column->read, NULL, column->ioparam, column->typmod);
+		return InputFunctionCall((FmgrInfo *) &column->read, NULL, column->ioparam, column->typmod);
 	}
 	return read_image(column, image, column->typmod);
 }

@@ -165,7 +165,7 @@ try_items(SyncMerge *merge, const SyncItem *items, int count)
  * then, with its error.
  */
 static void
-apply_items(SyncMerge *merge, SyncItem *items, int count, List * *failed, List * *errors)
+apply_items(SyncMerge *merge, SyncItem *items, int count, List **failed, List **errors)
 {
 	ErrorData  *error = try_items(merge, items, count);
 
@@ -185,7 +185,7 @@ apply_items(SyncMerge *merge, SyncItem *items, int count, List * *failed, List *
 
 /* Whether rows that failed one by one can be applied together: they refer to each other. */
 static bool
-apply_circle(SyncMerge *merge, const List * failed)
+apply_circle(SyncMerge *merge, const List *failed)
 {
 	SyncItem   *items = palloc_extended(sizeof(SyncItem) * list_length(failed), MCXT_ALLOC_HUGE);
 	int			count = 0;

@@ -41,7 +41,7 @@ typedef struct TableEntry
 static HTAB *tables;
 
 /* Tables that were read anew, whose old form may be in use until the transaction ends. */
-static List * retired;
+static List *retired;
 
 static void
 at_xact(XactEvent event, void *arg)

@@ -202,7 +202,7 @@ sync_tell_table(SyncTeller *teller, SyncTable *table)
  * where "whole", of a table that is read whole.
  */
 void
-sync_tell_parked(SyncTeller *teller, List * whole)
+sync_tell_parked(SyncTeller *teller, List *whole)
 {
 	Relation	rel = sync_meta_open(META_PARKED, AccessShareLock);
 	SyncScan   *scan = sync_meta_scan(rel, teller->snapshot, 0, NULL);
