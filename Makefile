@@ -92,6 +92,7 @@ OBJS = \
 	src/sync/sync_tell.o \
 	src/sync/sync_track.o \
 	src/sync/sync_types.o \
+	src/sync/sync_walk.o \
 	src/sync/sync_write.o \
 	src/sync/version.o \
 	src/testpoint/testpoint.o \
@@ -132,6 +133,9 @@ SQL_PIECES = \
 	src/sync/sync.sql \
 	src/merkle/merkle.sql \
 	src/peer/peer.sql \
+	src/peer/peer_exchange.sql \
+	src/peer/peer_verify.sql \
+	src/peer/peer_rejoin.sql \
 	src/upkeep.sql \
 	src/bookmark/bookmark_url.sql \
 	src/bookmark/bookmark_table.sql \

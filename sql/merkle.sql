@@ -115,6 +115,9 @@ SELECT length(vecmark.bucket_keys('leafy')) / 8 - (SELECT count(*) FROM leafy) A
 SELECT count(*) FROM vecmark.fetch('leafy', 8, NULL, vecmark.bucket_keys('leafy'));
 SELECT vecmark.fetch('leafy', 8, NULL, '\x0102');
 SELECT vecmark.fetch('leafy', NULL, NULL, '');
+SELECT vecmark.delete_missing('leafy', 8, NULL, NULL, '{}');
+SELECT vecmark.delete_missing('leafy', 8, NULL, '\x01', '{}');
+SELECT vecmark.delete_missing('leafy', 0, NULL, vecmark.bucket_rows('leafy', 0), vecmark.version()) AS here, length(vecmark.bucket_rows('leafy', 8, '{}')) AS none;
 SELECT count(*) > 3 AS parts FROM vecmark.fetch('leafy', 8, NULL, '', 10000);
 SELECT d::jsonb->'repair' AS repair FROM vecmark.fetch('leafy', 0, NULL, '') AS d;
 

@@ -30,7 +30,7 @@ typedef struct MerkleKey
 
 extern MerkleKey merkle_key(Image key, uint64_t seed);
 extern int	merkle_leaf_of(MerkleKey key);
-extern void merkle_add_row(Leaf *leaf, const SyncTable *table, MerkleKey key, const MerkleRow *row);
+extern void merkle_add_row(Leaf *leaf, const SyncTable *table, MerkleKey key, const SyncSeen *row);
 extern void merkle_add_change(Leaf *leaf, const SyncTable *table, MerkleKey key, const MerkleRow *old, const MerkleRow *new);
 extern uint64_t merkle_id(const Leaf *row);
 extern uint64_t merkle_tombstone_id(MerkleKey key, const RowState *dead);
@@ -54,19 +54,8 @@ extern void merkle_replace(Oid root, const MerkleDigest *digest, const Leaf *lea
 extern void merkle_forget(Oid root);
 extern int64 merkle_tidy(void);
 
-/* merkle_scan.c: rows and tombstones of a table, one after the other. */
-typedef struct MerkleSeen
-{
-	MerkleKey	key;
-	Image		image;			/* of the key */
-	const MerkleRow *row;		/* or NULL for a tombstone */
-	const RowState *dead;
-} MerkleSeen;
-
-typedef void (*MerkleVisit) (void *about, const MerkleSeen *seen);
-
-extern void merkle_scan_rows(SyncTable *table, uint64_t seed, MerkleVisit visit, void *about);
-extern void merkle_scan_tombstones(SyncTable *table, uint64_t seed, Snapshot snapshot, MerkleVisit visit, void *about);
+/* merkle_scan.c: all rows of a table. */
+extern void merkle_scan_rows(SyncTable *table, SyncVisit visit, void *about);
 extern Leaf *merkle_compute(SyncTable *table, uint64_t seed);
 
 /* merkle_view.c: a digest at a moment; the own transaction's writes are not in it. */

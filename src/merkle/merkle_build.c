@@ -31,17 +31,11 @@ take_tuple(const SyncTable *table, HeapTuple tuple, TupleDesc desc, MerkleRow *r
 {
 	Datum	   *values = palloc(sizeof(Datum) * (table->column_count + 1));
 	bool	   *nulls = palloc(sizeof(bool) * (table->column_count + 1));
-	bool		isnull;
-	Datum		clock = heap_getattr(tuple, table->clock, desc, &isnull);
 
-	if (isnull)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("a row of table \"%s\" has no clock", table->name)));
 	sync_row_values(table, tuple, desc, values, nulls);
 	*row = (MerkleRow)
 	{
-		sync_clock_from_datum(clock), values, nulls
+		sync_clock_of(table, tuple, desc), values, nulls
 	};
 }
 
@@ -193,6 +187,7 @@ vecmark_fold_digest(PG_FUNCTION_ARGS)
 
 typedef struct Audit
 {
+	uint64_t	seed;
 	const Leaf *kept;
 	const Leaf *leaves;
 	int			count;			/* of suspects */
@@ -212,10 +207,10 @@ is_sound(const Audit *audit, int leaf)
 }
 
 static void
-note_suspect(void *about, const MerkleSeen *seen)
+note_suspect(void *about, const SyncSeen *seen)
 {
 	Audit	   *audit = about;
-	int			leaf = merkle_leaf_of(seen->key);
+	int			leaf = merkle_leaf_of(merkle_key(seen->key, audit->seed));
 	MemoryContext old;
 
 	if (is_sound(audit, leaf))
@@ -225,7 +220,7 @@ note_suspect(void *about, const MerkleSeen *seen)
 		audit->suspects = audit->room == 0 ? palloc(sizeof(*audit->suspects) * (audit->room = 64)) :
 			repalloc_huge(audit->suspects, sizeof(*audit->suspects) * (audit->room *= 2));
 	audit->suspects[audit->count].leaf = leaf;
-	audit->suspects[audit->count++].key = sync_bytea(seen->image);
+	audit->suspects[audit->count++].key = sync_bytea(seen->key);
 	MemoryContextSwitchTo(old);
 }
 
@@ -256,13 +251,14 @@ vecmark_audit(PG_FUNCTION_ARGS)
 	sync_refuse_hidden(table->root);
 	snapshot = sync_push_outside_snapshot();
 	merkle_get(table, snapshot, &digest);
+	audit.seed = digest.seed;
 	audit.kept = merkle_read(table->root, snapshot);
 	SPI_connect();
 	audit.leaves = merkle_compute(table, digest.seed);
 	for (int i = 0; i < LEAF_COUNT && !damaged; i++)
 		damaged = !is_sound(&audit, i);
 	if (damaged)
-		merkle_scan_rows(table, digest.seed, note_suspect, &audit);
+		merkle_scan_rows(table, note_suspect, &audit);
 	if (audit.count > 0)
 		qsort(audit.suspects, audit.count, sizeof(*audit.suspects), compare_suspects);
 	for (int i = 0, first = 0; i < LEAF_COUNT; i++)

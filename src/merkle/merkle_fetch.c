@@ -23,26 +23,27 @@ typedef struct Choice
 
 /* Whether this is of a bucket that is wanted, and its number. */
 static bool
-is_wanted(const Choice *choice, const MerkleSeen *seen, uint64_t *id)
+is_wanted(const Choice *choice, const SyncSeen *seen, uint64_t *id)
 {
+	MerkleKey	key = merkle_key(seen->key, choice->view->digest.seed);
 	Leaf		row = {0, 0, 0};
 
-	if (!merkle_is_wanted(choice->wanted, choice->bits, seen->key))
+	if (!merkle_is_wanted(choice->wanted, choice->bits, key))
 		return false;
-	if (seen->row != NULL)
+	if (seen->values != NULL)
 	{
-		merkle_add_row(&row, choice->view->table, seen->key, seen->row);
+		merkle_add_row(&row, choice->view->table, key, seen);
 		*id = merkle_id(&row);
 		return true;
 	}
-	*id = merkle_tombstone_id(seen->key, seen->dead);
+	*id = merkle_tombstone_id(key, seen->clock);
 
 	/* A row that was inserted again is there itself. */
-	return !sync_row_is_there(choice->view->table, seen->image);
+	return !sync_row_is_there(choice->view->table, seen->key);
 }
 
 static void
-note_id(void *about, const MerkleSeen *seen)
+note_id(void *about, const SyncSeen *seen)
 {
 	Choice	   *choice = about;
 	uint64_t	id;
@@ -52,13 +53,13 @@ note_id(void *about, const MerkleSeen *seen)
 }
 
 static void
-visit_all(Choice *choice, MerkleVisit visit)
+visit_all(Choice *choice, SyncVisit visit)
 {
 	const MerkleView *view = choice->view;
 
 	SPI_connect();
-	merkle_scan_rows(view->table, view->digest.seed, visit, choice);
-	merkle_scan_tombstones(view->table, view->digest.seed, view->snapshot, visit, choice);
+	merkle_scan_rows(view->table, visit, choice);
+	sync_walk_tombstones(view->table, view->snapshot, visit, choice);
 	SPI_finish();
 }
 
@@ -84,15 +85,14 @@ vecmark_bucket_keys(PG_FUNCTION_ARGS)
 }
 
 static void
-tell_unless_known(void *about, const MerkleSeen *seen)
+tell_unless_known(void *about, const SyncSeen *seen)
 {
 	Choice	   *choice = about;
 	uint64_t	id;
 
 	if (!is_wanted(choice, seen, &id) || merkle_has_id(&choice->ids, id))
 		return;
-	sync_tell_key(&choice->teller, choice->view->table, seen->image, seen->row != NULL ? seen->row->clock : NULL,
-				  seen->row != NULL ? seen->row->values : NULL, seen->row != NULL ? seen->row->nulls : NULL);
+	sync_tell_key(&choice->teller, choice->view->table, seen->key, seen->values != NULL ? seen->clock : NULL, seen->values, seen->nulls);
 }
 
 /*

@@ -13,12 +13,10 @@
 VM_FUNCTION_INFO(vecmark_bucket_rows);
 VM_FUNCTION_INFO(vecmark_delete_missing);
 
-/* Deletes of fewer rows than this are never too many. */
-#define ALWAYS_DELETED 1000
-
 /* Live rows of some buckets. */
 typedef struct Rows
 {
+	uint64_t	seed;
 	int			bits;
 	const bool *wanted;
 	MerkleIds	ids;			/* of keys: here, or elsewhere */
@@ -29,12 +27,13 @@ typedef struct Rows
 } Rows;
 
 static void
-note_row(void *about, const MerkleSeen *seen)
+note_row(void *about, const SyncSeen *seen)
 {
 	Rows	   *rows = about;
+	MerkleKey	key = merkle_key(seen->key, rows->seed);
 
-	if (merkle_is_wanted(rows->wanted, rows->bits, seen->key))
-		merkle_add_id(&rows->ids, seen->key.low);
+	if (merkle_is_wanted(rows->wanted, rows->bits, key))
+		merkle_add_id(&rows->ids, key.low);
 }
 
 /*
@@ -53,8 +52,9 @@ vecmark_bucket_rows(PG_FUNCTION_ARGS)
 	rows.wanted = merkle_get_prefixes(fcinfo, 2, rows.bits);
 	rows.ids = merkle_no_ids();
 	merkle_begin_view(&view, PG_GETARG_OID(0));
+	rows.seed = view.digest.seed;
 	SPI_connect();
-	merkle_scan_rows(view.table, view.digest.seed, note_row, &rows);
+	merkle_scan_rows(view.table, note_row, &rows);
 	SPI_finish();
 	merkle_end_view();
 	PG_RETURN_DATUM(merkle_ids_datum(&rows.ids));
@@ -62,18 +62,19 @@ vecmark_bucket_rows(PG_FUNCTION_ARGS)
 
 /* A row that was known elsewhere and is not there has been deleted. */
 static void
-note_missing(void *about, const MerkleSeen *seen)
+note_missing(void *about, const SyncSeen *seen)
 {
 	Rows	   *rows = about;
-	const Stamp *birth = &seen->row->clock->base;
+	MerkleKey	key = merkle_key(seen->key, rows->seed);
+	const Stamp *birth = &seen->clock->base;
 	MemoryContext old;
 
 	rows->count++;
-	if (!merkle_is_wanted(rows->wanted, rows->bits, seen->key) || merkle_has_id(&rows->ids, seen->key.low) ||
+	if (!merkle_is_wanted(rows->wanted, rows->bits, key) || merkle_has_id(&rows->ids, key.low) ||
 		!version_covers(rows->told, birth->site, birth->txn))
 		return;
 	old = MemoryContextSwitchTo(rows->context);
-	rows->missing = lappend(rows->missing, DatumGetPointer(sync_bytea(seen->image)));
+	rows->missing = lappend(rows->missing, DatumGetPointer(sync_bytea(seen->key)));
 	MemoryContextSwitchTo(old);
 }
 
@@ -132,16 +133,12 @@ vecmark_delete_missing(PG_FUNCTION_ARGS)
 	merkle_take_ids(&rows.ids, PG_GETARG_DATUM(3));
 	rows.told = sync_version_from_datum(PG_GETARG_DATUM(4));
 	merkle_begin_view(&view, PG_GETARG_OID(0));
+	rows.seed = view.digest.seed;
 	SPI_connect();
-	merkle_scan_rows(view.table, view.digest.seed, note_missing, &rows);
+	merkle_scan_rows(view.table, note_missing, &rows);
 	SPI_finish();
 	merkle_end_view();
-	if (list_length(rows.missing) >= ALWAYS_DELETED && list_length(rows.missing) > PG_GETARG_FLOAT4(5) * rows.count)
-		ereport(ERROR,
-				(errcode(ERRCODE_TOO_MANY_DELETED),
-				 errmsg("refusing to delete %d of " INT64_FORMAT " rows of table \"%s\"", list_length(rows.missing), rows.count, view.table->name),
-				 errdetail("They are not elsewhere any more; at most a share of %g is taken as meant.", PG_GETARG_FLOAT4(5)),
-				 errhint("If it was, call this again with most_deleted => 1.")));
+	sync_refuse_deletes(view.table, list_length(rows.missing), rows.count, PG_GETARG_FLOAT4(5));
 	SPI_connect();
 	deleted = delete_rows(view.table, rows.missing);
 	SPI_finish();

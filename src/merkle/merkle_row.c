@@ -215,11 +215,13 @@ merkle_add_change(Leaf *leaf, const SyncTable *table, MerkleKey key, const Merkl
 	leaf->rows += (new != NULL) - (old != NULL);
 }
 
-/* Add a row to "leaf", as above. */
+/* Add a row that is visited to "leaf", as above. */
 void
-merkle_add_row(Leaf *leaf, const SyncTable *table, MerkleKey key, const MerkleRow *row)
+merkle_add_row(Leaf *leaf, const SyncTable *table, MerkleKey key, const SyncSeen *row)
 {
-	merkle_add_change(leaf, table, key, NULL, row);
+	MerkleRow	seen = {row->clock, row->values, row->nulls};
+
+	merkle_add_change(leaf, table, key, NULL, &seen);
 }
 
 /* A number for a row in its present state, from what it adds to a leaf. */

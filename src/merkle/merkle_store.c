@@ -516,10 +516,7 @@ merkle_replace(Oid root, const MerkleDigest *digest, const Leaf *leaves, Snapsho
 	rel = sync_meta_open(META_DIGEST, RowExclusiveLock);
 	scan = sync_meta_scan(rel, NULL, 1, values);
 	old = sync_meta_next(scan);
-	if (HeapTupleIsValid(old))
-		sync_meta_update(rel, old, values, nulls);
-	else
-		sync_meta_insert(rel, values, nulls);
+	sync_meta_put(rel, old, values, nulls);
 	sync_meta_end(scan);
 	table_close(rel, RowExclusiveLock);
 	CommandCounterIncrement();

@@ -28,6 +28,7 @@ VM_FUNCTION_INFO(vecmark_note_peer);
 VM_FUNCTION_INFO(vecmark_raise_alarm);
 VM_FUNCTION_INFO(vecmark_clear_alarms);
 VM_FUNCTION_INFO(vecmark_deletes);
+VM_FUNCTION_INFO(vecmark_refuse_share);
 
 /* Columns of peer_link. */
 #define LINK_NAME 0
@@ -48,14 +49,6 @@ VM_FUNCTION_INFO(vecmark_deletes);
 
 /* dblink's names of connections have 63 bytes, of which "vecmark " takes 8. */
 #define NAME_MAX_BYTES 55
-
-/* Open a table of ours to read what is there and write it anew, which one at a time does. */
-static Relation
-open_alone(SyncMeta meta)
-{
-	LockDatabaseObject(RelationRelationId, sync_meta_oid(meta), 0, ExclusiveLock);
-	return sync_meta_open(meta, RowExclusiveLock);
-}
 
 /* The row of a peer, a copy, or NULL. */
 static HeapTuple
@@ -98,15 +91,12 @@ vecmark_register_peer(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(1) && !vm_may_use_server(GetForeignServerByName(NameStr(*PG_GETARG_NAME(1)), false)->serverid, GetUserId()))
 		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_FOREIGN_SERVER, NameStr(*PG_GETARG_NAME(1)));
 	values[LINK_NAME] = PG_GETARG_DATUM(0);
-	rel = open_alone(META_LINK);
+	rel = sync_meta_open_alone(META_LINK);
 	old = find_link(rel, values[LINK_NAME]);
 	if (!PG_ARGISNULL(1))
 	{
 		values[LINK_SERVER] = PG_GETARG_DATUM(1);
-		if (HeapTupleIsValid(old))
-			sync_meta_update(rel, old, values, nulls);
-		else
-			sync_meta_insert(rel, values, nulls);
+		sync_meta_put(rel, old, values, nulls);
 	}
 	else if (HeapTupleIsValid(old))
 		sync_meta_delete(rel, old);
@@ -128,7 +118,7 @@ vecmark_note_peer(PG_FUNCTION_ARGS)
 
 	PreventCommandIfReadOnly("vecmark.note_peer()");
 	sync_check_rights("vecmark.note_peer()");
-	rel = open_alone(META_LINK);
+	rel = sync_meta_open_alone(META_LINK);
 	old = find_link(rel, name);
 	if (HeapTupleIsValid(old))
 	{
@@ -183,7 +173,7 @@ vecmark_raise_alarm(PG_FUNCTION_ARGS)
 
 	PreventCommandIfReadOnly("vecmark.raise_alarm()");
 	sync_check_rights("vecmark.raise_alarm()");
-	rel = open_alone(META_ALARM);
+	rel = sync_meta_open_alone(META_ALARM);
 	old = find_alarm(rel, TextDatumGetCString(PG_GETARG_DATUM(0)), PG_GETARG_OID(1));
 	if (HeapTupleIsValid(old))
 	{
@@ -199,10 +189,7 @@ vecmark_raise_alarm(PG_FUNCTION_ARGS)
 	}
 	values[ALARM_LAST] = TimestampTzGetDatum(GetCurrentTimestamp());
 	values[ALARM_DETAIL] = PG_GETARG_DATUM(2);
-	if (HeapTupleIsValid(old))
-		sync_meta_update(rel, old, values, nulls);
-	else
-		sync_meta_insert(rel, values, nulls);
+	sync_meta_put(rel, old, values, nulls);
 	table_close(rel, RowExclusiveLock);
 	PG_RETURN_VOID();
 }
@@ -215,22 +202,12 @@ vecmark_raise_alarm(PG_FUNCTION_ARGS)
 Datum
 vecmark_clear_alarms(PG_FUNCTION_ARGS)
 {
-	Relation	rel;
-	SyncScan   *scan;
-	HeapTuple	tuple;
-	int64		count = 0;
+	int64		count;
 
 	PreventCommandIfReadOnly("vecmark.clear_alarms()");
 	sync_check_rights("vecmark.clear_alarms()");
-	rel = open_alone(META_ALARM);
-	scan = sync_meta_scan(rel, NULL, 0, NULL);
-	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
-	{
-		sync_meta_delete(rel, tuple);
-		count++;
-	}
-	sync_meta_end(scan);
-	table_close(rel, RowExclusiveLock);
+	table_close(sync_meta_open_alone(META_ALARM), RowExclusiveLock);
+	count = sync_meta_delete_where(META_ALARM, NULL, NULL);
 	PG_RETURN_INT64(count);
 }
 
@@ -310,4 +287,15 @@ vecmark_deletes(PG_FUNCTION_ARGS)
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
 	return (Datum) 0;
+}
+
+/*
+ * SQL: vecmark.refuse_share(rel regclass, deleted bigint, rows bigint, most_deleted real): see
+ * sync_refuse_deletes.
+ */
+Datum
+vecmark_refuse_share(PG_FUNCTION_ARGS)
+{
+	sync_refuse_deletes(sync_table_get(PG_GETARG_OID(0)), PG_GETARG_INT64(1), PG_GETARG_INT64(2), PG_GETARG_FLOAT4(3));
+	PG_RETURN_VOID();
 }

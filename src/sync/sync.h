@@ -73,6 +73,8 @@ typedef struct SyncProbe
 	int			count;
 } SyncProbe;
 
+typedef bool (*SyncMeant) (HeapTuple tuple, TupleDesc desc, void *about);
+
 extern Oid	sync_meta_oid(SyncMeta meta);
 extern Oid	sync_delta_type(void);
 extern Relation sync_meta_open(SyncMeta meta, LOCKMODE mode);
@@ -89,6 +91,10 @@ extern void sync_meta_insert(Relation rel, const Datum *values, const bool *null
 extern void sync_meta_update(Relation rel, HeapTuple old, const Datum *values, const bool *nulls);
 extern void sync_meta_delete(Relation rel, HeapTuple old);
 extern void sync_meta_pass(Relation rel, HeapTuple tuple);
+extern Relation sync_meta_open_alone(SyncMeta meta);
+extern void sync_meta_put(Relation rel, HeapTuple old, const Datum *values, const bool *nulls);
+extern int64 sync_meta_delete_where(SyncMeta meta, SyncMeant is_meant, void *about);
+extern Version *sync_meta_union(SyncMeta meta, int column, Snapshot snapshot);
 extern Snapshot sync_push_outside_snapshot(void);
 
 /* Columns of sync_table. */
@@ -240,6 +246,8 @@ extern void sync_bury(Oid root, Image key, const RowState *row);
 
 /* sync_log.c: which keys a transaction wrote. */
 extern void sync_log_spill(void);
+extern Version *sync_floors(void);
+extern void sync_raise_floors(const Version *version);
 extern void sync_log_key(Site site, uint64_t txn, Oid root, Image key, uint64_t born);
 extern void sync_log_state(Oid root, Image key, const RowState *incoming, uint64_t born);
 extern uint64_t sync_log_hash(Site site, uint64_t txn, Image key);
@@ -263,6 +271,7 @@ typedef struct SyncMark
 extern int	sync_max_drift;
 extern bool sync_is_changed(const SyncColumn *column, Datum old, bool old_isnull, Datum new, bool new_isnull);
 extern void sync_row_values(const SyncTable *table, HeapTuple tuple, TupleDesc desc, Datum *values, bool *nulls);
+extern RowState *sync_clock_of(const SyncTable *table, HeapTuple tuple, TupleDesc desc);
 extern SyncMark *sync_mark(SyncMark *mark);
 extern bool sync_restamp_state(RowState *state, Site old);
 extern uint64_t sync_now(void);
@@ -305,6 +314,20 @@ extern void sync_take_row(const SyncTable *table, HeapTuple tuple, TupleDesc des
 extern bool sync_read_row(SyncTable *table, bool lock, Datum *values, bool *nulls, RowState **clock);
 
 extern bool sync_row_is_there(SyncTable *table, Image key);
+
+/* sync_walk.c: all rows and tombstones of a table. */
+typedef struct SyncSeen
+{
+	Image		key;
+	RowState   *clock;			/* or the tombstone */
+	Datum	   *values;			/* of all columns; NULL for a tombstone */
+	bool	   *nulls;
+} SyncSeen;
+
+typedef void (*SyncVisit) (void *about, const SyncSeen *seen);
+
+extern void sync_walk_rows(SyncTable *table, bool read_only, SyncVisit visit, void *about);
+extern void sync_walk_tombstones(SyncTable *table, Snapshot snapshot, SyncVisit visit, void *about);
 
 /* sync_park.c: states that could not be shown. */
 extern RowState *sync_parked(const char *name, Image key, Snapshot snapshot, SyncNames **names);
@@ -411,6 +434,7 @@ extern void sync_merge_stream(Datum delta);
 /* sync_track.c */
 extern void sync_check_owner(Oid relid);
 extern void sync_check_rights(const char *what);
+extern void sync_refuse_deletes(const SyncTable *table, int64 deleted, int64 rows, double most);
 
 extern void sync_define_settings(void);
 

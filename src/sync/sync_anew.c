@@ -44,6 +44,34 @@ sync_restamp_key(Oid root, Image key, Site old)
 	SPI_finish();
 }
 
+/* Rows of a life that others do not know. */
+typedef struct Unknown
+{
+	SyncTable  *table;
+	Site		site;			/* the life */
+	const Version *told;		/* what they know */
+	uint64_t	lives;			/* the longest that was forgotten */
+} Unknown;
+
+static void
+rebear_row(void *about, const SyncSeen *seen)
+{
+	Unknown    *unknown = about;
+	SyncTable  *table = unknown->table;
+	SyncRow		row = {.table = table,.key = seen->key,.values = seen->values,.nulls = seen->nulls};
+	RowState	born = {0};
+
+	if (seen->clock->base.site != unknown->site || seen->clock->life > unknown->lives ||
+		version_covers(unknown->told, unknown->site, seen->clock->base.txn))
+		return;
+	row.given = palloc0(table->column_count + 1);
+	row.changed = palloc0(table->column_count + 1);
+	born.life = (unknown->lives + 1) | 1;
+	born.base = sync_stamp(seen->clock);
+	sync_update_row(&row, &born);
+	sync_log_key(born.base.site, born.base.txn, table->root, row.key, 0);
+}
+
 /*
  * A database joins others that have forgotten deletes: its own rows, of one of its lives, that
  * they do not know ("told" is what they hold) are born anew, to a longer life than was forgotten.  Else
@@ -56,42 +84,13 @@ sync_rebear(Site site, const Version *told, uint64_t lives)
 
 	foreach(cell, sync_table_list(NULL))
 	{
-		SyncTable  *table;
-		Portal		portal;
+		Unknown		unknown = {NULL, site, told, lives};
 
 		if (get_rel_name(lfirst_oid(cell)) == NULL)
 			continue;
-		table = sync_table_get(lfirst_oid(cell));
+		unknown.table = sync_table_get(lfirst_oid(cell));
 		SPI_connect();
-		portal = SPI_cursor_open(NULL, sync_plan(table, sync_select(table), 0, NULL), NULL, NULL, false);
-		for (;;)
-		{
-			SPI_cursor_fetch(portal, true, 100);
-			if (SPI_processed == 0)
-				break;
-			for (uint64 i = 0, count = SPI_processed; i < count; i++)
-			{
-				SyncRow		row = {.table = table};
-				RowState   *clock;
-				RowState	born = {0};
-				SPITupleTable *rows = SPI_tuptable;
-
-				row.values = palloc(sizeof(Datum) * (table->column_count + 1));
-				row.nulls = palloc(sizeof(bool) * (table->column_count + 1));
-				row.given = palloc0(table->column_count + 1);
-				row.changed = palloc0(table->column_count + 1);
-				sync_take_row(table, rows->vals[i], rows->tupdesc, row.values, row.nulls, &clock);
-				if (clock->base.site != site || clock->life > lives || version_covers(told, site, clock->base.txn))
-					continue;
-				born.life = (lives + 1) | 1;
-				born.base = sync_stamp(clock);
-				row.key = sync_key_image(table, row.values);
-				sync_update_row(&row, &born);
-				sync_log_key(born.base.site, born.base.txn, table->root, row.key, 0);
-				SPI_tuptable = rows;
-			}
-		}
-		SPI_cursor_close(portal);
+		sync_walk_rows(unknown.table, false, rebear_row, &unknown);
 		SPI_finish();
 	}
 }

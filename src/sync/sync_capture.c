@@ -538,8 +538,9 @@ bury(const SyncTable *table, Image key, const RowState *clock)
 	sync_log_key(dead.base.site, dead.base.txn, table->root, key, 0);
 }
 
-static RowState *
-clock_of(const SyncTable *table, HeapTuple tuple, TupleDesc desc)
+/* The clock of a row of a tracked table.  Errors: XX001 if it has none. */
+RowState   *
+sync_clock_of(const SyncTable *table, HeapTuple tuple, TupleDesc desc)
 {
 	bool		isnull;
 	Datum		clock = heap_getattr(tuple, table->clock, desc, &isnull);
@@ -589,7 +590,7 @@ vecmark_capture(PG_FUNCTION_ARGS)
 			sync_bury(table->root, key, marked->state);
 		}
 		else
-			bury(table, key, clock_of(table, trigger->tg_trigtuple, desc));
+			bury(table, key, sync_clock_of(table, trigger->tg_trigtuple, desc));
 		return PointerGetDatum(trigger->tg_trigtuple);
 	}
 
@@ -633,7 +634,7 @@ vecmark_capture(PG_FUNCTION_ARGS)
 			if (nulls[table->key[i]])
 				return PointerGetDatum(new);
 		key = sync_key_image(table, values);
-		clock = clock_of(table, trigger->tg_trigtuple, desc);
+		clock = sync_clock_of(table, trigger->tg_trigtuple, desc);
 		if (key.size != old_key.size || memcmp(key.data, old_key.data, key.size) != 0)
 		{
 			/* Another key is another row. */

@@ -21,8 +21,6 @@
 
 VM_FUNCTION_INFO(vecmark_sync_check);
 
-#define ROWS_A_FETCH 1000
-
 typedef struct SyncCheck
 {
 	ReturnSetInfo *result;
@@ -154,65 +152,25 @@ check_values(SyncCheck *check, Image key, const RowState *clock, const Datum *va
 }
 
 static void
-check_rows(SyncCheck *check)
+check_row(void *about, const SyncSeen *seen)
 {
-	SyncTable  *table = check->table;
-	Portal		portal = SPI_cursor_open(NULL, sync_plan(table, sync_select(table), 0, NULL), NULL, NULL, true);
-	Datum	   *values = palloc(sizeof(Datum) * (table->column_count + 1));
-	bool	   *nulls = palloc(sizeof(bool) * (table->column_count + 1));
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "row of a check", ALLOCSET_DEFAULT_SIZES);
+	SyncCheck  *check = about;
+	RowState   *tombstone = sync_tombstone(check->table->root, seen->key, check->snapshot);
 
-	for (;;)
-	{
-		SPI_cursor_fetch(portal, true, ROWS_A_FETCH);
-		if (SPI_processed == 0)
-			break;
-		for (uint64 i = 0; i < SPI_processed; i++)
-		{
-			MemoryContext old = MemoryContextSwitchTo(context);
-			RowState   *clock;
-			RowState   *tombstone;
-			Image		key;
-
-			sync_take_row(table, SPI_tuptable->vals[i], SPI_tuptable->tupdesc, values, nulls, &clock);
-			key = sync_key_image(table, values);
-			tombstone = sync_tombstone(table->root, key, check->snapshot);
-			if (!row_is_alive(clock))
-				report(check, 4, key, "a row that is there has the clock of one that is dead");
-			else if (tombstone != NULL && tombstone->life >= clock->life)
-				report(check, 4, key, "life " UINT64_FORMAT " of a row is not longer than that of its tombstone", clock->life);
-			check_state(check, key, clock);
-			check_values(check, key, clock, values, nulls);
-			MemoryContextSwitchTo(old);
-			MemoryContextReset(context);
-			CHECK_FOR_INTERRUPTS();
-		}
-		SPI_freetuptable(SPI_tuptable);
-	}
-	SPI_cursor_close(portal);
+	if (!row_is_alive(seen->clock))
+		report(check, 4, seen->key, "a row that is there has the clock of one that is dead");
+	else if (tombstone != NULL && tombstone->life >= seen->clock->life)
+		report(check, 4, seen->key, "life " UINT64_FORMAT " of a row is not longer than that of its tombstone", seen->clock->life);
+	check_state(check, seen->key, seen->clock);
+	check_values(check, seen->key, seen->clock, seen->values, seen->nulls);
 }
 
 static void
-check_tombstones(SyncCheck *check)
+check_tombstone(void *about, const SyncSeen *seen)
 {
-	Relation	rel = sync_meta_open(META_TOMBSTONE, AccessShareLock);
-	Datum		root = ObjectIdGetDatum(check->table->root);
-	SyncScan   *scan = sync_meta_scan(rel, check->snapshot, 1, &root);
-	HeapTuple	tuple;
-
-	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
-	{
-		bool		isnull;
-		Image		key = sync_image_of_bytea(heap_getattr(tuple, 2, RelationGetDescr(rel), &isnull));
-		RowState   *dead = sync_clock_from_datum(heap_getattr(tuple, 3, RelationGetDescr(rel), &isnull));
-
-		if (row_is_alive(dead))
-			report(check, 4, key, "a tombstone has the clock of a row that lives");
-		check_state(check, key, dead);
-		CHECK_FOR_INTERRUPTS();
-	}
-	sync_meta_end(scan);
-	table_close(rel, AccessShareLock);
+	if (row_is_alive(seen->clock))
+		report(about, 4, seen->key, "a tombstone has the clock of a row that lives");
+	check_state(about, seen->key, seen->clock);
 }
 
 static bool
@@ -285,8 +243,8 @@ vecmark_sync_check(PG_FUNCTION_ARGS)
 	check.is_whole = is_empty(META_BATCH, check.snapshot, 0) && is_empty(META_STREAM, check.snapshot, 4);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	check_rows(&check);
-	check_tombstones(&check);
+	sync_walk_rows(check.table, true, check_row, &check);
+	sync_walk_tombstones(check.table, check.snapshot, check_tombstone, &check);
 	SPI_finish();
 	return (Datum) 0;
 }

@@ -33,21 +33,7 @@ sync_widen(TransactionId xid, FullTransactionId next)
 Version    *
 sync_foreign_version(Snapshot snapshot)
 {
-	Relation	rel = sync_meta_open(META_VERSION, AccessShareLock);
-	SyncScan   *scan = sync_meta_scan(rel, snapshot, 0, NULL);
-	Version    *version = palloc0(sizeof(Version));
-	HeapTuple	tuple;
-
-	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
-	{
-		bool		isnull;
-		Datum		dots = heap_getattr(tuple, 2, RelationGetDescr(rel), &isnull);
-
-		version = version_union(version, sync_version_from_datum(dots));
-	}
-	sync_meta_end(scan);
-	table_close(rel, AccessShareLock);
-	return version;
+	return sync_meta_union(META_VERSION, 1, snapshot);
 }
 
 static int

@@ -21,6 +21,7 @@
 #include "sync/varint.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/inval.h"
 #include "utils/snapmgr.h"
 
 /* Keys of a subtransaction are written early when they take more. */
@@ -460,4 +461,38 @@ sync_log_hashes(Oid root, Snapshot snapshot, size_t *count)
 	table_close(log, AccessShareLock);
 	qsort(hashes, *count, sizeof(uint64_t), compare_hashes);
 	return hashes;
+}
+
+/* What the log of one table or another does not have any more. */
+Version    *
+sync_floors(void)
+{
+	return sync_meta_union(META_TABLE, SYNC_TABLE_FLOOR, NULL);
+}
+
+/* Who does not hold a version has to read tables whole from now on. */
+void
+sync_raise_floors(const Version *version)
+{
+	Relation	rel = sync_meta_open(META_TABLE, RowExclusiveLock);
+	SyncScan   *scan = sync_meta_scan(rel, NULL, 0, NULL);
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
+	{
+		Datum		values[SYNC_TABLE_COLUMNS];
+		bool		nulls[SYNC_TABLE_COLUMNS];
+		Version    *floor;
+
+		heap_deform_tuple(tuple, RelationGetDescr(rel), values, nulls);
+		floor = sync_version_from_datum(values[SYNC_TABLE_FLOOR]);
+		if (version_dominates(floor, version))
+			continue;
+		values[SYNC_TABLE_FLOOR] = sync_version_datum(version_union(floor, version));
+		sync_meta_update(rel, tuple, values, nulls);
+		CacheInvalidateRelcacheByRelid(DatumGetObjectId(values[SYNC_TABLE_REL]));
+	}
+	sync_meta_end(scan);
+	table_close(rel, RowExclusiveLock);
+	CommandCounterIncrement();
 }

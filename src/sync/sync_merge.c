@@ -371,25 +371,20 @@ note_part(const Delta *delta, const Version *brings)
 	return all;
 }
 
-/* Batches that came in part only, and all of which came in other ways, are not unfinished. */
-static void
-forget_batches(const Version *held)
+/* A batch that came in part only, and all of which came in other ways, is not unfinished. */
+static bool
+is_done(HeapTuple tuple, TupleDesc desc, void *held)
 {
-	Relation	rel = sync_meta_open(META_BATCH, RowExclusiveLock);
-	SyncScan   *scan = sync_meta_scan(rel, NULL, 0, NULL);
-	HeapTuple	tuple;
+	bool		isnull;
+	Datum		brings = heap_getattr(tuple, BATCH_BRINGS + 1, desc, &isnull);
 
-	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
-	{
-		bool		isnull;
-		Datum		brings = heap_getattr(tuple, BATCH_BRINGS + 1, RelationGetDescr(rel), &isnull);
+	return version_dominates(held, sync_version_from_datum(brings));
+}
 
-		if (version_dominates(held, sync_version_from_datum(brings)))
-			sync_meta_delete(rel, tuple);
-	}
-	sync_meta_end(scan);
-	table_close(rel, RowExclusiveLock);
-	CommandCounterIncrement();
+static void
+forget_batches(Version *held)
+{
+	sync_meta_delete_where(META_BATCH, is_done, held);
 }
 
 /* The part of a version that is not this database's own present life. */

@@ -10,10 +10,14 @@
 #include "access/heapam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/xact.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_class_d.h"
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "storage/bufmgr.h"
+#include "storage/lmgr.h"
 #include "sync/sync.h"
 #include "utils/fmgroids.h"
 #include "utils/inval.h"
@@ -315,4 +319,66 @@ sync_push_outside_snapshot(void)
 	PushCopiedSnapshot(GetActiveSnapshot());
 	GetActiveSnapshot()->curcid = FirstCommandId;
 	return GetActiveSnapshot();
+}
+
+/*
+ * Open a table of ours to read what is there and write it anew, which one at a time does to the
+ * end of the transaction.
+ */
+Relation
+sync_meta_open_alone(SyncMeta meta)
+{
+	LockDatabaseObject(RelationRelationId, sync_meta_oid(meta), 0, ExclusiveLock);
+	return sync_meta_open(meta, RowExclusiveLock);
+}
+
+/* Put a row in the place of "old", or where that is NULL beside the others. */
+void
+sync_meta_put(Relation rel, HeapTuple old, const Datum *values, const bool *nulls)
+{
+	if (HeapTupleIsValid(old))
+		sync_meta_update(rel, old, values, nulls);
+	else
+		sync_meta_insert(rel, values, nulls);
+}
+
+/* Delete rows of a table of ours: those of which "is_meant" says so, or if that is NULL, all.  How many. */
+int64
+sync_meta_delete_where(SyncMeta meta, SyncMeant is_meant, void *about)
+{
+	Relation	rel = sync_meta_open(meta, RowExclusiveLock);
+	SyncScan   *scan = sync_meta_scan(rel, NULL, 0, NULL);
+	int64		deleted = 0;
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
+	{
+		if (is_meant == NULL || is_meant(tuple, RelationGetDescr(rel), about))
+		{
+			sync_meta_delete(rel, tuple);
+			deleted++;
+		}
+		CHECK_FOR_INTERRUPTS();
+	}
+	sync_meta_end(scan);
+	table_close(rel, RowExclusiveLock);
+	CommandCounterIncrement();
+	return deleted;
+}
+
+/* The union of the versions in a column of a table of ours. */
+Version    *
+sync_meta_union(SyncMeta meta, int column, Snapshot snapshot)
+{
+	Relation	rel = sync_meta_open(meta, AccessShareLock);
+	SyncScan   *scan = sync_meta_scan(rel, snapshot, 0, NULL);
+	Version    *all = palloc0(sizeof(Version));
+	HeapTuple	tuple;
+	bool		isnull;
+
+	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
+		all = version_union(all, sync_version_from_datum(heap_getattr(tuple, column + 1, RelationGetDescr(rel), &isnull)));
+	sync_meta_end(scan);
+	table_close(rel, AccessShareLock);
+	return all;
 }

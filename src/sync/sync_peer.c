@@ -76,14 +76,6 @@ sync_refuse_retired(Site site)
 				 errhint("It has to CALL vecmark.rejoin(), or to start over: untrack and empty its tables, SELECT vecmark.start_over(), track them and pull everything.")));
 }
 
-/* Open sync_peer to read a row and write it anew, which one at a time does. */
-static Relation
-open_peers(void)
-{
-	LockDatabaseObject(RelationRelationId, sync_meta_oid(META_PEER), 0, ExclusiveLock);
-	return sync_meta_open(META_PEER, RowExclusiveLock);
-}
-
 /* Record what a site holds, at least. */
 void
 sync_note_peer(Site site, const Version *version)
@@ -95,7 +87,7 @@ sync_note_peer(Site site, const Version *version)
 
 	if (site == 0 || site == sync_writer_site())
 		return;
-	rel = open_peers();
+	rel = sync_meta_open_alone(META_PEER);
 	old = find_peer(rel, site, values, nulls);
 	if (HeapTupleIsValid(old))
 		version = version_union(version, sync_version_from_datum(values[PEER_HOLDS]));
@@ -117,20 +109,7 @@ sync_note_peer(Site site, const Version *version)
 Version    *
 sync_peers_hold(void)
 {
-	Relation	rel = sync_meta_open(META_PEER, AccessShareLock);
-	SyncScan   *scan = sync_meta_scan(rel, NULL, 0, NULL);
-	Version    *holds = palloc0(sizeof(Version));
-	HeapTuple	tuple;
-
-	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
-	{
-		bool		isnull;
-
-		holds = version_union(holds, sync_version_from_datum(heap_getattr(tuple, PEER_HOLDS + 1, RelationGetDescr(rel), &isnull)));
-	}
-	sync_meta_end(scan);
-	table_close(rel, AccessShareLock);
-	return holds;
+	return sync_meta_union(META_PEER, PEER_HOLDS, NULL);
 }
 
 /*
@@ -256,7 +235,7 @@ vecmark_retire(PG_FUNCTION_ARGS)
 
 	PreventCommandIfReadOnly("vecmark.retire()");
 	sync_check_rights("vecmark.retire()");
-	rel = open_peers();
+	rel = sync_meta_open_alone(META_PEER);
 	old = find_peer(rel, site, values, nulls);
 	if (!HeapTupleIsValid(old))
 	{
@@ -265,10 +244,7 @@ vecmark_retire(PG_FUNCTION_ARGS)
 		values[PEER_SEEN] = TimestampTzGetDatum(GetCurrentTimestamp());
 	}
 	values[PEER_RETIRED] = BoolGetDatum(true);
-	if (HeapTupleIsValid(old))
-		sync_meta_update(rel, old, values, nulls);
-	else
-		sync_meta_insert(rel, values, nulls);
+	sync_meta_put(rel, old, values, nulls);
 	table_close(rel, RowExclusiveLock);
 	PG_RETURN_VOID();
 }
@@ -404,33 +380,6 @@ forget_tombstones(const Version *stable, int64 most)
 	return forgotten;
 }
 
-/* Who does not hold "stable" has to read tables whole from now on. */
-static void
-raise_floors(const Version *stable)
-{
-	Relation	rel = sync_meta_open(META_TABLE, RowExclusiveLock);
-	SyncScan   *scan = sync_meta_scan(rel, NULL, 0, NULL);
-	HeapTuple	tuple;
-
-	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
-	{
-		Datum		values[SYNC_TABLE_COLUMNS];
-		bool		nulls[SYNC_TABLE_COLUMNS];
-		Version    *floor;
-
-		heap_deform_tuple(tuple, RelationGetDescr(rel), values, nulls);
-		floor = sync_version_from_datum(values[SYNC_TABLE_FLOOR]);
-		if (version_dominates(floor, stable))
-			continue;
-		values[SYNC_TABLE_FLOOR] = sync_version_datum(version_union(floor, stable));
-		sync_meta_update(rel, tuple, values, nulls);
-		CacheInvalidateRelcacheByRelid(DatumGetObjectId(values[SYNC_TABLE_REL]));
-	}
-	sync_meta_end(scan);
-	table_close(rel, RowExclusiveLock);
-	CommandCounterIncrement();
-}
-
 /*
  * SQL: vecmark.forget(most bigint) -> bigint: rows of the log and tombstones that every
  * peer knows, deleted.
@@ -452,7 +401,7 @@ vecmark_forget(PG_FUNCTION_ARGS)
 	UnregisterSnapshot(latest);
 	if (stable != NULL)
 	{
-		raise_floors(stable);
+		sync_raise_floors(stable);
 		forgotten = forget_log(stable, most);
 		forgotten += forget_tombstones(stable, most - forgotten);
 	}

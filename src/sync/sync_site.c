@@ -404,51 +404,6 @@ sync_forget_forgotten(void)
 	CommandCounterIncrement();
 }
 
-/*
- * Every table of a new life is read whole by who does not know its first dot; without a
- * log, by who does not hold all that is here.
- */
-static void
-raise_floors(Site site, const Version *unlogged)
-{
-	Relation	rel = sync_meta_open(META_TABLE, RowExclusiveLock);
-	SyncScan   *scan = sync_meta_scan(rel, NULL, 0, NULL);
-	Version    *lost = version_union(version_of_dot(site, sync_writer_txn()), unlogged);
-	HeapTuple	tuple;
-
-	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
-	{
-		Datum		values[SYNC_TABLE_COLUMNS];
-		bool		nulls[SYNC_TABLE_COLUMNS];
-		Version    *floor;
-
-		heap_deform_tuple(tuple, RelationGetDescr(rel), values, nulls);
-		floor = version_union(sync_version_from_datum(values[SYNC_TABLE_FLOOR]), lost);
-		values[SYNC_TABLE_FLOOR] = sync_version_datum(floor);
-		sync_meta_update(rel, tuple, values, nulls);
-		CacheInvalidateRelcacheByRelid(DatumGetObjectId(values[SYNC_TABLE_REL]));
-	}
-	sync_meta_end(scan);
-	table_close(rel, RowExclusiveLock);
-}
-
-/* What floors cover is here: else who has it from here would get tables whole each time. */
-static Version *
-floors(void)
-{
-	Relation	rel = sync_meta_open(META_TABLE, AccessShareLock);
-	SyncScan   *scan = sync_meta_scan(rel, NULL, 0, NULL);
-	Version    *all = palloc0(sizeof(Version));
-	HeapTuple	tuple;
-	bool		isnull;
-
-	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
-		all = version_union(all, sync_version_from_datum(heap_getattr(tuple, SYNC_TABLE_FLOOR + 1, RelationGetDescr(rel), &isnull)));
-	sync_meta_end(scan);
-	table_close(rel, AccessShareLock);
-	return all;
-}
-
 static bool
 has_log(void)
 {
@@ -544,14 +499,20 @@ sync_renew_site(bool put_back)
 		Version    *held = palloc0(sizeof(Version));
 
 		sync_version_add(put_back ? told_of(old) : claims_of(old));
-		sync_version_add(floors());
+		/* Else who has all from here would get tables whole each time. */
+		sync_version_add(sync_floors());
 		if (!put_back && !has_log())
 		{
 			/* a dump: what the old life did is told by rows alone */
 			sync_version_add(sync_dots_of_rows(old));
 			held = sync_foreign_version(NULL);
 		}
-		raise_floors(site, held);
+
+		/*
+		 * Every table of a new life is read whole by who does not know its
+		 * first dot; without a log, by who does not hold all that is here.
+		 */
+		sync_raise_floors(version_union(version_of_dot(site, sync_writer_txn()), held));
 		CommandCounterIncrement();
 	}
 	life.site = site;

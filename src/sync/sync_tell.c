@@ -16,8 +16,6 @@
 #include "utils/memutils.h"
 #include "utils/rls.h"
 
-#define ROWS_A_FETCH 1000
-
 /* Parts are no larger than this, whatever is asked for. */
 #define PART_MAX (DELTA_MAX_SIZE / 4)
 
@@ -143,58 +141,39 @@ sync_tell_key(SyncTeller *teller, SyncTable *table, Image key, const RowState *c
 	MemoryContextReset(teller->row_context);
 }
 
+/* A table that is told whole. */
+typedef struct Told
+{
+	SyncTeller *teller;
+	SyncTable  *table;
+} Told;
+
+static void
+tell_row(void *about, const SyncSeen *seen)
+{
+	Told	   *told = about;
+
+	sync_tell_key(told->teller, told->table, seen->key, seen->clock, seen->values, seen->nulls);
+}
+
+static void
+tell_tombstone(void *about, const SyncSeen *seen)
+{
+	Told	   *told = about;
+
+	/* A row that was inserted again has been told. */
+	if (!sync_row_is_there(told->table, seen->key))
+		sync_tell_key(told->teller, told->table, seen->key, NULL, NULL, NULL);
+}
+
 /* Tell every row, tombstone and parked state of a table.  Within SPI. */
 void
 sync_tell_table(SyncTeller *teller, SyncTable *table)
 {
-	SPIPlanPtr	plan = sync_plan(table, sync_select(table), 0, NULL);
-	Portal		portal = SPI_cursor_open(NULL, plan, NULL, NULL, true);
-	Datum	   *values = palloc(sizeof(Datum) * (table->column_count + 1));
-	bool	   *nulls = palloc(sizeof(bool) * (table->column_count + 1));
-	Relation	rel;
-	SyncScan   *scan;
-	HeapTuple	tuple;
-	Datum		root = ObjectIdGetDatum(table->root);
+	Told		told = {teller, table};
 
-	for (;;)
-	{
-		SPI_cursor_fetch(portal, true, ROWS_A_FETCH);
-		if (SPI_processed == 0)
-			break;
-		for (uint64 i = 0; i < SPI_processed; i++)
-		{
-			MemoryContext old = MemoryContextSwitchTo(teller->row_context);
-			RowState   *clock;
-
-			sync_take_row(table, SPI_tuptable->vals[i], SPI_tuptable->tupdesc, values, nulls, &clock);
-			sync_tell_key(teller, table, sync_key_image(table, values), clock, values, nulls);
-			MemoryContextSwitchTo(old);
-			MemoryContextReset(teller->row_context);
-			CHECK_FOR_INTERRUPTS();
-		}
-		SPI_freetuptable(SPI_tuptable);
-	}
-	SPI_cursor_close(portal);
-
-	rel = sync_meta_open(META_TOMBSTONE, AccessShareLock);
-	scan = sync_meta_scan(rel, teller->snapshot, 1, &root);
-	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
-	{
-		MemoryContext old = MemoryContextSwitchTo(teller->row_context);
-		bool		isnull;
-		Image		key = sync_image_of_bytea(heap_getattr(tuple, 2, RelationGetDescr(rel), &isnull));
-		RowState   *clock;
-
-		/* A row that was inserted again has been told. */
-		sync_key_values(table, key, values, nulls);
-		if (!sync_read_row(table, false, values, nulls, &clock))
-			sync_tell_key(teller, table, key, NULL, NULL, NULL);
-		MemoryContextSwitchTo(old);
-		MemoryContextReset(teller->row_context);
-		CHECK_FOR_INTERRUPTS();
-	}
-	sync_meta_end(scan);
-	table_close(rel, AccessShareLock);
+	sync_walk_rows(table, true, tell_row, &told);
+	sync_walk_tombstones(table, teller->snapshot, tell_tombstone, &told);
 }
 
 /*

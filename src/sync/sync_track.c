@@ -128,6 +128,26 @@ unregister(Oid relid)
 	delete_rows(META_TOMBSTONE, ObjectIdGetDatum(relid));
 }
 
+/* Deletes of fewer rows than this are never too many. */
+#define ALWAYS_DELETED 1000
+
+/*
+ * What others have deleted may be a mistake of theirs.
+ *
+ * Errors: VM004 if the rows to delete are 1,000 or more, and more than the share "most" of those
+ *         that there are.
+ */
+void
+sync_refuse_deletes(const SyncTable *table, int64 deleted, int64 rows, double most)
+{
+	if (deleted >= ALWAYS_DELETED && deleted > most * Max(rows, deleted))
+		ereport(ERROR,
+				(errcode(ERRCODE_TOO_MANY_DELETED),
+				 errmsg("refusing to delete " INT64_FORMAT " rows of table \"%s\", where there are " INT64_FORMAT, deleted, table->name, rows),
+				 errdetail("Others have deleted them; at most a share of %g is taken as meant.", most),
+				 errhint("If it was, call this again with most_deleted => 1.")));
+}
+
 /* Tables that were dropped while they were on record. */
 static void
 unregister_dropped(void)
@@ -263,30 +283,6 @@ sync_note_conflict(const char *name, Image key, const SyncColumn *column, const 
 	table_close(rel, RowExclusiveLock);
 }
 
-/* Delete rows of a table of ours that "is_old" says; how many. */
-static int64
-delete_where(SyncMeta meta, bool (*is_old) (HeapTuple tuple, TupleDesc desc, void *about), void *about)
-{
-	Relation	rel = sync_meta_open(meta, RowExclusiveLock);
-	SyncScan   *scan = sync_meta_scan(rel, NULL, 0, NULL);
-	int64		deleted = 0;
-	HeapTuple	tuple;
-
-	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
-	{
-		if (is_old(tuple, RelationGetDescr(rel), about))
-		{
-			sync_meta_delete(rel, tuple);
-			deleted++;
-		}
-		CHECK_FOR_INTERRUPTS();
-	}
-	sync_meta_end(scan);
-	table_close(rel, RowExclusiveLock);
-	CommandCounterIncrement();
-	return deleted;
-}
-
 /* A time in the column that "about" numbers is more than 30 days ago. */
 static bool
 is_old(HeapTuple tuple, TupleDesc desc, void *about)
@@ -322,13 +318,13 @@ vecmark_tidy(PG_FUNCTION_ARGS)
 	PreventCommandIfReadOnly("vecmark.tidy()");
 	sync_check_rights("vecmark.tidy()");
 	sync_lock_version();
-	deleted += delete_where(META_TABLE, is_dropped, NULL);
-	deleted += delete_where(META_COLUMN, is_dropped, NULL);
-	deleted += delete_where(META_TOMBSTONE, is_dropped, NULL);
-	deleted += delete_where(META_OUTBOX, is_dropped, NULL);
-	deleted += delete_where(META_BATCH, is_old, &batch_at);
-	deleted += delete_where(META_CONFLICT, is_old, &conflict_at);
-	deleted += delete_where(META_QUARANTINE, is_old, &quarantine_at);
+	deleted += sync_meta_delete_where(META_TABLE, is_dropped, NULL);
+	deleted += sync_meta_delete_where(META_COLUMN, is_dropped, NULL);
+	deleted += sync_meta_delete_where(META_TOMBSTONE, is_dropped, NULL);
+	deleted += sync_meta_delete_where(META_OUTBOX, is_dropped, NULL);
+	deleted += sync_meta_delete_where(META_BATCH, is_old, &batch_at);
+	deleted += sync_meta_delete_where(META_CONFLICT, is_old, &conflict_at);
+	deleted += sync_meta_delete_where(META_QUARANTINE, is_old, &quarantine_at);
 	PG_RETURN_INT64(deleted);
 }
 
@@ -368,17 +364,11 @@ vecmark_erase(PG_FUNCTION_ARGS)
 	if (pg_class_aclcheck(table->root, GetUserId(), ACL_DELETE) != ACLCHECK_OK)
 		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, get_rel_name(table->root));
 	sync_lock_version();
-	deleted = delete_where(META_PARKED, is_erased, &erased);
+	deleted = sync_meta_delete_where(META_PARKED, is_erased, &erased);
 	erased.name_column = 2;
 	erased.key_column = 3;
-	deleted += delete_where(META_CONFLICT, is_erased, &erased);
+	deleted += sync_meta_delete_where(META_CONFLICT, is_erased, &erased);
 	PG_RETURN_INT64(deleted);
-}
-
-static bool
-is_any(HeapTuple tuple, TupleDesc desc, void *about)
-{
-	return true;
 }
 
 /*
@@ -403,7 +393,7 @@ vecmark_start_over(PG_FUNCTION_ARGS)
 				 errhint("SELECT vecmark.untrack() them, and delete the rows that are to come from elsewhere.")));
 	sync_renew_site(false);
 	for (size_t i = 0; i < lengthof(all); i++)
-		delete_where(all[i], is_any, NULL);
+		sync_meta_delete_where(all[i], NULL, NULL);
 	sync_forget_forgotten();
 	PG_RETURN_TEXT_P(cstring_to_text(psprintf("%016" PRIx64, (uint64) sync_writer_site())));
 }

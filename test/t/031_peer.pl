@@ -44,6 +44,9 @@ connects($a, $c);
 connects($b, $a);
 connects($b, $c);
 connects($c, $b);
+connects($a, $a);
+is(error_of($a, q{CALL vecmark.pull('a')}), '55000', 'nobody is his own peer');
+sql($a, q{SELECT vecmark.drop_peer('a')});
 
 # What an exchange says of itself.
 sub exchange

@@ -1,0 +1,84 @@
+/*
+ * sync_walk.c: the rows and tombstones of a tracked table, one after the other.
+ */
+#include "postgres.h"
+#include "compat.h"
+
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "sync/sync.h"
+#include "utils/memutils.h"
+
+#define ROWS_A_FETCH 1000
+
+/*
+ * Visit each row of a table, with the caller's rights: as the active snapshot shows them, or if
+ * not "read_only", as they are now.  Within SPI, which visits may use.  What is visited is gone
+ * after the visit.
+ */
+void
+sync_walk_rows(SyncTable *table, bool read_only, SyncVisit visit, void *about)
+{
+	Portal		portal = SPI_cursor_open(NULL, sync_plan(table, sync_select(table), 0, NULL), NULL, NULL, read_only);
+	SyncSeen	seen = {.values = palloc(sizeof(Datum) * (table->column_count + 1)),.nulls = palloc(sizeof(bool) * (table->column_count + 1))};
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "row that is visited", ALLOCSET_DEFAULT_SIZES);
+
+	for (;;)
+	{
+		SPITupleTable *rows;
+		uint64		count;
+
+		SPI_cursor_fetch(portal, true, ROWS_A_FETCH);
+		rows = SPI_tuptable;
+		count = SPI_processed;
+		if (count == 0)
+			break;
+		for (uint64 i = 0; i < count; i++)
+		{
+			MemoryContext old = MemoryContextSwitchTo(context);
+
+			sync_take_row(table, rows->vals[i], rows->tupdesc, seen.values, seen.nulls, &seen.clock);
+			seen.key = sync_key_image(table, seen.values);
+			visit(about, &seen);
+			MemoryContextSwitchTo(old);
+			MemoryContextReset(context);
+			CHECK_FOR_INTERRUPTS();
+		}
+		SPI_freetuptable(rows);
+	}
+	SPI_cursor_close(portal);
+	MemoryContextDelete(context);
+}
+
+/*
+ * Visit each tombstone of a table that a snapshot shows; one of a row that was inserted again,
+ * too.  What is visited is gone after the visit.
+ */
+void
+sync_walk_tombstones(SyncTable *table, Snapshot snapshot, SyncVisit visit, void *about)
+{
+	Relation	rel = sync_meta_open(META_TOMBSTONE, AccessShareLock);
+	Datum		root = ObjectIdGetDatum(table->root);
+	SyncScan   *scan = sync_meta_scan(rel, snapshot, 1, &root);
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "tombstone that is visited", ALLOCSET_DEFAULT_SIZES);
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
+	{
+		MemoryContext old = MemoryContextSwitchTo(context);
+		SyncSeen	seen = {.values = NULL};
+		bool		isnull;
+
+		seen.key = sync_image_of_bytea(heap_getattr(tuple, 2, RelationGetDescr(rel), &isnull));
+		seen.clock = sync_clock_from_datum(heap_getattr(tuple, 3, RelationGetDescr(rel), &isnull));
+		visit(about, &seen);
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(context);
+		CHECK_FOR_INTERRUPTS();
+	}
+	sync_meta_end(scan);
+	table_close(rel, AccessShareLock);
+	MemoryContextDelete(context);
+}
