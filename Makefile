@@ -16,6 +16,12 @@ OBJS = \
 	src/bookmark/embed.o \
 	src/bookmark/netscape.o \
 	src/bookmark/url_key.o \
+	src/crdt/clock.o \
+	src/crdt/delta_decode.o \
+	src/crdt/delta_encode.o \
+	src/crdt/delta_prefix.o \
+	src/crdt/row_state.o \
+	src/crdt/version.o \
 	src/hnsw/hnsw.o \
 	src/hnsw/hnsw_build.o \
 	src/hnsw/hnsw_build_parallel.o \
@@ -63,11 +69,6 @@ OBJS = \
 	src/simd/simd_half_scalar.o \
 	src/simd/simd_neon.o \
 	src/simd/simd_scalar.o \
-	src/sync/clock.o \
-	src/sync/delta_decode.o \
-	src/sync/delta_encode.o \
-	src/sync/delta_prefix.o \
-	src/sync/row_state.o \
 	src/sync/sync_anew.o \
 	src/sync/sync_apply.o \
 	src/sync/sync_build.o \
@@ -94,7 +95,6 @@ OBJS = \
 	src/sync/sync_types.o \
 	src/sync/sync_walk.o \
 	src/sync/sync_write.o \
-	src/sync/version.o \
 	src/testpoint/testpoint.o \
 	src/vecmark.o \
 	src/vector/bit.o \

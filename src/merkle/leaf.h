@@ -6,7 +6,7 @@
 #ifndef MERKLE_LEAF_H
 #define MERKLE_LEAF_H
 
-#include "sync/varint.h"
+#include "crdt/varint.h"
 
 #define LEAF_BITS 16
 #define LEAF_COUNT (1 << LEAF_BITS)

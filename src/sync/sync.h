@@ -8,13 +8,13 @@
 
 #include "access/genam.h"
 #include "access/skey.h"
+#include "crdt/delta.h"
+#include "crdt/row_state.h"
+#include "crdt/varint.h"
+#include "crdt/version.h"
 #include "lib/stringinfo.h"
 #include "nodes/execnodes.h"
 #include "nodes/pg_list.h"
-#include "sync/delta.h"
-#include "sync/row_state.h"
-#include "sync/varint.h"
-#include "sync/version.h"
 #include "utils/rel.h"
 #include "utils/snapshot.h"
 

@@ -11,9 +11,9 @@
 #include <xxhash.h>
 
 #include "catalog/pg_type.h"
+#include "crdt/varint.h"
 #include "mb/pg_wchar.h"
 #include "sync/sync.h"
-#include "sync/varint.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"

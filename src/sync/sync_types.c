@@ -8,10 +8,10 @@
 #include <xxhash.h>
 
 #include "common/pg_lzcompress.h"
+#include "crdt/varint.h"
 #include "libpq/pqformat.h"
 #include "port/pg_crc32c.h"
 #include "sync/sync.h"
-#include "sync/varint.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "merkle/leaf.h"
-#include "sync_random.h"
+#include "random.h"
 #include "tap.h"
 
 static Leaf

@@ -3,10 +3,10 @@
  *
  * Pure C: it knows no PostgreSQL.
  */
-#ifndef SYNC_VERSION_H
-#define SYNC_VERSION_H
+#ifndef CRDT_VERSION_H
+#define CRDT_VERSION_H
 
-#include "sync/stamp.h"
+#include "crdt/stamp.h"
 
 /* Transactions from <= txn < to.  So UINT64_MAX is in none. */
 typedef struct TxnRange
@@ -80,4 +80,4 @@ extern Version *version_decode(const uint8_t *bytes, size_t size, const char **e
 extern char *version_print(const Version *version);
 extern Version *version_parse(const char *text, const char **error);
 
-#endif							/* SYNC_VERSION_H */
+#endif							/* CRDT_VERSION_H */

@@ -1,14 +1,14 @@
 /*
- * sync_arena.h: memory for src/sync without a server, all freed at once, with gaps that
+ * crdt_arena.h: memory for src/crdt without a server, all freed at once, with gaps that
  * the address sanitizer watches.
  */
-#ifndef SYNC_ARENA_H
-#define SYNC_ARENA_H
+#ifndef CRDT_ARENA_H
+#define CRDT_ARENA_H
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "sync/stamp.h"
+#include "crdt/stamp.h"
 
 #ifndef __has_feature
 #define __has_feature(what) 0
@@ -87,4 +87,4 @@ arena_free(void)
 	}
 }
 
-#endif							/* SYNC_ARENA_H */
+#endif							/* CRDT_ARENA_H */

@@ -4,7 +4,7 @@
  * Each join merges two sorted lists.  What only one of them has is pointed to, not
  * copied.
  */
-#include "sync/row_state.h"
+#include "crdt/row_state.h"
 
 #include <string.h>
 

@@ -1,14 +1,14 @@
 /*
- * sync_version_fuzz.c: any bytes as a version, and as the text of one: refused, or with
+ * crdt_version_fuzz.c: any bytes as a version, and as the text of one: refused, or with
  * one form, and sets as the algebra has them.
  */
-/* sources: src/sync/version.c */
+/* sources: src/crdt/version.c */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "../unit/sync_arena.h"
-#include "sync/version.h"
+#include "../unit/crdt_arena.h"
+#include "crdt/version.h"
 
 int			LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,8 +1,8 @@
 /*
  * stamp.h: when a value was written, and by which transaction of which site.
  */
-#ifndef SYNC_STAMP_H
-#define SYNC_STAMP_H
+#ifndef CRDT_STAMP_H
+#define CRDT_STAMP_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -57,4 +57,4 @@ stamp_equal(const Stamp *a, const Stamp *b)
 	return a->time == b->time && a->site == b->site && a->txn == b->txn;
 }
 
-#endif							/* SYNC_STAMP_H */
+#endif							/* CRDT_STAMP_H */

@@ -1,12 +1,12 @@
 /*
- * sync_clock_test.c: clocks in bytes: what they leave out, and what is refused.
+ * crdt_clock_test.c: clocks in bytes: what they leave out, and what is refused.
  */
-/* sources: src/sync/clock.c src/sync/row_state.c */
+/* sources: src/crdt/clock.c src/crdt/row_state.c */
 #include <stdio.h>
 
-#include "sync/row_state.h"
-#include "sync/varint.h"
-#include "sync_rows.h"
+#include "crdt/row_state.h"
+#include "crdt/varint.h"
+#include "crdt_rows.h"
 #include "tap.h"
 
 static bool failed;

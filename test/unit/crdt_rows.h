@@ -1,13 +1,13 @@
 /*
- * sync_rows.h: random states of a row in a small world, where stamps, columns and
+ * crdt_rows.h: random states of a row in a small world, where stamps, columns and
  * elements meet often.
  */
-#ifndef SYNC_ROWS_H
-#define SYNC_ROWS_H
+#ifndef CRDT_ROWS_H
+#define CRDT_ROWS_H
 
-#include "sync/row_state.h"
-#include "sync_arena.h"
-#include "sync_random.h"
+#include "crdt/row_state.h"
+#include "crdt_arena.h"
+#include "random.h"
 
 #define SITES 3
 #define TIMES 6
@@ -138,4 +138,4 @@ random_row(uint64_t life, bool with_base)
 	return row;
 }
 
-#endif							/* SYNC_ROWS_H */
+#endif							/* CRDT_ROWS_H */

@@ -1,5 +1,5 @@
-/* sync_delta_test.c: bodies of deltas, written, read, cut, flipped and made up. */
-/* sources: src/sync/delta_decode.c src/sync/delta_encode.c src/sync/version.c */
+/* crdt_delta_test.c: bodies of deltas, written, read, cut, flipped and made up. */
+/* sources: src/crdt/delta_decode.c src/crdt/delta_encode.c src/crdt/version.c */
 
 /*
  * Bodies by hand are in hexadecimal digits, with spaces where the eye wants them.
@@ -13,8 +13,8 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "sync/delta.h"
-#include "sync/varint.h"
+#include "crdt/delta.h"
+#include "crdt/varint.h"
 #include "tap.h"
 
 /* Without sanitizers the test runs under emulators, which are slow. */

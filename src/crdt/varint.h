@@ -1,8 +1,8 @@
 /*
  * varint.h: numbers in as few bytes as they need: 7 bits a byte, low bits first.
  */
-#ifndef SYNC_VARINT_H
-#define SYNC_VARINT_H
+#ifndef CRDT_VARINT_H
+#define CRDT_VARINT_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -182,4 +182,4 @@ unzigzag(uint64_t value)
 	return (int64_t) ((value >> 1) ^ (value & 1 ? UINT64_MAX : 0));
 }
 
-#endif							/* SYNC_VARINT_H */
+#endif							/* CRDT_VARINT_H */

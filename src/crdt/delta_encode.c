@@ -7,12 +7,12 @@
  * them from a list and looks for nothing.  A sort and not a hash table finds equal stamps,
  * since what stamps there are is up to others, who could make them collide.
  */
-#include "sync/delta.h"
+#include "crdt/delta.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "sync/varint.h"
+#include "crdt/varint.h"
 
 /* How many stamps are remembered to be known again at once; a power of two. */
 #define RECENT 1024

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sync/row_state.h"
-#include "sync/varint.h"
+#include "crdt/row_state.h"
+#include "crdt/varint.h"
 
 #define CLOCK_FORMAT 1
 

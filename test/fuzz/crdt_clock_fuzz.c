@@ -1,14 +1,14 @@
 /*
- * sync_clock_fuzz.c: any bytes as two clocks: refused, or with one form, and rows that
+ * crdt_clock_fuzz.c: any bytes as two clocks: refused, or with one form, and rows that
  * join by the laws and have clocks again.
  */
-/* sources: src/sync/clock.c src/sync/row_state.c */
+/* sources: src/crdt/clock.c src/crdt/row_state.c */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "../unit/sync_arena.h"
-#include "sync/row_state.h"
+#include "../unit/crdt_arena.h"
+#include "crdt/row_state.h"
 
 int			LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

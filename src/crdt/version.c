@@ -4,14 +4,14 @@
  * All that two sets become is one sweep over the ends of their ranges: inside or outside
  * changes there and nowhere else, so results are canonical by themselves.
  */
-#include "sync/version.h"
+#include "crdt/version.h"
 
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "sync/varint.h"
+#include "crdt/varint.h"
 
 /* What a set keeps of what is in none, the first, the second and both of two: bits. */
 #define KEEP_UNION 0xe

@@ -1,15 +1,15 @@
 /*
- * sync_version_test.c: versions against bitmaps, and their two forms.
+ * crdt_version_test.c: versions against bitmaps, and their two forms.
  */
-/* sources: src/sync/version.c */
+/* sources: src/crdt/version.c */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "sync/varint.h"
-#include "sync/version.h"
-#include "sync_arena.h"
-#include "sync_random.h"
+#include "crdt/varint.h"
+#include "crdt/version.h"
+#include "crdt_arena.h"
+#include "random.h"
 #include "tap.h"
 
 #define SITES 3

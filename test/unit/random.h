@@ -1,8 +1,8 @@
 /*
- * sync_random.h: the same random numbers on every machine.
+ * random.h: the same random numbers on every machine.
  */
-#ifndef SYNC_RANDOM_H
-#define SYNC_RANDOM_H
+#ifndef RANDOM_H
+#define RANDOM_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -31,4 +31,4 @@ one_in(int times)
 	return random_below(times) == 0;
 }
 
-#endif							/* SYNC_RANDOM_H */
+#endif							/* RANDOM_H */

@@ -1,10 +1,10 @@
-/* sync_delta_fuzz.c: any bytes as the body of a delta: refused, or what gives these bytes again. */
-/* sources: src/sync/delta_decode.c src/sync/delta_encode.c src/sync/version.c */
+/* crdt_delta_fuzz.c: any bytes as the body of a delta: refused, or what gives these bytes again. */
+/* sources: src/crdt/delta_decode.c src/crdt/delta_encode.c src/crdt/version.c */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "sync/delta.h"
+#include "crdt/delta.h"
 
 int			LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,13 +1,13 @@
 /*
- * sync_row_test.c: the laws of the lattice of rows, and what a few sites that write and
+ * crdt_row_test.c: the laws of the lattice of rows, and what a few sites that write and
  * merge in any order come to.
  */
-/* sources: src/sync/clock.c src/sync/row_state.c src/sync/version.c */
+/* sources: src/crdt/clock.c src/crdt/row_state.c src/crdt/version.c */
 #include <stdio.h>
 
-#include "sync/row_state.h"
-#include "sync/version.h"
-#include "sync_rows.h"
+#include "crdt/row_state.h"
+#include "crdt/version.h"
+#include "crdt_rows.h"
 #include "tap.h"
 
 static bool failed;

@@ -1,14 +1,14 @@
 /*
- * sync_prefix_fuzz.c: any bytes as what stands before the body of a delta: refused, or what
+ * crdt_prefix_fuzz.c: any bytes as what stands before the body of a delta: refused, or what
  * gives these bytes again.  The first byte is the flags.
  */
-/* sources: src/sync/delta_prefix.c src/sync/version.c */
+/* sources: src/crdt/delta_prefix.c src/crdt/version.c */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "../unit/sync_arena.h"
-#include "sync/delta.h"
+#include "../unit/crdt_arena.h"
+#include "crdt/delta.h"
 
 int			LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

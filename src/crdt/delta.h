@@ -3,11 +3,11 @@
  *
  * Pure C: it knows no PostgreSQL.
  */
-#ifndef SYNC_DELTA_H
-#define SYNC_DELTA_H
+#ifndef CRDT_DELTA_H
+#define CRDT_DELTA_H
 
-#include "sync/row_state.h"
-#include "sync/version.h"
+#include "crdt/row_state.h"
+#include "crdt/version.h"
 
 #define DELTA_FORMAT 1
 #define DELTA_MAX_SIZE ((size_t) 64 * 1024 * 1024)	/* of a body */
@@ -159,4 +159,4 @@ extern size_t delta_prefix_size(const Delta *delta);
 extern uint8_t *delta_encode_prefix(const Delta *delta, uint8_t *out);
 extern const uint8_t *delta_decode_prefix(const uint8_t *bytes, size_t size, int flags, Delta *delta, const char **error);
 
-#endif							/* SYNC_DELTA_H */
+#endif							/* CRDT_DELTA_H */

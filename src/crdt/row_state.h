@@ -3,11 +3,11 @@
  *
  * Pure C: it knows no PostgreSQL.
  */
-#ifndef SYNC_ROW_STATE_H
-#define SYNC_ROW_STATE_H
+#ifndef CRDT_ROW_STATE_H
+#define CRDT_ROW_STATE_H
 
-#include "sync/stamp.h"
-#include "sync/varint.h"
+#include "crdt/stamp.h"
+#include "crdt/varint.h"
 
 /*
  * A value in canonical form.  "data" is NULL for SQL's NULL; not terminated.
@@ -160,4 +160,4 @@ extern RowState *clock_decode(const uint8_t *bytes, size_t size, const char **er
 /* The clock of a row that one transaction wrote: 26 bytes. */
 #define CLOCK_SIMPLE_SIZE(life) (1 + varint_size(life) + 24)
 
-#endif							/* SYNC_ROW_STATE_H */
+#endif							/* CRDT_ROW_STATE_H */

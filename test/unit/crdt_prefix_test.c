@@ -1,13 +1,13 @@
-/* sync_prefix_test.c: what stands before the body of a delta, written, read, cut and made up. */
-/* sources: src/sync/delta_prefix.c src/sync/version.c */
+/* crdt_prefix_test.c: what stands before the body of a delta, written, read, cut and made up. */
+/* sources: src/crdt/delta_prefix.c src/crdt/version.c */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "sync/delta.h"
-#include "sync/varint.h"
-#include "sync_arena.h"
-#include "sync_random.h"
+#include "crdt/delta.h"
+#include "crdt/varint.h"
+#include "crdt_arena.h"
+#include "random.h"
 #include "tap.h"
 
 static const char *const no_part = "is not a part of a batch as it says";

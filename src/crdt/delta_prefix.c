@@ -3,8 +3,8 @@
  *
  * Pure C: it knows no PostgreSQL.
  */
-#include "sync/delta.h"
-#include "sync/varint.h"
+#include "crdt/delta.h"
+#include "crdt/varint.h"
 
 static bool
 has_forgotten(const Delta *delta)

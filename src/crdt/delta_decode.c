@@ -1,7 +1,7 @@
 /*
  * delta_decode.c: the bytes of a delta, read and checked; delta.h has their layout.
  */
-#include "sync/delta.h"
+#include "crdt/delta.h"
 
 #include <limits.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "sync/varint.h"
+#include "crdt/varint.h"
 
 /* The fewest bytes that each thing takes, with what it must have in it. */
 #define SITE_MIN 8
