@@ -69,6 +69,7 @@ OBJS = \
 	src/simd/simd_half_scalar.o \
 	src/simd/simd_neon.o \
 	src/simd/simd_scalar.o \
+	src/sync/sync_alloc.o \
 	src/sync/sync_anew.o \
 	src/sync/sync_apply.o \
 	src/sync/sync_build.o \

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "crdt/crdt_alloc.h"
 #include "crdt/row_state.h"
 #include "crdt/varint.h"
 
@@ -178,7 +179,7 @@ list_stamps(ClockWriter *writer, const RowState *row)
 	add_stamps(writer, row);
 	if (writer->count == 0)
 		return;
-	writer->stamps = sync_alloc_array((size_t) writer->count, sizeof(Stamp));
+	writer->stamps = crdt_alloc_array((size_t) writer->count, sizeof(Stamp));
 	add_stamps(writer, row);
 	qsort(writer->stamps, (size_t) writer->count, sizeof(Stamp), compare_stamps);
 	for (int i = 0; i < writer->count; i++)
@@ -339,8 +340,8 @@ read_stamps(ClockReader *clock, const Stamp *base)
 	clock->count = read_int_count(reader, STAMP_SIZE);
 	if (clock->count == 0)
 		reader_fail(reader, "has an empty list of stamps");
-	clock->stamps = sync_alloc_array((size_t) clock->count + 1, sizeof(Stamp));
-	clock->used = sync_alloc_array((size_t) clock->count + 1, sizeof(bool));
+	clock->stamps = crdt_alloc_array((size_t) clock->count + 1, sizeof(Stamp));
+	clock->used = crdt_alloc_array((size_t) clock->count + 1, sizeof(bool));
 	memset(clock->used, 0, (size_t) clock->count + 1);
 	clock->stamps[0] = *base;
 	for (int i = 1; i <= clock->count; i++)
@@ -406,7 +407,7 @@ read_registers(ClockReader *clock, RowState *row)
 {
 	int			count = read_int_count(&clock->reader, REGISTER_SIZE);
 
-	row->registers = sync_alloc_array((size_t) count, sizeof(Register));
+	row->registers = crdt_alloc_array((size_t) count, sizeof(Register));
 	for (int i = 0; i < count && clock->reader.error == NULL; i++)
 	{
 		Register   *item = &row->registers[row->register_count++];
@@ -426,7 +427,7 @@ read_counters(ClockReader *clock, RowState *row)
 	Reader	   *reader = &clock->reader;
 	int			count = read_int_count(reader, COUNTER_SIZE);
 
-	row->counters = sync_alloc_array((size_t) count, sizeof(Counter));
+	row->counters = crdt_alloc_array((size_t) count, sizeof(Counter));
 	for (int i = 0; i < count && reader->error == NULL; i++)
 	{
 		Counter    *counter = &row->counters[row->counter_count++];
@@ -435,7 +436,7 @@ read_counters(ClockReader *clock, RowState *row)
 		counter->count = read_int_count(reader, SHARE_SIZE);
 		if (counter->count == 0)
 			reader_fail(reader, "a counter has no shares");
-		counter->shares = sync_alloc_array((size_t) counter->count, sizeof(CounterShare));
+		counter->shares = crdt_alloc_array((size_t) counter->count, sizeof(CounterShare));
 		for (int j = 0; j < counter->count && reader->error == NULL; j++)
 		{
 			CounterShare *share = &counter->shares[j];
@@ -486,7 +487,7 @@ read_element(ClockReader *clock, const ElementSet *set, Element *element)
 	element->count = read_int_count(reader, 1);
 	if (element->count == 0)
 		reader_fail(reader, "an element has no dots");
-	element->dots = sync_alloc_array((size_t) element->count, sizeof(Stamp));
+	element->dots = crdt_alloc_array((size_t) element->count, sizeof(Stamp));
 	for (int i = 0; i < element->count && reader->error == NULL; i++)
 	{
 		Stamp	   *dot = &element->dots[i];
@@ -505,14 +506,14 @@ read_sets(ClockReader *clock, RowState *row)
 	Reader	   *reader = &clock->reader;
 	int			count = read_int_count(reader, SET_SIZE);
 
-	row->sets = sync_alloc_array((size_t) count, sizeof(ElementSet));
+	row->sets = crdt_alloc_array((size_t) count, sizeof(ElementSet));
 	for (int i = 0; i < count && reader->error == NULL; i++)
 	{
 		ElementSet *set = &row->sets[row->set_count++];
 
 		set->column = read_column(clock, i > 0 ? &set[-1].column : NULL);
 		set->context_count = read_int_count(reader, 1);
-		set->context = sync_alloc_array((size_t) set->context_count, sizeof(Stamp));
+		set->context = crdt_alloc_array((size_t) set->context_count, sizeof(Stamp));
 		for (int j = 0; j < set->context_count && reader->error == NULL; j++)
 		{
 			set->context[j] = *read_other_number(clock);
@@ -522,7 +523,7 @@ read_sets(ClockReader *clock, RowState *row)
 		set->count = read_int_count(reader, ELEMENT_SIZE);
 		if (set->context_count == 0 && set->count == 0)
 			reader_fail(reader, "a set has an empty context and no elements");
-		set->elements = sync_alloc_array((size_t) set->count, sizeof(Element));
+		set->elements = crdt_alloc_array((size_t) set->count, sizeof(Element));
 		for (int j = 0; j < set->count && reader->error == NULL; j++)
 		{
 			read_element(clock, set, &set->elements[j]);
@@ -541,7 +542,7 @@ clock_decode(const uint8_t *bytes, size_t size, const char **error)
 {
 	ClockReader clock = {{bytes, bytes + size, NULL}, 0, NULL, NULL};
 	Reader	   *reader = &clock.reader;
-	RowState   *row = sync_alloc(sizeof(RowState));
+	RowState   *row = crdt_alloc(sizeof(RowState));
 	const uint8_t *format = read_bytes(reader, 1);
 
 	memset(row, 0, sizeof(RowState));

@@ -9,6 +9,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "crdt/crdt_alloc.h"
 #include "crdt/varint.h"
 
 /* The fewest bytes that each thing takes, with what it must have in it. */
@@ -62,11 +63,11 @@ take(Decoder *decoder, size_t count, size_t each)
 	if (size > decoder->room_left || decoder->room == NULL)
 	{
 		if (size > CHUNK_SIZE / 8)
-			return sync_alloc(size);
+			return crdt_alloc(size);
 		decoder->room_left = size + STRUCTS_EXPANSION * reader_left(&decoder->reader);
 		if (decoder->room_left > CHUNK_SIZE)
 			decoder->room_left = CHUNK_SIZE;
-		decoder->room = sync_alloc(decoder->room_left);
+		decoder->room = crdt_alloc(decoder->room_left);
 	}
 	result = decoder->room;
 	decoder->room += size;

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "crdt/crdt_alloc.h"
 #include "crdt/varint.h"
 
 /* How many stamps are remembered to be known again at once; a power of two. */
@@ -50,7 +51,7 @@ grow(void *array, size_t count, size_t *room, size_t each)
 	void	   *larger;
 
 	*room = *room == 0 ? 64 : *room * 2;
-	larger = sync_alloc(*room * each);
+	larger = crdt_alloc(*room * each);
 	if (count > 0)
 		memcpy(larger, array, count * each);
 	return larger;
@@ -167,8 +168,8 @@ number_stamps(Encoder *encoder)
 		sorted = stamp_compare(&seen[i - 1].stamp, &seen[i].stamp) <= 0;
 	if (!sorted)
 		qsort(seen, count, sizeof(SeenStamp), compare_seen);
-	encoder->numbers = sync_alloc(count * sizeof(uint32_t));
-	encoder->stamps = sync_alloc(count * sizeof(Stamp));
+	encoder->numbers = crdt_alloc(count * sizeof(uint32_t));
+	encoder->stamps = crdt_alloc(count * sizeof(Stamp));
 	for (size_t i = 0; i < count; i++)
 	{
 		if (i == 0 || !stamp_equal(&seen[i - 1].stamp, &seen[i].stamp))
@@ -211,7 +212,7 @@ number_sites(Encoder *encoder, const Delta *delta)
 
 	for (int i = 0; i < 2; i++)
 		room += (size_t) versions[i]->count;
-	sites = sync_alloc(room * sizeof(Site));
+	sites = crdt_alloc(room * sizeof(Site));
 	sites[0] = delta->sender;
 	for (int i = 0; i < 2; i++)
 	{
@@ -458,7 +459,7 @@ delta_encode_body(const Delta *delta, size_t *size)
 
 	/* what small numbers do not need is left over */
 	encoder.size += encoder.reference_count * varint_size(encoder.stamp_count);
-	body = sync_alloc(encoder.size);
+	body = crdt_alloc(encoder.size);
 	out = varint_write(body, (uint64_t) delta->encoding);
 	out = varint_write(out, encoder.site_count);
 	for (size_t i = 0; i < encoder.site_count; i++)

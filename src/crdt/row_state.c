@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "crdt/crdt_alloc.h"
+
 /*
  * Which of two sorted lists a merge takes the next from, by what "key" names: the first
  * (< 0), the second (> 0) or both (0), of which one is not at its end.
@@ -59,7 +61,7 @@ counter_join(const Counter *a, const Counter *b)
 {
 	Counter		result = {a->column, 0, NULL};
 
-	result.shares = sync_alloc_array((size_t) a->count + (size_t) b->count, sizeof(CounterShare));
+	result.shares = crdt_alloc_array((size_t) a->count + (size_t) b->count, sizeof(CounterShare));
 	for (int i = 0, j = 0; i < a->count || j < b->count;)
 	{
 		int			from = MERGE_ORDER(a->shares, i, a->count, b->shares, j, b->count, stamp.site);
@@ -116,7 +118,7 @@ element_join(const ElementSet *a, const Element *of_a, const ElementSet *b, cons
 	else
 		*result = *of_a;
 	result->count = 0;
-	result->dots = sync_alloc_array((size_t) a_count + (size_t) b_count, sizeof(Stamp));
+	result->dots = crdt_alloc_array((size_t) a_count + (size_t) b_count, sizeof(Stamp));
 	for (int i = 0, j = 0; i < a_count || j < b_count;)
 	{
 		int			from = MERGE_ORDER(of_a->dots, i, a_count, of_b->dots, j, b_count, site);
@@ -144,7 +146,7 @@ set_join(const ElementSet *a, const ElementSet *b)
 {
 	ElementSet	result = {a->column, 0, NULL, 0, NULL};
 
-	result.context = sync_alloc_array((size_t) a->context_count + (size_t) b->context_count, sizeof(Stamp));
+	result.context = crdt_alloc_array((size_t) a->context_count + (size_t) b->context_count, sizeof(Stamp));
 	for (int i = 0, j = 0; i < a->context_count || j < b->context_count;)
 	{
 		int			from = MERGE_ORDER(a->context, i, a->context_count, b->context, j, b->context_count, site);
@@ -156,7 +158,7 @@ set_join(const ElementSet *a, const ElementSet *b)
 		result.context[result.context_count++] = *last;
 	}
 
-	result.elements = sync_alloc_array((size_t) a->count + (size_t) b->count, sizeof(Element));
+	result.elements = crdt_alloc_array((size_t) a->count + (size_t) b->count, sizeof(Element));
 	for (int i = 0, j = 0; i < a->count || j < b->count;)
 	{
 		int			from = MERGE_ORDER(a->elements, i, a->count, b->elements, j, b->count, hash);
@@ -176,7 +178,7 @@ join_registers(RowState *result, const RowState *a, const RowState *b)
 	int			b_count = b->register_count;
 
 	result->register_count = 0;
-	result->registers = sync_alloc_array((size_t) a_count + (size_t) b_count, sizeof(Register));
+	result->registers = crdt_alloc_array((size_t) a_count + (size_t) b_count, sizeof(Register));
 	for (int i = 0, j = 0; i < a_count || j < b_count;)
 	{
 		int			from = MERGE_ORDER(a->registers, i, a_count, b->registers, j, b_count, column);
@@ -195,7 +197,7 @@ join_counters(RowState *result, const RowState *a, const RowState *b)
 	int			b_count = b->counter_count;
 
 	result->counter_count = 0;
-	result->counters = sync_alloc_array((size_t) a_count + (size_t) b_count, sizeof(Counter));
+	result->counters = crdt_alloc_array((size_t) a_count + (size_t) b_count, sizeof(Counter));
 	for (int i = 0, j = 0; i < a_count || j < b_count;)
 	{
 		int			from = MERGE_ORDER(a->counters, i, a_count, b->counters, j, b_count, column);
@@ -214,7 +216,7 @@ join_sets(RowState *result, const RowState *a, const RowState *b)
 	int			b_count = b->set_count;
 
 	result->set_count = 0;
-	result->sets = sync_alloc_array((size_t) a_count + (size_t) b_count, sizeof(ElementSet));
+	result->sets = crdt_alloc_array((size_t) a_count + (size_t) b_count, sizeof(ElementSet));
 	for (int i = 0, j = 0; i < a_count || j < b_count;)
 	{
 		int			from = MERGE_ORDER(a->sets, i, a_count, b->sets, j, b_count, column);
@@ -232,7 +234,7 @@ join_sets(RowState *result, const RowState *a, const RowState *b)
 RowState   *
 row_join(const RowState *a, const RowState *b)
 {
-	RowState   *result = sync_alloc(sizeof(RowState));
+	RowState   *result = crdt_alloc(sizeof(RowState));
 
 	*result = a->life >= b->life ? *a : *b;
 	if (a->life != b->life)

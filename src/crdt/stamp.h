@@ -9,19 +9,6 @@
 #include <stdint.h>
 
 /*
- * Room for what the functions of this room return.  In the server it is palloc, and
- * does not return without it; unit tests and fuzzers bring their own.
- */
-extern void *sync_alloc(size_t size);
-
-/* Room for an array.  One of more than SIZE_MAX bytes is asked for as SIZE_MAX. */
-static inline void *
-sync_alloc_array(size_t count, size_t each)
-{
-	return sync_alloc(count > SIZE_MAX / each ? SIZE_MAX : count * each);
-}
-
-/*
  * An incarnation: one life of one database, by a random number.  Zero is none.
  */
 typedef uint64_t Site;

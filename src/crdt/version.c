@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "crdt/crdt_alloc.h"
 #include "crdt/varint.h"
 
 /* What a set keeps of what is in none, the first, the second and both of two: bits. */
@@ -33,10 +34,10 @@ typedef struct SiteRange
 static Version *
 version_alloc(size_t sites)
 {
-	Version    *version = sync_alloc(sizeof(Version));
+	Version    *version = crdt_alloc(sizeof(Version));
 
 	version->count = 0;
-	version->sites = sync_alloc_array(sites, sizeof(SiteTxns));
+	version->sites = crdt_alloc_array(sites, sizeof(SiteTxns));
 	return version;
 }
 
@@ -158,7 +159,7 @@ combine_site(Version *result, const SiteTxns *a, const SiteTxns *b, int keep)
 
 	txns->site = a->count > 0 ? a->site : b->site;
 	txns->count = 0;
-	txns->ranges = sync_alloc_array((size_t) a->count + (size_t) b->count, sizeof(TxnRange));
+	txns->ranges = crdt_alloc_array((size_t) a->count + (size_t) b->count, sizeof(TxnRange));
 	while (i < a_count || j < b_count)
 	{
 		uint64_t	at;
@@ -300,7 +301,7 @@ version_of_ranges(Site site, TxnRange *ranges, int count)
 	qsort(ranges, (size_t) count, sizeof(TxnRange), compare_ranges);
 	txns->site = site;
 	txns->count = 0;
-	txns->ranges = sync_alloc_array((size_t) count, sizeof(TxnRange));
+	txns->ranges = crdt_alloc_array((size_t) count, sizeof(TxnRange));
 	for (int i = 0; i < count; i++)
 		append_range(txns, &ranges[i]);
 	version->count = txns->count > 0 ? 1 : 0;
@@ -371,7 +372,7 @@ decode_ranges(Reader *reader, SiteTxns *txns)
 	if (count == 0)
 		reader_fail(reader, "a site has no transactions");
 	txns->count = 0;
-	txns->ranges = sync_alloc_array((size_t) count, sizeof(TxnRange));
+	txns->ranges = crdt_alloc_array((size_t) count, sizeof(TxnRange));
 	for (int i = 0; i < count && reader->error == NULL; i++)
 	{
 		uint64_t	distance = read_varint(reader);
@@ -435,7 +436,7 @@ version_print(const Version *version)
 
 	for (int i = 0; i < version->count; i++)
 		size += SITE_TEXT_SIZE + 2 * NUMBER_TEXT_SIZE * (size_t) version->sites[i].count;
-	text = out = sync_alloc(size);
+	text = out = crdt_alloc(size);
 	*out++ = '{';
 	for (int i = 0; i < version->count; i++)
 	{
@@ -606,7 +607,7 @@ version_parse(const char *text, const char **error)
 		*error = "has more parts than it has room for";
 	if (*error != NULL)
 		return NULL;
-	found = sync_alloc_array(count, sizeof(SiteRange));
+	found = crdt_alloc_array(count, sizeof(SiteRange));
 	parse_ranges(text, found, &count);
 	if (count > 1)
 		qsort(found, count, sizeof(SiteRange), compare_site_ranges);
@@ -622,7 +623,7 @@ version_parse(const char *text, const char **error)
 			next++;
 		txns->site = found[i].site;
 		txns->count = 0;
-		txns->ranges = sync_alloc_array(next - i, sizeof(TxnRange));
+		txns->ranges = crdt_alloc_array(next - i, sizeof(TxnRange));
 		for (size_t j = i; j < next; j++)
 			append_range(txns, &found[j].range);
 	}

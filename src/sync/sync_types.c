@@ -42,17 +42,6 @@ VM_FUNCTION_INFO(delta_send);
 /* The size before compression. */
 #define DELTA_SIZE_ROOM 10
 
-/*
- * Room for the pure part of this room: in the current memory context.
- *
- * Errors: 54000 for more than a gigabyte.
- */
-void *
-sync_alloc(size_t size)
-{
-	return palloc(size);
-}
-
 static const uint8_t *
 bytes_of(Datum datum, size_t *size)
 {

@@ -26,7 +26,7 @@ fill_contexts(RowState *row)
 	for (int i = 0; i < row->set_count; i++)
 	{
 		ElementSet *set = &row->sets[i];
-		Stamp	   *context = sync_alloc_array((size_t) set->context_count + 1, sizeof(Stamp));
+		Stamp	   *context = crdt_alloc_array((size_t) set->context_count + 1, sizeof(Stamp));
 		int			count = 0;
 
 		while (count < set->context_count && set->context[count].site < row->base.site)
@@ -47,7 +47,7 @@ fill_contexts(RowState *row)
 static void
 check_encoded(const RowState *row, const uint8_t *bytes, size_t size)
 {
-	uint8_t    *again = sync_alloc(size);
+	uint8_t    *again = crdt_alloc(size);
 
 	expect(clock_encoded_size(row) == size);
 	expect(clock_encode(row, again) == again + size && memcmp(again, bytes, size) == 0);
@@ -95,7 +95,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	{
 		RowState   *joined = row_join(a, b);
 		size_t		joined_size = clock_encoded_size(joined);
-		uint8_t    *bytes = sync_alloc(joined_size);
+		uint8_t    *bytes = crdt_alloc(joined_size);
 		Stamp		last = row_last_stamp(joined);
 
 		expect(row_equal(row_join(a, a), a) && row_equal(row_join(b, b), b));

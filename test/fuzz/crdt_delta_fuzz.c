@@ -4,45 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../unit/crdt_arena.h"
 #include "crdt/delta.h"
 
 int			LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-/* Each block begins with a pointer to the one before it. */
-typedef union Block
-{
-	union Block *last;
-	max_align_t align;
-} Block;
-
-static Block *blocks;
-static size_t allocated;
-
-void *
-sync_alloc(size_t size)
-{
-	Block	   *block = malloc(sizeof(Block) + size);
-
-	if (block == NULL)
-		abort();
-	memset(block + 1, 0xa5, size);
-	block->last = blocks;
-	blocks = block;
-	allocated += size;
-	return block + 1;
-}
-
-static void
-free_all(void)
-{
-	while (blocks != NULL)
-	{
-		Block	   *last = blocks->last;
-
-		free(blocks);
-		blocks = last;
-	}
-}
 
 /* A pointer into the body, with so many bytes there. */
 static void
@@ -118,9 +83,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (bytes == NULL)
 		abort();
 	memcpy(bytes, data, size);
-	allocated = 0;
+	arena_allocated = 0;
 	delta = delta_decode_body(bytes, size, &error);
-	if (allocated > DELTA_EXPANSION * size + DELTA_ROOM || (delta == NULL) != (error != NULL))
+	if (arena_allocated > DELTA_EXPANSION * size + DELTA_ROOM || (delta == NULL) != (error != NULL))
 		abort();
 	if (delta != NULL)
 	{
@@ -132,7 +97,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (again == NULL || again_size != size || memcmp(again, bytes, size) != 0)
 			abort();
 	}
-	free_all();
+	arena_free();
 	free(bytes);
 	return 0;
 }

@@ -29,7 +29,7 @@ check_forms(const Version *version, const uint8_t *bytes, size_t size)
 
 	if (bytes != NULL)
 	{
-		uint8_t    *again = sync_alloc(size);
+		uint8_t    *again = crdt_alloc(size);
 
 		expect(version_encoded_size(version) == size);
 		expect(version_encode(version, again) == again + size && memcmp(again, bytes, size) == 0);

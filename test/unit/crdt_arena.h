@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "crdt/stamp.h"
+#include "crdt/crdt_alloc.h"
 
 #ifndef __has_feature
 #define __has_feature(what) 0
@@ -36,8 +36,11 @@ typedef struct ArenaBlock
 
 static ArenaBlock *arena_blocks;
 
+/* Bytes asked for so far; who wants to know what something takes sets it to 0 before. */
+static size_t arena_allocated;
+
 void *
-sync_alloc(size_t size)
+crdt_alloc(size_t size)
 {
 	size_t		room = (size + 2 * ARENA_GAP - 1) / ARENA_GAP * ARENA_GAP;
 	ArenaBlock *block = arena_blocks;
@@ -61,6 +64,7 @@ sync_alloc(size_t size)
 	}
 	piece = block->bytes + block->used;
 	block->used += room;
+	arena_allocated += size;
 	ASAN_UNPOISON_MEMORY_REGION(piece, size);
 	memset(piece, 0xa5, size);
 	return piece;

@@ -25,12 +25,12 @@ static bool failed;
 static RowState *
 without_implied(const RowState *row)
 {
-	RowState   *left = sync_alloc(sizeof(RowState));
+	RowState   *left = crdt_alloc(sizeof(RowState));
 
 	*left = *row;
-	left->registers = sync_alloc_array(COLUMNS, sizeof(Register));
-	left->counters = sync_alloc_array(COLUMNS, sizeof(Counter));
-	left->sets = sync_alloc_array(COLUMNS, sizeof(ElementSet));
+	left->registers = crdt_alloc_array(COLUMNS, sizeof(Register));
+	left->counters = crdt_alloc_array(COLUMNS, sizeof(Counter));
+	left->sets = crdt_alloc_array(COLUMNS, sizeof(ElementSet));
 	left->register_count = left->counter_count = left->set_count = 0;
 	for (int i = 0; i < row->register_count; i++)
 	{
@@ -44,7 +44,7 @@ without_implied(const RowState *row)
 	{
 		Counter    *counter = &left->counters[left->counter_count];
 
-		*counter = (Counter) {row->counters[i].column, 0, sync_alloc_array(SITES, sizeof(CounterShare))};
+		*counter = (Counter) {row->counters[i].column, 0, crdt_alloc_array(SITES, sizeof(CounterShare))};
 		for (int j = 0; j < row->counters[i].count; j++)
 		{
 			if (!stamp_equal(&row->counters[i].shares[j].stamp, &row->base))
@@ -57,8 +57,8 @@ without_implied(const RowState *row)
 		const ElementSet *from = &row->sets[i];
 		ElementSet *set = &left->sets[left->set_count];
 
-		*set = (ElementSet) {from->column, 0, sync_alloc_array(SITES, sizeof(Stamp)), 0,
-		sync_alloc_array(HASHES, sizeof(Element))};
+		*set = (ElementSet) {from->column, 0, crdt_alloc_array(SITES, sizeof(Stamp)), 0,
+		crdt_alloc_array(HASHES, sizeof(Element))};
 		for (int j = 0; j < from->context_count; j++)
 		{
 			if (!stamp_equal(&from->context[j], &row->base))
@@ -83,7 +83,7 @@ encoded(const RowState *row, size_t *size)
 	uint8_t    *bytes;
 
 	*size = clock_encoded_size(row);
-	bytes = sync_alloc(*size);
+	bytes = crdt_alloc(*size);
 	CHECK(clock_encode(row, bytes) == bytes + *size);
 	return bytes;
 }
@@ -123,7 +123,7 @@ check_round_trip(void)
 static bool
 check_bytes(const uint8_t *bytes, size_t size)
 {
-	uint8_t    *copy = sync_alloc(size);
+	uint8_t    *copy = crdt_alloc(size);
 	const char *error = "not set";
 	RowState   *row;
 
@@ -173,7 +173,7 @@ check_shuffle(void)
 		size_t		at = (size_t) random_below((int) size + 1);
 		size_t		from = (size_t) random_below((int) size + 1);
 		size_t		count = (size_t) random_below(one_in(3) ? 25 : 3);
-		uint8_t    *other = sync_alloc(size + count);
+		uint8_t    *other = crdt_alloc(size + count);
 
 		if (one_in(2))
 		{

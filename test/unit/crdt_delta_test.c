@@ -15,6 +15,7 @@
 
 #include "crdt/delta.h"
 #include "crdt/varint.h"
+#include "crdt_arena.h"
 #include "tap.h"
 
 /* Without sanitizers the test runs under emulators, which are slow. */
@@ -25,38 +26,6 @@
 #endif
 
 #define LENGTH_OF(array) (sizeof(array) / sizeof((array)[0]))
-
-/* ---- memory: freed all at once ---- */
-
-static void **blocks;
-static size_t block_count;
-static size_t block_room;
-static size_t allocated;
-
-void *
-sync_alloc(size_t size)
-{
-	void	   *block = malloc(size);
-
-	if (block_count == block_room)
-	{
-		block_room = block_room * 2 + 64;
-		blocks = realloc(blocks, block_room * sizeof(void *));
-	}
-	if (block == NULL || blocks == NULL)
-		abort();
-	memset(block, 0xa5, size);
-	blocks[block_count++] = block;
-	allocated += size;
-	return block;
-}
-
-static void
-free_all(void)
-{
-	while (block_count > 0)
-		free(blocks[--block_count]);
-}
 
 /* ---- random deltas ---- */
 
@@ -111,7 +80,7 @@ pool_stamp(const Pool *pool, int site)
 static Image
 random_image(int size)
 {
-	char	   *data = sync_alloc((size_t) size);
+	char	   *data = crdt_alloc((size_t) size);
 	Image		image = {data, (size_t) size};
 
 	for (int i = 0; i < size; i++)
@@ -122,10 +91,10 @@ random_image(int size)
 static Version *
 random_version(const Pool *pool)
 {
-	Version    *version = sync_alloc(sizeof(Version));
+	Version    *version = crdt_alloc(sizeof(Version));
 
 	version->count = 0;
-	version->sites = sync_alloc(MAX_SITES * sizeof(SiteTxns));
+	version->sites = crdt_alloc(MAX_SITES * sizeof(SiteTxns));
 	for (int i = 0; i < pool->site_count; i++)
 	{
 		SiteTxns   *txns = &version->sites[version->count];
@@ -135,7 +104,7 @@ random_version(const Pool *pool)
 			continue;
 		txns->site = pool->sites[i];
 		txns->count = 1 + random_below(3);
-		txns->ranges = sync_alloc(3 * sizeof(TxnRange));
+		txns->ranges = crdt_alloc(3 * sizeof(TxnRange));
 		for (int j = 0; j < txns->count; j++)
 		{
 			txns->ranges[j].from = last + (j > 0) + (random_number() >> 8);
@@ -152,7 +121,7 @@ random_version(const Pool *pool)
 static Stamp *
 random_dots(const Pool *pool, int *count)
 {
-	Stamp	   *dots = sync_alloc(MAX_SITES * sizeof(Stamp));
+	Stamp	   *dots = crdt_alloc(MAX_SITES * sizeof(Stamp));
 	int			needed = random_below(pool->site_count);
 
 	*count = 0;
@@ -192,7 +161,7 @@ random_elements(const Pool *pool, ElementSet *set)
 {
 	int			count = random_below(4);
 
-	set->elements = sync_alloc(4 * sizeof(Element));
+	set->elements = crdt_alloc(4 * sizeof(Element));
 	for (int i = 0; i < count; i++)
 	{
 		Element    *element = &set->elements[i];
@@ -200,7 +169,7 @@ random_elements(const Pool *pool, ElementSet *set)
 
 		element->value = random_image(random_below(3));
 		element->hash = XXH3_64bits(element->value.data, element->value.size);
-		element->dots = sync_alloc((size_t) set->context_count * sizeof(Stamp));
+		element->dots = crdt_alloc((size_t) set->context_count * sizeof(Stamp));
 		element->count = 0;
 		for (int j = 0; j < set->context_count; j++)
 		{
@@ -221,7 +190,7 @@ random_elements(const Pool *pool, ElementSet *set)
 static RowState *
 random_row(const Pool *pool, const DeltaRelation *relation, bool all)
 {
-	RowState   *row = sync_alloc(sizeof(RowState));
+	RowState   *row = crdt_alloc(sizeof(RowState));
 	size_t		columns = (size_t) relation->column_count;
 
 	memset(row, 0, sizeof(RowState));
@@ -230,9 +199,9 @@ random_row(const Pool *pool, const DeltaRelation *relation, bool all)
 		row->life = row->life - 1 == 0 ? 2 : row->life - 1;
 	if (random_below(2) == 0)
 		row->base = pool_stamp(pool, random_below(pool->site_count));
-	row->registers = sync_alloc(columns * sizeof(Register));
-	row->counters = sync_alloc(columns * sizeof(Counter));
-	row->sets = sync_alloc(columns * sizeof(ElementSet));
+	row->registers = crdt_alloc(columns * sizeof(Register));
+	row->counters = crdt_alloc(columns * sizeof(Counter));
+	row->sets = crdt_alloc(columns * sizeof(ElementSet));
 	for (int i = 0; i < relation->column_count && row_is_alive(row); i++)
 	{
 		if (!all && random_below(2) == 0)
@@ -251,7 +220,7 @@ random_row(const Pool *pool, const DeltaRelation *relation, bool all)
 			Stamp	   *dots = random_dots(pool, &counter->count);
 
 			counter->column = (ColumnId) i;
-			counter->shares = sync_alloc((size_t) counter->count * sizeof(CounterShare));
+			counter->shares = crdt_alloc((size_t) counter->count * sizeof(CounterShare));
 			for (int j = 0; j < counter->count; j++)
 			{
 				counter->shares[j].stamp = dots[j];
@@ -274,7 +243,7 @@ random_row(const Pool *pool, const DeltaRelation *relation, bool all)
 static char *
 ordered_name(int n)
 {
-	char	   *name = sync_alloc(220);
+	char	   *name = crdt_alloc(220);
 	int			length = sprintf(name, "%c%03d", n % 7 == 0 ? 'A' : 'a', n);
 
 	/* those that begin with A first */
@@ -291,7 +260,7 @@ ordered_name(int n)
 static Image
 ordered_key(int n)
 {
-	char	   *data = sync_alloc(16);
+	char	   *data = crdt_alloc(16);
 	Image		key = {data, 0};
 
 	if (n > 0)
@@ -304,7 +273,7 @@ ordered_key(int n)
 static Delta *
 random_delta(int max_rows, int stamps)
 {
-	Delta	   *delta = sync_alloc(sizeof(Delta));
+	Delta	   *delta = crdt_alloc(sizeof(Delta));
 	Pool		pool;
 
 	pool.site_count = 1 + random_below(MAX_SITES);
@@ -320,14 +289,14 @@ random_delta(int max_rows, int stamps)
 	if (random_below(2) == 0)
 		delta->to = version_union(delta->base, delta->to);
 	delta->relation_count = random_below(3);
-	delta->relations = sync_alloc(3 * sizeof(DeltaRelation));
+	delta->relations = crdt_alloc(3 * sizeof(DeltaRelation));
 	for (int i = 0; i < delta->relation_count; i++)
 	{
 		DeltaRelation *relation = &delta->relations[i];
 
 		relation->name = ordered_name(i + random_below(2) * 100 * i);
 		relation->column_count = random_below(6);
-		relation->columns = sync_alloc(6 * sizeof(DeltaColumn));
+		relation->columns = crdt_alloc(6 * sizeof(DeltaColumn));
 		for (int j = 0; j < relation->column_count; j++)
 		{
 			relation->columns[j].name = ordered_name(j);
@@ -335,7 +304,7 @@ random_delta(int max_rows, int stamps)
 			relation->columns[j].binary = random_below(2) == 0;
 		}
 		relation->row_count = 1 + random_below(max_rows);
-		relation->rows = sync_alloc((size_t) relation->row_count * sizeof(DeltaRow));
+		relation->rows = crdt_alloc((size_t) relation->row_count * sizeof(DeltaRow));
 		for (int j = 0; j < relation->row_count; j++)
 		{
 			relation->rows[j].key = ordered_key(j);
@@ -492,9 +461,9 @@ sound(const uint8_t *bytes, size_t size)
 	if (copy == NULL)
 		abort();
 	memcpy(copy, bytes, size);
-	allocated = 0;
+	arena_allocated = 0;
 	delta = delta_decode_body(copy, size, &error);
-	result = allocated <= DELTA_EXPANSION * size + DELTA_ROOM;
+	result = arena_allocated <= DELTA_EXPANSION * size + DELTA_ROOM;
 	if (delta == NULL)
 		result = result && is_phrase(error);
 	else
@@ -507,7 +476,7 @@ sound(const uint8_t *bytes, size_t size)
 	}
 	if (!result)
 	{
-		printf("# %zu allocated, %s:", allocated, error == NULL ? "accepted" : error);
+		printf("# %zu allocated, %s:", arena_allocated, error == NULL ? "accepted" : error);
 		for (size_t i = 0; i < size; i++)
 			printf(" %02x", bytes[i]);
 		printf("\n");
@@ -544,13 +513,13 @@ test_random(void)
 	for (int i = 0; i < ROUNDS * 15000 && passed; i++)
 	{
 		passed = round_trip(random_delta(3, 4));
-		free_all();
+		arena_free();
 	}
 	ok(passed, "small deltas come back, from the same bytes");
 	for (int i = 0; i < ROUNDS * 3 && passed; i++)
 	{
 		passed = round_trip(random_delta(1000, 3000));
-		free_all();
+		arena_free();
 	}
 	ok(passed, "large deltas come back, from the same bytes");
 
@@ -564,7 +533,7 @@ test_random(void)
 			bytes[random_below((int) size)] = (uint8_t) (random_below(2) == 0 ? random_bits() : random_bits() % 4);
 		passed = sound(bytes, size);
 		total += size;
-		free_all();
+		arena_free();
 	}
 	printf("# %d of %d still accepted, %zu bytes in all\n", accepted, ROUNDS * 3000, total);
 	ok(passed && accepted > ROUNDS * 30, "random deltas with some bytes changed");
@@ -590,18 +559,18 @@ test_changed(void)
 		if (original == NULL)
 			abort();
 		memcpy(original, bytes, size);
-		free_all();
+		arena_free();
 		for (size_t i = 0; i < size; i++)
 		{
 			cut_refused = cut_refused && delta_decode_body(original, i, &error) == NULL;
 			cut_sound = cut_sound && sound(original, i);
-			free_all();
+			arena_free();
 		}
 		for (int i = 0; i < 256; i++)
 		{
 			original[size] = (uint8_t) i;
 			longer_refused = longer_refused && delta_decode_body(original, size + 1, &error) == NULL && sound(original, size + 1);
-			free_all();
+			arena_free();
 		}
 		for (size_t i = 0; i < size * 8; i++)
 		{
@@ -609,7 +578,7 @@ test_changed(void)
 			flipped_sound = flipped_sound && sound(original, size);
 			original[i / 8] ^= (uint8_t) (1 << i % 8);
 			bits++;
-			free_all();
+			arena_free();
 		}
 		free(original);
 	}
@@ -831,7 +800,7 @@ test_cases(void)
 			printf("# expected: %s\n# got: %s\n", cases[i].error == NULL ? "a delta" : cases[i].error, error == NULL ? "a delta" : error);
 		ok(passed && sound(bytes, size), cases[i].name);
 		free(bytes);
-		free_all();
+		arena_free();
 	}
 }
 
@@ -868,7 +837,7 @@ test_values(void)
 	   dots_equal(element->dots, element->count, &first, 1), "the set");
 	ok((const uint8_t *) element->value.data > bytes && (const uint8_t *) element->value.data < bytes + size, "values stay where they are");
 	free(bytes);
-	free_all();
+	arena_free();
 }
 
 /* What a base and a difference make: versions as text. */
@@ -899,7 +868,7 @@ test_versions(void)
 	ok(leads("{0000000000000011: 0-7}", "{}", LONE "01 00 01 00 08 01 00 01 00 08 00 00"), "a base that is all forgotten");
 	ok(leads("{0000000000000011: 0-7, 0000000000000022: 3}", "{0000000000000011: 0-9}",
 			 HEAD "02 00 01 00 08 01 01 03 01 02 00 01 08 02 01 01 03 01 00 00"), "a base that has what the version has not");
-	free_all();
+	arena_free();
 }
 
 /* The size of a delta with its header. */
@@ -957,14 +926,14 @@ test_size(void)
 	}
 	title.value.size = DELTA_MAX_SIZE;
 	ok(delta_encode_body(&delta, &size) == NULL, "a delta that is too large is not encoded");
-	free_all();
+	arena_free();
 }
 
 /* A base with so many sites and ranges, and a version that has none of them. */
 static bool
 versions_bounded(int sites, int ranges)
 {
-	Version		base = {sites, sync_alloc((size_t) sites * sizeof(SiteTxns))};
+	Version		base = {sites, crdt_alloc((size_t) sites * sizeof(SiteTxns))};
 	Delta		delta = {.sender = 1,.encoding = 6,.base = &base};
 	const char *error;
 	size_t		size;
@@ -972,16 +941,16 @@ versions_bounded(int sites, int ranges)
 
 	for (int i = 0; i < sites; i++)
 	{
-		base.sites[i] = (SiteTxns) {(Site) i + 1, ranges, sync_alloc((size_t) ranges * sizeof(TxnRange))};
+		base.sites[i] = (SiteTxns) {(Site) i + 1, ranges, crdt_alloc((size_t) ranges * sizeof(TxnRange))};
 		for (int j = 0; j < ranges; j++)
 			base.sites[i].ranges[j] = (TxnRange) {2 * (uint64_t) j, 2 * (uint64_t) j + 1};
 	}
 	bytes = delta_encode_body(&delta, &size);
-	allocated = 0;
+	arena_allocated = 0;
 	if (delta_decode_body(bytes, size, &error) == NULL)
 		return false;
-	printf("# %.1f bytes allocated for each\n", (double) allocated / (double) size);
-	return allocated <= DELTA_EXPANSION * size + DELTA_ROOM;
+	printf("# %.1f bytes allocated for each\n", (double) arena_allocated / (double) size);
+	return arena_allocated <= DELTA_EXPANSION * size + DELTA_ROOM;
 }
 
 /* What takes most memory for its bytes, and numbers that no bytes back. */
@@ -997,7 +966,7 @@ test_memory(void)
 	RowState	state = {.life = 1,.set_count = 1,.sets = &set};
 	RowState	nothing = {.life = 1};
 	DeltaColumn column = {"c", COLUMN_SET, false};
-	DeltaRow   *rows = sync_alloc(ROW_COUNT * sizeof(DeltaRow));
+	DeltaRow   *rows = crdt_alloc(ROW_COUNT * sizeof(DeltaRow));
 	DeltaRelation relation = {"r", 1, &column, ROW_COUNT, rows};
 	Delta		delta = {.sender = 1,.encoding = 6,.relation_count = 1,.relations = &relation};
 	const char *error = NULL;
@@ -1009,18 +978,18 @@ test_memory(void)
 	for (int i = 0; i < ROW_COUNT; i++)
 		rows[i] = (DeltaRow) {ordered_key(i), &state};
 	bytes = delta_encode_body(&delta, &size);
-	allocated = 0;
-	ok(delta_decode_body(bytes, size, &error) != NULL && allocated > 20 * size &&
-	   allocated <= DELTA_EXPANSION * size + DELTA_ROOM, "memory of stamps");
-	printf("# %.1f bytes allocated for each\n", (double) allocated / (double) size);
+	arena_allocated = 0;
+	ok(delta_decode_body(bytes, size, &error) != NULL && arena_allocated > 20 * size &&
+	   arena_allocated <= DELTA_EXPANSION * size + DELTA_ROOM, "memory of stamps");
+	printf("# %.1f bytes allocated for each\n", (double) arena_allocated / (double) size);
 
 	relation.column_count = 0;
 	for (int i = 0; i < ROW_COUNT; i++)
 		rows[i].state = &nothing;
 	bytes = delta_encode_body(&delta, &size);
-	allocated = 0;
-	ok(delta_decode_body(bytes, size, &error) != NULL && allocated <= DELTA_EXPANSION * size + DELTA_ROOM, "memory of rows");
-	printf("# %.1f bytes allocated for each\n", (double) allocated / (double) size);
+	arena_allocated = 0;
+	ok(delta_decode_body(bytes, size, &error) != NULL && arena_allocated <= DELTA_EXPANSION * size + DELTA_ROOM, "memory of rows");
+	printf("# %.1f bytes allocated for each\n", (double) arena_allocated / (double) size);
 
 	ok(versions_bounded(200000, 1), "memory of sites of versions");
 	ok(versions_bounded(1, 200000), "memory of ranges");
@@ -1028,7 +997,7 @@ test_memory(void)
 
 	bytes = delta_encode_body(&delta, &size);
 	ok(delta_decode_body(bytes, DELTA_MAX_SIZE + 1, &error) == NULL && strcmp(error, "is too large") == 0, "a body that is too large");
-	free_all();
+	arena_free();
 }
 
 int
@@ -1041,6 +1010,5 @@ main(void)
 	test_memory();
 	test_changed();
 	test_random();
-	free(blocks);
 	return done_testing();
 }

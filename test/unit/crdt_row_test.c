@@ -37,8 +37,8 @@ same(const RowState *a, const RowState *b)
 	size = clock_encoded_size(a);
 	if (clock_encoded_size(b) != size)
 		return false;
-	bytes = sync_alloc(size);
-	others = sync_alloc(size);
+	bytes = crdt_alloc(size);
+	others = crdt_alloc(size);
 	return clock_encode(a, bytes) == bytes + size && clock_encode(b, others) == others + size &&
 		memcmp(bytes, others, size) == 0;
 }
@@ -350,26 +350,26 @@ typedef struct World
 static RowState *
 copy_row(const RowState *row)
 {
-	RowState   *copy = sync_alloc(sizeof(RowState));
+	RowState   *copy = crdt_alloc(sizeof(RowState));
 
 	*copy = *row;
-	copy->registers = sync_alloc_array(1, sizeof(Register));
-	copy->counters = sync_alloc_array(1, sizeof(Counter));
-	copy->sets = sync_alloc_array(1, sizeof(ElementSet));
+	copy->registers = crdt_alloc_array(1, sizeof(Register));
+	copy->counters = crdt_alloc_array(1, sizeof(Counter));
+	copy->sets = crdt_alloc_array(1, sizeof(ElementSet));
 	if (row->register_count > 0)
 		copy->registers[0] = row->registers[0];
 	for (int i = 0; i < row->counter_count; i++)
 	{
 		copy->counters[i] = row->counters[i];
-		copy->counters[i].shares = sync_alloc_array(NODES, sizeof(CounterShare));
+		copy->counters[i].shares = crdt_alloc_array(NODES, sizeof(CounterShare));
 		memcpy(copy->counters[i].shares, row->counters[i].shares, row->counters[i].count * sizeof(CounterShare));
 	}
 	for (int i = 0; i < row->set_count; i++)
 	{
 		copy->sets[i] = row->sets[i];
-		copy->sets[i].context = sync_alloc_array(NODES, sizeof(Stamp));
+		copy->sets[i].context = crdt_alloc_array(NODES, sizeof(Stamp));
 		memcpy(copy->sets[i].context, row->sets[i].context, row->sets[i].context_count * sizeof(Stamp));
-		copy->sets[i].elements = sync_alloc_array(TAGS, sizeof(Element));
+		copy->sets[i].elements = crdt_alloc_array(TAGS, sizeof(Element));
 		if (row->sets[i].count > 0)
 			memcpy(copy->sets[i].elements, row->sets[i].elements, row->sets[i].count * sizeof(Element));
 	}
@@ -420,7 +420,7 @@ put_element(ElementSet *set, int tag, const Stamp *dot)
 	set->elements[i].hash = hash_of[tag];
 	set->elements[i].value = element_value[tag];
 	set->elements[i].count = 1;
-	set->elements[i].dots = sync_alloc(sizeof(Stamp));
+	set->elements[i].dots = crdt_alloc(sizeof(Stamp));
 	set->elements[i].dots[0] = *dot;
 }
 
@@ -455,10 +455,10 @@ act(World *world, int number, uint64_t txn)
 			row->base = event->stamp;
 			row->register_count = row->counter_count = row->set_count = 1;
 			row->registers[0] = (Register) {COLUMN_REGISTER_ID, event->stamp, value_of[event->value]};
-			row->counters[0] = (Counter) {COLUMN_COUNTER_ID, 0, sync_alloc_array(NODES, sizeof(CounterShare))};
+			row->counters[0] = (Counter) {COLUMN_COUNTER_ID, 0, crdt_alloc_array(NODES, sizeof(CounterShare))};
 			put_share(&row->counters[0], &event->stamp, event->amount);
-			row->sets[0] = (ElementSet) {COLUMN_SET_ID, 0, sync_alloc_array(NODES, sizeof(Stamp)), 0,
-			sync_alloc_array(TAGS, sizeof(Element))};
+			row->sets[0] = (ElementSet) {COLUMN_SET_ID, 0, crdt_alloc_array(NODES, sizeof(Stamp)), 0,
+			crdt_alloc_array(TAGS, sizeof(Element))};
 			put_context(&row->sets[0], &event->stamp);
 			for (int i = 0; i < TAGS; i++)
 			{
@@ -622,7 +622,7 @@ check_history(void)
 	{
 		Node	   *node = &world.nodes[i];
 
-		node->state = sync_alloc(sizeof(RowState));
+		node->state = crdt_alloc(sizeof(RowState));
 		memset(node->state, 0, sizeof(RowState));
 		node->version = version_union(&none, &none);
 		world.clocks[i] = (uint64_t) random_below(30);
@@ -694,13 +694,13 @@ static const RowState *
 changed_row(int change)
 {
 #define OR(number, value, other) (change == (number) ? (other) : (value))
-	Register   *item = sync_alloc(sizeof(Register));
-	CounterShare *share = sync_alloc(sizeof(CounterShare));
-	Counter    *counter = sync_alloc(sizeof(Counter));
-	Stamp	   *dots = sync_alloc_array(2, sizeof(Stamp));
-	Element    *element = sync_alloc(sizeof(Element));
-	ElementSet *set = sync_alloc(sizeof(ElementSet));
-	RowState   *row = sync_alloc(sizeof(RowState));
+	Register   *item = crdt_alloc(sizeof(Register));
+	CounterShare *share = crdt_alloc(sizeof(CounterShare));
+	Counter    *counter = crdt_alloc(sizeof(Counter));
+	Stamp	   *dots = crdt_alloc_array(2, sizeof(Stamp));
+	Element    *element = crdt_alloc(sizeof(Element));
+	ElementSet *set = crdt_alloc(sizeof(ElementSet));
+	RowState   *row = crdt_alloc(sizeof(RowState));
 
 	*item = (Register) {OR(1, 1, 2), {OR(2, 5, 6), OR(3, 1, 2), OR(4, 7, 8)}, {OR(5, "a", "b"), OR(6, 1, 0)}};
 	if (change == 7)

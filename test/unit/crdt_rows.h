@@ -51,7 +51,7 @@ random_dot(const Stamp *last)
 static void
 random_set(ElementSet *set, const Stamp *base)
 {
-	set->context = sync_alloc_array(SITES, sizeof(Stamp));
+	set->context = crdt_alloc_array(SITES, sizeof(Stamp));
 	set->context_count = 0;
 	for (int i = 0; i < SITES; i++)
 	{
@@ -64,7 +64,7 @@ random_set(ElementSet *set, const Stamp *base)
 				*last = *base;
 		}
 	}
-	set->elements = sync_alloc_array(HASHES, sizeof(Element));
+	set->elements = crdt_alloc_array(HASHES, sizeof(Element));
 	set->count = 0;
 	for (int i = 0; i < HASHES; i++)
 	{
@@ -73,7 +73,7 @@ random_set(ElementSet *set, const Stamp *base)
 		element->hash = hash_of[i];
 		element->value = element_value[i];
 		element->count = 0;
-		element->dots = sync_alloc_array(SITES, sizeof(Stamp));
+		element->dots = crdt_alloc_array(SITES, sizeof(Stamp));
 		for (int j = 0; j < set->context_count; j++)
 		{
 			if (one_in(3))
@@ -87,7 +87,7 @@ random_set(ElementSet *set, const Stamp *base)
 static RowState *
 random_row(uint64_t life, bool with_base)
 {
-	RowState   *row = sync_alloc(sizeof(RowState));
+	RowState   *row = crdt_alloc(sizeof(RowState));
 	Stamp		none = {time_of[random_below(TIMES)], 0, 0};
 
 	memset(row, 0, sizeof(RowState));
@@ -95,9 +95,9 @@ random_row(uint64_t life, bool with_base)
 	row->base = with_base ? random_stamp(random_below(SITES)) : none;
 	if (!row_is_alive(row))
 		return row;
-	row->registers = sync_alloc_array(COLUMNS, sizeof(Register));
-	row->counters = sync_alloc_array(COLUMNS, sizeof(Counter));
-	row->sets = sync_alloc_array(COLUMNS, sizeof(ElementSet));
+	row->registers = crdt_alloc_array(COLUMNS, sizeof(Register));
+	row->counters = crdt_alloc_array(COLUMNS, sizeof(Counter));
+	row->sets = crdt_alloc_array(COLUMNS, sizeof(ElementSet));
 	for (int i = 0; i < COLUMNS; i++)
 	{
 		if (one_in(2))
@@ -114,7 +114,7 @@ random_row(uint64_t life, bool with_base)
 
 			counter->column = column_of[i];
 			counter->count = 0;
-			counter->shares = sync_alloc_array(SITES, sizeof(CounterShare));
+			counter->shares = crdt_alloc_array(SITES, sizeof(CounterShare));
 			for (int j = 0; j < SITES; j++)
 			{
 				CounterShare *share = &counter->shares[counter->count];

@@ -67,10 +67,10 @@ random_bitmap(void)
 static Version *
 version_of_bitmap(const Bitmap *bitmap)
 {
-	Version    *version = sync_alloc(sizeof(Version));
+	Version    *version = crdt_alloc(sizeof(Version));
 
 	version->count = 0;
-	version->sites = sync_alloc(SITES * sizeof(SiteTxns));
+	version->sites = crdt_alloc(SITES * sizeof(SiteTxns));
 	for (int i = 0; i < SITES; i++)
 	{
 		SiteTxns   *txns = &version->sites[version->count];
@@ -80,7 +80,7 @@ version_of_bitmap(const Bitmap *bitmap)
 		version->count++;
 		txns->site = site_of[i];
 		txns->count = 0;
-		txns->ranges = sync_alloc(TXNS * sizeof(TxnRange));
+		txns->ranges = crdt_alloc(TXNS * sizeof(TxnRange));
 		for (int j = 0; j < TXNS; j++)
 		{
 			if ((bitmap->bits[i] >> j & 1) == 0)
@@ -119,7 +119,7 @@ encoded(const Version *version, size_t *size)
 	uint8_t    *bytes;
 
 	*size = version_encoded_size(version);
-	bytes = sync_alloc(*size);
+	bytes = crdt_alloc(*size);
 	CHECK(version_encode(version, bytes) == bytes + *size);
 	return bytes;
 }
@@ -221,7 +221,7 @@ check_ranges(void)
 static void
 check_bytes(const uint8_t *bytes, size_t size)
 {
-	uint8_t    *copy = sync_alloc(size);
+	uint8_t    *copy = crdt_alloc(size);
 	const char *error = "not set";
 	Version    *version;
 
@@ -253,7 +253,7 @@ check_codec(bool damage)
 		return;
 	for (size_t i = 1; i < size; i++)
 	{
-		CHECK(version_decode(memcpy(sync_alloc(i), bytes, i), i, &error) == NULL && error != NULL);
+		CHECK(version_decode(memcpy(crdt_alloc(i), bytes, i), i, &error) == NULL && error != NULL);
 	}
 	for (size_t i = 0; i < 8 * size; i++)
 	{
@@ -316,7 +316,7 @@ check_parse(void)
 		}
 	}
 	append(out, "}");
-	version = version_parse(strcpy(sync_alloc(strlen(text) + 1), text), &error);
+	version = version_parse(strcpy(crdt_alloc(strlen(text) + 1), text), &error);
 	CHECK(version != NULL && error == NULL && holds(version, expected));
 	if (version != NULL)
 	{
