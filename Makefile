@@ -170,6 +170,13 @@ PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
+# Rooms that know no server are compiled without its headers: what they include is C's,
+# xxHash's, or this tree's.
+PURE_ROOMS = crdt graph simd
+PURE_OBJS := $(filter $(PURE_ROOMS:%=src/%/%),$(OBJS))
+$(PURE_OBJS) $(PURE_OBJS:.o=.bc): override CPPFLAGS := \
+	$(filter-out -I$(includedir_server) -I$(includedir_internal),$(CPPFLAGS))
+
 # A piece that changes remakes the script, and so does this list.
 $(SCRIPT): $(SQL_PIECES) $(here)Makefile
 	cat $(filter %.sql,$^) > $@
