@@ -87,6 +87,7 @@ OBJS = \
 	src/sync/sync_park.o \
 	src/sync/sync_peer.o \
 	src/sync/sync_read.o \
+	src/sync/sync_rights.o \
 	src/sync/sync_row.o \
 	src/sync/sync_site.o \
 	src/sync/sync_stream.o \

@@ -114,6 +114,13 @@ extern Snapshot sync_push_outside_snapshot(void);
 #define SYNC_SITE_LIVES 6
 #define SYNC_SITE_COLUMNS 7
 
+/* Columns of sync_peer. */
+#define PEER_SITE 0
+#define PEER_HOLDS 1
+#define PEER_SEEN 2
+#define PEER_RETIRED 3
+#define PEER_COLUMNS 4
+
 /* sync_site.c: who this database is. */
 extern Site sync_writer_site(void);
 extern Site sync_reader_site(void);
@@ -134,6 +141,7 @@ extern Version *sync_own_version(Site site, Snapshot snapshot);
 extern Version *sync_version(Snapshot snapshot);
 extern Version *sync_earlier_lives(Snapshot snapshot);
 extern void sync_version_add(const Version *version);
+extern Version *sync_peers_hold(void);
 extern void sync_flush_wal(void);
 
 /* sync_table.c: what is known of a tracked table. */
@@ -209,6 +217,9 @@ extern SyncTable *sync_table_find(Oid relid);
 extern SyncTable *sync_table_get(Oid relid);
 extern Oid	sync_table_by_name(const char *name);
 extern List *sync_table_list(Snapshot snapshot);
+extern Version *sync_floors(void);
+extern void sync_raise_floors(const Version *version);
+extern bool sync_column_was_dropped(const SyncTable *table, const char *name);
 extern const SyncColumn *sync_table_column(const SyncTable *table, const char *name);
 extern bool sync_key_type(Oid type);
 extern bool sync_portable_type(Oid type);
@@ -222,6 +233,7 @@ extern Image sync_image(const SyncColumn *column, Datum value, bool isnull);
 extern Datum sync_value(const SyncColumn *column, Image image, bool *isnull);
 extern Image sync_key_image(const SyncTable *table, const Datum *values);
 extern void sync_key_values(const SyncTable *table, Image key, Datum *values, bool *nulls);
+extern uint64_t sync_key_hash(Site site, uint64_t txn, Image key);
 extern Datum sync_bytea(Image image);
 extern Image sync_image_of_bytea(Datum datum);
 extern Element *sync_set_elements(const SyncColumn *column, Datum value, bool isnull, int *count);
@@ -246,11 +258,8 @@ extern void sync_bury(Oid root, Image key, const RowState *row);
 
 /* sync_log.c: which keys a transaction wrote. */
 extern void sync_log_spill(void);
-extern Version *sync_floors(void);
-extern void sync_raise_floors(const Version *version);
 extern void sync_log_key(Site site, uint64_t txn, Oid root, Image key, uint64_t born);
 extern void sync_log_state(Oid root, Image key, const RowState *incoming, uint64_t born);
-extern uint64_t sync_log_hash(Site site, uint64_t txn, Image key);
 extern uint64_t *sync_log_hashes(Oid root, Snapshot snapshot, size_t *count);
 extern bool sync_log_next(Reader *reader, Image *key);
 
@@ -373,13 +382,11 @@ typedef struct SyncMerge
 	int64		conflicts;
 } SyncMerge;
 
-extern bool sync_column_was_dropped(const SyncTable *table, const char *name);
-extern void sync_note_conflict(const char *name, Image key, const SyncColumn *column, const Register *theirs, const Register *ours);
 extern void sync_apply_row(SyncMerge *merge, const SyncItem *item);
 
 /* sync_anew.c: rows of a new life. */
 extern void sync_rebear(Site site, const Version *told, uint64_t lives);
-extern void sync_restamp_key(Oid root, Image key, Site old);
+extern void sync_restamp(Site old);
 
 /* sync_tell.c: states of rows told to another. */
 typedef struct SyncTeller
@@ -417,9 +424,7 @@ extern bool sync_is_retired(Site site);
 extern void sync_refuse_retired(Site site);
 extern void sync_refuse_unknown_dots(Site own, const Version *since);
 extern void sync_refuse_late(const Version *since, Snapshot snapshot);
-extern Version *sync_peers_hold(void);
 extern void sync_note_peer(Site site, const Version *version);
-extern void sync_restamp(Site old);
 
 /* sync_stream.c: logical replication. */
 extern void sync_send_changes(Site site, uint64_t txn);
@@ -428,12 +433,11 @@ extern Version *sync_stream_claims(const Delta *delta, const Version *held);
 extern void sync_mend_streams(const Version *held);
 extern void sync_break_stream(Site site);
 
-/* sync_merge.c */
-extern void sync_merge_stream(Datum delta);
-
-/* sync_track.c */
+/* sync_rights.c: what a role must be able to do. */
 extern void sync_check_owner(Oid relid);
 extern void sync_check_rights(const char *what);
+
+/* sync_track.c: tables put on record and taken off. */
 extern void sync_refuse_deletes(const SyncTable *table, int64 deleted, int64 rows, double most);
 
 extern void sync_define_settings(void);

@@ -4,6 +4,8 @@
 #include "postgres.h"
 #include "compat.h"
 
+#include "access/htup_details.h"
+#include "access/table.h"
 #include "executor/spi.h"
 #include "sync/sync.h"
 #include "utils/lsyscache.h"
@@ -12,8 +14,8 @@
  * Stamp anew what a key has from a site whose dots others know as something else; its
  * values stay.  Counters are left alone: what of a total is new cannot be told.
  */
-void
-sync_restamp_key(Oid root, Image key, Site old)
+static void
+restamp_key(Oid root, Image key, Site old)
 {
 	SyncRow		row = {.table = sync_table_get(root),.key = key};
 	RowState   *clock;
@@ -92,5 +94,42 @@ sync_rebear(Site site, const Version *told, uint64_t lives)
 		SPI_connect();
 		sync_walk_rows(unknown.table, false, rebear_row, &unknown);
 		SPI_finish();
+	}
+}
+
+/* Stamp anew everything that the log has of a life that others know otherwise. */
+void
+sync_restamp(Site old)
+{
+	Relation	log = sync_meta_open(META_LOG, AccessShareLock);
+	Datum		key = Int64GetDatum((int64) old);
+	SyncScan   *scan = sync_meta_scan(log, NULL, 1, &key);
+	HeapTuple	tuple;
+	List	   *roots = NIL;
+	List	   *lines = NIL;
+	ListCell   *root;
+	ListCell   *line;
+
+	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
+	{
+		Datum		values[4];
+		bool		nulls[4];
+
+		heap_deform_tuple(tuple, RelationGetDescr(log), values, nulls);
+		roots = lappend_oid(roots, DatumGetObjectId(values[2]));
+		lines = lappend(lines, PG_DETOAST_DATUM_COPY(values[3]));
+	}
+	sync_meta_end(scan);
+	table_close(log, AccessShareLock);
+	forboth(root, roots, line, lines)
+	{
+		Image		keys = sync_image_of_bytea(PointerGetDatum(lfirst(line)));
+		Reader		reader = {(const uint8_t *) keys.data, (const uint8_t *) keys.data + keys.size, NULL};
+		Image		one;
+
+		if (sync_table_find(lfirst_oid(root)) == NULL)
+			continue;
+		while (sync_log_next(&reader, &one))
+			restamp_key(lfirst_oid(root), one, old);
 	}
 }

@@ -4,15 +4,43 @@
 #include "postgres.h"
 #include "compat.h"
 
+#include "access/table.h"
 #include "access/xact.h"
 #include "executor/spi.h"
 #include "sync/sync.h"
 #include "testpoint/testpoint.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/timestamp.h"
 
 /* Times that a row is looked at anew because another transaction came between. */
 #define ATTEMPTS_MAX 10
+
+/*
+ * Record a value that lost against another that was written without knowing of it.
+ */
+static void
+note_conflict(const char *name, Image key, const SyncColumn *column, const Register *theirs, const Register *ours)
+{
+	Relation	rel = sync_meta_open(META_CONFLICT, RowExclusiveLock);
+	bool		lost = stamp_compare(&theirs->stamp, &ours->stamp) > 0;
+	Image		image = (lost ? ours : theirs)->value;
+	Datum		values[8] = {0};
+	bool		nulls[8] = {false};
+
+	values[0] = TimestampTzGetDatum(GetCurrentTimestamp());
+	values[1] = CStringGetTextDatum(name);
+	values[2] = sync_bytea(key);
+	values[3] = CStringGetTextDatum(column->name);
+	values[4] = Int64GetDatum((int64) (lost ? theirs : ours)->stamp.site);
+	values[5] = Int64GetDatum((int64) (lost ? ours : theirs)->stamp.site);
+	nulls[6] = image.data == NULL;
+	if (!nulls[6])
+		values[6] = sync_bytea(image);
+	values[7] = BoolGetDatum(column->binary);
+	sync_meta_insert(rel, values, nulls);
+	table_close(rel, RowExclusiveLock);
+}
 
 static int
 column_of(const SyncTable *table, ColumnId id)
@@ -232,7 +260,7 @@ note_conflicts(SyncMerge *merge, const SyncRow *row, const RowState *old, const 
 		if (same_image(theirs->value, ours.value))
 			continue;
 		merge->conflicts++;
-		sync_note_conflict(row->table->name, row->key, column, theirs, &ours);
+		note_conflict(row->table->name, row->key, column, theirs, &ours);
 	}
 }
 

@@ -59,7 +59,7 @@ report(SyncCheck *check, int invariant, Image key, const char *format,...)
 static bool
 is_logged(const SyncCheck *check, Image key, const Stamp *stamp)
 {
-	uint64_t	hash = sync_log_hash(stamp->site, stamp->txn, key);
+	uint64_t	hash = sync_key_hash(stamp->site, stamp->txn, key);
 	size_t		low = 0;
 	size_t		high = check->logged_count;
 

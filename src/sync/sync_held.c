@@ -237,3 +237,10 @@ vecmark_version(PG_FUNCTION_ARGS)
 	sync_flush_wal();
 	PG_RETURN_DATUM(result);
 }
+
+/* What peers, retired or not, have said that they hold: all that any of them has. */
+Version    *
+sync_peers_hold(void)
+{
+	return sync_meta_union(META_PEER, PEER_HOLDS, NULL);
+}

@@ -324,3 +324,10 @@ sync_counter_datum(const SyncColumn *column, int64 value)
 			return Int64GetDatum(value);
 	}
 }
+
+/* A number for a key under a dot, alike for alike ones only, but for luck. */
+uint64_t
+sync_key_hash(Site site, uint64_t txn, Image key)
+{
+	return XXH3_64bits_withSeed(key.data, key.size, site * UINT64_C(0x9e3779b97f4a7c15) ^ txn);
+}

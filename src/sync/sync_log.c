@@ -8,9 +8,6 @@
 #include "postgres.h"
 #include "compat.h"
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xact.h"
@@ -21,7 +18,6 @@
 #include "sync/sync.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/inval.h"
 #include "utils/snapmgr.h"
 
 /* Keys of a subtransaction are written early when they take more. */
@@ -406,13 +402,6 @@ sync_log_next(Reader *reader, Image *key)
 	return true;
 }
 
-/* A number for a key under a dot, alike for alike ones only, but for luck. */
-uint64_t
-sync_log_hash(Site site, uint64_t txn, Image key)
-{
-	return XXH3_64bits_withSeed(key.data, key.size, site * UINT64_C(0x9e3779b97f4a7c15) ^ txn);
-}
-
 static int
 compare_hashes(const void *a, const void *b)
 {
@@ -453,7 +442,7 @@ sync_log_hashes(Oid root, Snapshot snapshot, size_t *count)
 		{
 			if (*count == room)
 				hashes = repalloc_huge(hashes, sizeof(uint64_t) * (room *= 2));
-			hashes[(*count)++] = sync_log_hash((Site) DatumGetInt64(values[0]), (uint64_t) DatumGetInt64(values[1]), key);
+			hashes[(*count)++] = sync_key_hash((Site) DatumGetInt64(values[0]), (uint64_t) DatumGetInt64(values[1]), key);
 		}
 		CHECK_FOR_INTERRUPTS();
 	}
@@ -461,38 +450,4 @@ sync_log_hashes(Oid root, Snapshot snapshot, size_t *count)
 	table_close(log, AccessShareLock);
 	qsort(hashes, *count, sizeof(uint64_t), compare_hashes);
 	return hashes;
-}
-
-/* What the log of one table or another does not have any more. */
-Version    *
-sync_floors(void)
-{
-	return sync_meta_union(META_TABLE, SYNC_TABLE_FLOOR, NULL);
-}
-
-/* Who does not hold a version has to read tables whole from now on. */
-void
-sync_raise_floors(const Version *version)
-{
-	Relation	rel = sync_meta_open(META_TABLE, RowExclusiveLock);
-	SyncScan   *scan = sync_meta_scan(rel, NULL, 0, NULL);
-	HeapTuple	tuple;
-
-	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
-	{
-		Datum		values[SYNC_TABLE_COLUMNS];
-		bool		nulls[SYNC_TABLE_COLUMNS];
-		Version    *floor;
-
-		heap_deform_tuple(tuple, RelationGetDescr(rel), values, nulls);
-		floor = sync_version_from_datum(values[SYNC_TABLE_FLOOR]);
-		if (version_dominates(floor, version))
-			continue;
-		values[SYNC_TABLE_FLOOR] = sync_version_datum(version_union(floor, version));
-		sync_meta_update(rel, tuple, values, nulls);
-		CacheInvalidateRelcacheByRelid(DatumGetObjectId(values[SYNC_TABLE_REL]));
-	}
-	sync_meta_end(scan);
-	table_close(rel, RowExclusiveLock);
-	CommandCounterIncrement();
 }

@@ -7,6 +7,7 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xact.h"
+#include "commands/trigger.h"
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
@@ -25,6 +26,7 @@
 VM_FUNCTION_INFO(vecmark_merge);
 VM_FUNCTION_INFO(vecmark_merge_all);
 VM_FUNCTION_INFO(vecmark_retry_parked);
+VM_FUNCTION_INFO(vecmark_merge_outbox);
 
 /* Rows that share a subtransaction until one fails. */
 #define GROUP_ROWS 256
@@ -715,8 +717,8 @@ get_mode(text *argument)
 }
 
 /* A delta that logical replication brought.  Refuses nothing; see merge_delta. */
-void
-sync_merge_stream(Datum delta)
+static void
+merge_stream(Datum delta)
 {
 	MergeResult result = {.mode = MODE_STREAM};
 
@@ -779,4 +781,43 @@ vecmark_retry_parked(PG_FUNCTION_ARGS)
 	result.merge.held = &nothing;
 	retry_parked(&result.merge);
 	return return_result(fcinfo, &result);
+}
+
+/*
+ * SQL: vecmark.merge_outbox(), trigger BEFORE INSERT FOR EACH ROW of an outbox, in the
+ * apply worker.  Stores nothing, so nothing is replicated on.
+ *
+ * The worker replicates rows as they are, without triggers and foreign keys; a merge
+ * needs both.
+ *
+ * Errors: 42501 for who may not write all that is tracked.
+ */
+Datum
+vecmark_merge_outbox(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = (TriggerData *) fcinfo->context;
+	int			role = SessionReplicationRole;
+	bool		isnull;
+	Datum		delta;
+
+	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_BEFORE(trigger->tg_event) ||
+		!TRIGGER_FIRED_FOR_ROW(trigger->tg_event) || !TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" is for triggers BEFORE INSERT of outboxes", "vecmark.merge_outbox")));
+	delta = heap_getattr(trigger->tg_trigtuple, 1, RelationGetDescr(trigger->tg_relation), &isnull);
+	if (isnull)
+		return PointerGetDatum(NULL);
+	sync_check_rights("vecmark.merge_outbox()");
+	PG_TRY();
+	{
+		SessionReplicationRole = SESSION_REPLICATION_ROLE_ORIGIN;
+		merge_stream(delta);
+	}
+	PG_FINALLY();
+	{
+		SessionReplicationRole = role;
+	}
+	PG_END_TRY();
+	return PointerGetDatum(NULL);
 }

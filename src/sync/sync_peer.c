@@ -26,13 +26,6 @@ VM_FUNCTION_INFO(vecmark_retire);
 VM_FUNCTION_INFO(vecmark_stable);
 VM_FUNCTION_INFO(vecmark_forget);
 
-/* Columns of sync_peer. */
-#define PEER_SITE 0
-#define PEER_HOLDS 1
-#define PEER_SEEN 2
-#define PEER_RETIRED 3
-#define PEER_COLUMNS 4
-
 /* The row of a peer, or NULL; a copy. */
 static HeapTuple
 find_peer(Relation rel, Site site, Datum *values, bool *nulls)
@@ -105,13 +98,6 @@ sync_note_peer(Site site, const Version *version)
 	CommandCounterIncrement();
 }
 
-/* What peers, retired or not, have said that they hold: all that any of them has. */
-Version    *
-sync_peers_hold(void)
-{
-	return sync_meta_union(META_PEER, PEER_HOLDS, NULL);
-}
-
 /*
  * Somebody says that he holds dots of this database that it has not had: it was put back
  * to an earlier state.  A transaction that is in progress is no such: its commit may have
@@ -155,43 +141,6 @@ sync_refuse_late(const Version *since, Snapshot snapshot)
 				 errmsg("deletes have been forgotten that the peer has not seen"),
 				 errdetail("It was not among vecmark.peers, or was retired, when all others had seen them."),
 				 errhint("It can pull from a node that has not forgotten them; or it has to CALL vecmark.rejoin(), or to start over: untrack and empty its tables, SELECT vecmark.start_over(), track them and pull everything.")));
-}
-
-/* Stamp anew everything that the log has of a life that others know otherwise. */
-void
-sync_restamp(Site old)
-{
-	Relation	log = sync_meta_open(META_LOG, AccessShareLock);
-	Datum		key = Int64GetDatum((int64) old);
-	SyncScan   *scan = sync_meta_scan(log, NULL, 1, &key);
-	HeapTuple	tuple;
-	List	   *roots = NIL;
-	List	   *lines = NIL;
-	ListCell   *root;
-	ListCell   *line;
-
-	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
-	{
-		Datum		values[4];
-		bool		nulls[4];
-
-		heap_deform_tuple(tuple, RelationGetDescr(log), values, nulls);
-		roots = lappend_oid(roots, DatumGetObjectId(values[2]));
-		lines = lappend(lines, PG_DETOAST_DATUM_COPY(values[3]));
-	}
-	sync_meta_end(scan);
-	table_close(log, AccessShareLock);
-	forboth(root, roots, line, lines)
-	{
-		Image		keys = sync_image_of_bytea(PointerGetDatum(lfirst(line)));
-		Reader		reader = {(const uint8_t *) keys.data, (const uint8_t *) keys.data + keys.size, NULL};
-		Image		one;
-
-		if (sync_table_find(lfirst_oid(root)) == NULL)
-			continue;
-		while (sync_log_next(&reader, &one))
-			sync_restamp_key(lfirst_oid(root), one, old);
-	}
 }
 
 static Site

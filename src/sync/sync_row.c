@@ -410,7 +410,7 @@ sync_tombstone_reaches(Oid root, Image key, uint64_t life)
 static Oid
 lock_tombstone(Relation rel, Oid root, Image key)
 {
-	Oid			hash = (Oid) sync_log_hash(root, 0, key);
+	Oid			hash = (Oid) sync_key_hash(root, 0, key);
 
 	LockDatabaseObject(RelationGetRelid(rel), hash, 0, ExclusiveLock);
 	return hash;

@@ -1,6 +1,6 @@
 /*
  * sync_stream.c: deltas by logical replication: written where a transaction commits,
- * merged where they arrive; waiting for a version; notifications.
+ * and what they let who gets them claim; waiting for a version; notifications.
  */
 #include "postgres.h"
 #include "compat.h"
@@ -9,7 +9,6 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "commands/async.h"
-#include "commands/trigger.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "replication/origin.h"
@@ -26,7 +25,6 @@
 #include "utils/wait_event.h"
 
 VM_FUNCTION_INFO(vecmark_register_outbox);
-VM_FUNCTION_INFO(vecmark_merge_outbox);
 VM_FUNCTION_INFO(vecmark_wait_for);
 
 /* Deltas of a transaction that is larger go out in parts. */
@@ -389,45 +387,6 @@ sync_mend_streams(const Version *held)
 	sync_meta_end(scan);
 	table_close(rel, RowExclusiveLock);
 	CommandCounterIncrement();
-}
-
-/*
- * SQL: vecmark.merge_outbox(), trigger BEFORE INSERT FOR EACH ROW of an outbox, in the
- * apply worker.  Stores nothing, so nothing is replicated on.
- *
- * The worker replicates rows as they are, without triggers and foreign keys; a merge
- * needs both.
- *
- * Errors: 42501 for who may not write all that is tracked.
- */
-Datum
-vecmark_merge_outbox(PG_FUNCTION_ARGS)
-{
-	TriggerData *trigger = (TriggerData *) fcinfo->context;
-	int			role = SessionReplicationRole;
-	bool		isnull;
-	Datum		delta;
-
-	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_BEFORE(trigger->tg_event) ||
-		!TRIGGER_FIRED_FOR_ROW(trigger->tg_event) || !TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function \"%s\" is for triggers BEFORE INSERT of outboxes", "vecmark.merge_outbox")));
-	delta = heap_getattr(trigger->tg_trigtuple, 1, RelationGetDescr(trigger->tg_relation), &isnull);
-	if (isnull)
-		return PointerGetDatum(NULL);
-	sync_check_rights("vecmark.merge_outbox()");
-	PG_TRY();
-	{
-		SessionReplicationRole = SESSION_REPLICATION_ROLE_ORIGIN;
-		sync_merge_stream(delta);
-	}
-	PG_FINALLY();
-	{
-		SessionReplicationRole = role;
-	}
-	PG_END_TRY();
-	return PointerGetDatum(NULL);
 }
 
 /*

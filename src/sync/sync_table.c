@@ -613,3 +613,59 @@ sync_table_list(Snapshot snapshot)
 	table_close(rel, AccessShareLock);
 	return list;
 }
+
+/* Whether a published column was on record and is no longer in the table. */
+bool
+sync_column_was_dropped(const SyncTable *table, const char *name)
+{
+	Relation	rel = sync_meta_open(META_COLUMN, AccessShareLock);
+	Datum		key = ObjectIdGetDatum(table->root);
+	SyncScan   *scan = sync_meta_scan(rel, NULL, 1, &key);
+	bool		found = false;
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
+	{
+		bool		isnull;
+		Datum		published = heap_getattr(tuple, 4, RelationGetDescr(rel), &isnull);
+
+		found |= strcmp(TextDatumGetCString(published), name) == 0;
+	}
+	sync_meta_end(scan);
+	table_close(rel, AccessShareLock);
+	return found;
+}
+
+/* What the log of one table or another does not have any more. */
+Version    *
+sync_floors(void)
+{
+	return sync_meta_union(META_TABLE, SYNC_TABLE_FLOOR, NULL);
+}
+
+/* Who does not hold a version has to read tables whole from now on. */
+void
+sync_raise_floors(const Version *version)
+{
+	Relation	rel = sync_meta_open(META_TABLE, RowExclusiveLock);
+	SyncScan   *scan = sync_meta_scan(rel, NULL, 0, NULL);
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
+	{
+		Datum		values[SYNC_TABLE_COLUMNS];
+		bool		nulls[SYNC_TABLE_COLUMNS];
+		Version    *floor;
+
+		heap_deform_tuple(tuple, RelationGetDescr(rel), values, nulls);
+		floor = sync_version_from_datum(values[SYNC_TABLE_FLOOR]);
+		if (version_dominates(floor, version))
+			continue;
+		values[SYNC_TABLE_FLOOR] = sync_version_datum(version_union(floor, version));
+		sync_meta_update(rel, tuple, values, nulls);
+		CacheInvalidateRelcacheByRelid(DatumGetObjectId(values[SYNC_TABLE_REL]));
+	}
+	sync_meta_end(scan);
+	table_close(rel, RowExclusiveLock);
+	CommandCounterIncrement();
+}

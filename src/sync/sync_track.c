@@ -21,7 +21,6 @@
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
-#include "utils/rls.h"
 #include "utils/timestamp.h"
 
 VM_FUNCTION_INFO(vecmark_birth);
@@ -56,54 +55,6 @@ Datum
 vecmark_is_portable_type(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_BOOL(get_typtype(PG_GETARG_OID(0)) != '\0' && sync_portable_type(PG_GETARG_OID(0)));
-}
-
-/* Errors: 42501 for who does not own a table. */
-void
-sync_check_owner(Oid relid)
-{
-	if (!vm_owns_table(relid, GetUserId()))
-		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, get_rel_name(relid));
-}
-
-/*
- * What moves the version of the whole database, or lets things be forgotten, is for who
- * may read and write all that is tracked; as long as that is nothing, for the database's owner.
- *
- * Errors: 42501.
- */
-void
-sync_check_rights(const char *what)
-{
-	ListCell   *cell;
-	bool		any = false;
-
-	foreach(cell, sync_table_list(NULL))
-	{
-		Oid			relid = lfirst_oid(cell);
-		AclMode		wanted = ACL_SELECT | ACL_INSERT | ACL_UPDATE | ACL_DELETE;
-
-		if (get_rel_name(relid) == NULL)
-			continue;
-		any = true;
-		if (pg_class_aclmask(relid, GetUserId(), wanted, ACLMASK_ALL) != wanted)
-			ereport(ERROR,
-					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-					 errmsg("permission denied for %s", what),
-					 errdetail("Role \"%s\" may not select, insert, update and delete in tracked table \"%s\".",
-							   GetUserNameFromId(GetUserId(), false), get_rel_name(relid))));
-		if (check_enable_rls(relid, InvalidOid, true) == RLS_ENABLED)
-			ereport(ERROR,
-					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-					 errmsg("permission denied for %s", what),
-					 errdetail("Row-level security hides rows of tracked table \"%s\" from role \"%s\".",
-							   get_rel_name(relid), GetUserNameFromId(GetUserId(), false))));
-	}
-	if (!any && !vm_owns_database(GetUserId()))
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied for %s", what),
-				 errdetail("No table is tracked, and role \"%s\" does not own the database.", GetUserNameFromId(GetUserId(), false))));
 }
 
 static void
@@ -233,54 +184,6 @@ vecmark_unregister_table(PG_FUNCTION_ARGS)
 	if (get_rel_name(relid) != NULL)
 		CacheInvalidateRelcacheByRelid(relid);
 	PG_RETURN_VOID();
-}
-
-/* Whether a published column was on record and is no longer in the table. */
-bool
-sync_column_was_dropped(const SyncTable *table, const char *name)
-{
-	Relation	rel = sync_meta_open(META_COLUMN, AccessShareLock);
-	Datum		key = ObjectIdGetDatum(table->root);
-	SyncScan   *scan = sync_meta_scan(rel, NULL, 1, &key);
-	bool		found = false;
-	HeapTuple	tuple;
-
-	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
-	{
-		bool		isnull;
-		Datum		published = heap_getattr(tuple, 4, RelationGetDescr(rel), &isnull);
-
-		found |= strcmp(TextDatumGetCString(published), name) == 0;
-	}
-	sync_meta_end(scan);
-	table_close(rel, AccessShareLock);
-	return found;
-}
-
-/*
- * Record a value that lost against another that was written without knowing of it.
- */
-void
-sync_note_conflict(const char *name, Image key, const SyncColumn *column, const Register *theirs, const Register *ours)
-{
-	Relation	rel = sync_meta_open(META_CONFLICT, RowExclusiveLock);
-	bool		lost = stamp_compare(&theirs->stamp, &ours->stamp) > 0;
-	Image		image = (lost ? ours : theirs)->value;
-	Datum		values[8] = {0};
-	bool		nulls[8] = {false};
-
-	values[0] = TimestampTzGetDatum(GetCurrentTimestamp());
-	values[1] = CStringGetTextDatum(name);
-	values[2] = sync_bytea(key);
-	values[3] = CStringGetTextDatum(column->name);
-	values[4] = Int64GetDatum((int64) (lost ? theirs : ours)->stamp.site);
-	values[5] = Int64GetDatum((int64) (lost ? ours : theirs)->stamp.site);
-	nulls[6] = image.data == NULL;
-	if (!nulls[6])
-		values[6] = sync_bytea(image);
-	values[7] = BoolGetDatum(column->binary);
-	sync_meta_insert(rel, values, nulls);
-	table_close(rel, RowExclusiveLock);
 }
 
 /* A time in the column that "about" numbers is more than 30 days ago. */
