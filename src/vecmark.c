@@ -7,7 +7,7 @@
 #include "funcapi.h"
 #include "hnsw/hnsw.h"
 #include "simd/simd.h"
-#include "sync/sync.h"
+#include "sync/sync_capture.h"
 #include "testpoint/testpoint.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"

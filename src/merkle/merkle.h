@@ -7,7 +7,7 @@
 #define MERKLE_MERKLE_H
 
 #include "merkle/leaf.h"
-#include "sync/sync.h"
+#include "sync/sync_table.h"
 
 /* merkle_table.c: what a digest hangs on. */
 extern uint64_t merkle_format(const SyncTable *table, uint64_t seed);

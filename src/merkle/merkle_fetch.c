@@ -7,6 +7,8 @@
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "merkle/merkle.h"
+#include "sync/sync_site.h"
+#include "sync/sync_tell.h"
 
 VM_FUNCTION_INFO(vecmark_bucket_keys);
 VM_FUNCTION_INFO(vecmark_fetch);

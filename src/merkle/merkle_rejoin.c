@@ -7,6 +7,8 @@
 #include "executor/spi.h"
 #include "merkle/merkle.h"
 #include "miscadmin.h"
+#include "sync/sync_types.h"
+#include "sync/sync_upkeep.h"
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
 

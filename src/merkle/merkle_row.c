@@ -11,6 +11,8 @@
 #include <xxhash.h>
 
 #include "merkle/merkle.h"
+#include "sync/sync_capture.h"
+#include "sync/sync_state.h"
 
 /* What an atom begins with. */
 #define ATOM_BIRTH 'b'

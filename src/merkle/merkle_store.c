@@ -15,6 +15,7 @@
 #include "merkle/merkle.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
+#include "sync/sync_meta.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"

@@ -6,6 +6,8 @@
 
 #include "catalog/pg_type.h"
 #include "merkle/merkle.h"
+#include "sync/sync_meta.h"
+#include "sync/sync_tell.h"
 #include "utils/array.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"

@@ -7,7 +7,12 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "executor/spi.h"
-#include "sync/sync.h"
+#include "sync/sync_capture.h"
+#include "sync/sync_merge.h"
+#include "sync/sync_meta.h"
+#include "sync/sync_site.h"
+#include "sync/sync_state.h"
+#include "sync/sync_table.h"
 #include "utils/lsyscache.h"
 
 /*

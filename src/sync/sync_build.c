@@ -8,7 +8,7 @@
 #include "compat.h"
 
 #include "mb/pg_wchar.h"
-#include "sync/sync.h"
+#include "sync/sync_table.h"
 #include "utils/memutils.h"
 
 /* Names of a tracked table's columns. */

@@ -13,7 +13,7 @@
 #include "catalog/pg_type.h"
 #include "crdt/varint.h"
 #include "mb/pg_wchar.h"
-#include "sync/sync.h"
+#include "sync/sync_table.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"

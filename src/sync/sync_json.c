@@ -9,7 +9,7 @@
 #include "datatype/timestamp.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "sync/sync.h"
+#include "sync/sync_types.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
 #include "utils/json.h"

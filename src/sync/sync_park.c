@@ -11,7 +11,11 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "storage/bufmgr.h"
-#include "sync/sync.h"
+#include "sync/sync_meta.h"
+#include "sync/sync_site.h"
+#include "sync/sync_state.h"
+#include "sync/sync_table.h"
+#include "sync/sync_types.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 

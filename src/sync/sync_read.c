@@ -6,7 +6,8 @@
 
 #include "executor/spi.h"
 #include "miscadmin.h"
-#include "sync/sync.h"
+#include "sync/sync_table.h"
+#include "sync/sync_types.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 

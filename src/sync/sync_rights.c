@@ -5,7 +5,7 @@
 #include "compat.h"
 
 #include "miscadmin.h"
-#include "sync/sync.h"
+#include "sync/sync_table.h"
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
 #include "utils/rls.h"

@@ -9,7 +9,10 @@
 #include "access/xact.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
-#include "sync/sync.h"
+#include "sync/sync_meta.h"
+#include "sync/sync_state.h"
+#include "sync/sync_table.h"
+#include "sync/sync_types.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 

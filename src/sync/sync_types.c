@@ -11,7 +11,7 @@
 #include "crdt/varint.h"
 #include "libpq/pqformat.h"
 #include "port/pg_crc32c.h"
-#include "sync/sync.h"
+#include "sync/sync_types.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 

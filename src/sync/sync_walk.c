@@ -8,7 +8,9 @@
 #include "access/table.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
-#include "sync/sync.h"
+#include "sync/sync_meta.h"
+#include "sync/sync_table.h"
+#include "sync/sync_types.h"
 #include "utils/memutils.h"
 
 #define ROWS_A_FETCH 1000

@@ -1,0 +1,50 @@
+/*
+ * sync_capture.h: what transactions write: stamped, logged, given to outboxes.
+ */
+#ifndef SYNC_CAPTURE_H
+#define SYNC_CAPTURE_H
+
+#include "crdt/varint.h"
+#include "sync/sync_table.h"
+
+/* sync_log.c: which keys a transaction wrote. */
+extern void sync_log_spill(void);
+extern void sync_log_key(Site site, uint64_t txn, Oid root, Image key, uint64_t born);
+extern void sync_log_state(Oid root, Image key, const RowState *incoming, uint64_t born);
+extern uint64_t *sync_log_hashes(Oid root, Snapshot snapshot, size_t *count);
+extern bool sync_log_next(Reader *reader, Image *key);
+
+/* sync_capture.c: triggers. */
+typedef struct SyncMark
+{
+	Oid			root;
+	Image		key;
+	const RowState *state;
+	const Datum *values;		/* of all columns of the root table's
+								 * SyncTable */
+	const bool *nulls;
+	const bool *given;			/* columns without a value here keep what they
+								 * get */
+	bool		reached;		/* the trigger saw the row */
+} SyncMark;
+
+extern int	sync_max_drift;
+extern bool sync_is_changed(const SyncColumn *column, Datum old, bool old_isnull, Datum new, bool new_isnull);
+extern void sync_row_values(const SyncTable *table, HeapTuple tuple, TupleDesc desc, Datum *values, bool *nulls);
+extern RowState *sync_clock_of(const SyncTable *table, HeapTuple tuple, TupleDesc desc);
+extern SyncMark *sync_mark(SyncMark *mark);
+extern bool sync_restamp_state(RowState *state, Site old);
+extern uint64_t sync_now(void);
+extern Stamp sync_stamp(const RowState *seen);
+
+/* sync_stream.c: logical replication. */
+extern void sync_send_changes(Site site, uint64_t txn);
+extern void sync_notify(Oid root);
+extern Version *sync_stream_claims(const Delta *delta, const Version *held);
+extern void sync_mend_streams(const Version *held);
+extern void sync_break_stream(Site site);
+
+/* sync_capture.c: settings of this room. */
+extern void sync_define_settings(void);
+
+#endif							/* SYNC_CAPTURE_H */

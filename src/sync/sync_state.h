@@ -1,0 +1,29 @@
+/*
+ * sync_state.h: the state of a row: from its values and clock, its tombstone, its parked part.
+ */
+#ifndef SYNC_STATE_H
+#define SYNC_STATE_H
+
+#include "sync/sync_table.h"
+
+/* sync_row.c: states of rows. */
+extern RowState *sync_row_state(const SyncTable *table, const RowState *clock, const Datum *values, const bool *nulls, bool images);
+extern RowState *sync_row_within(const RowState *row, const Version *known);
+extern RowState *sync_row_without(const RowState *row, const Version *covered);
+extern Counter *sync_complete_counter(const RowState *clock, ColumnId id, int64 visible);
+extern ElementSet *sync_complete_set(const RowState *clock, ColumnId id, Element *elements, int count);
+extern RowState *sync_tombstone(Oid root, Image key, Snapshot snapshot);
+extern RowState *sync_row_of_dot(const RowState *row, Site site, uint64_t txn);
+extern bool sync_row_has_unknown(const RowState *row, Site site, const Version *own);
+extern _Noreturn void sync_refuse_concurrent_delete(Oid root);
+extern bool sync_tombstone_reaches(Oid root, Image key, uint64_t life);
+extern bool sync_write_tombstone(Oid root, Image key, const RowState *row);
+extern bool sync_drop_tombstone(Relation rel, HeapTuple tuple);
+extern void sync_bury(Oid root, Image key, const RowState *row);
+
+/* sync_park.c: states that could not be shown. */
+extern RowState *sync_parked(const char *name, Image key, Snapshot snapshot, SyncNames **names);
+extern void sync_park(const char *name, Image key, const RowState *state, const SyncNames *names, const ErrorData *reason);
+extern void sync_unpark(const char *name, Image key);
+
+#endif							/* SYNC_STATE_H */

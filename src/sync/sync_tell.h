@@ -1,0 +1,38 @@
+/*
+ * sync_tell.h: states of rows told to others.
+ */
+#ifndef SYNC_TELL_H
+#define SYNC_TELL_H
+
+#include "nodes/execnodes.h"
+#include "sync/sync_table.h"
+
+/* sync_tell.c: states of rows told to another. */
+typedef struct SyncTeller
+{
+	Version    *since;			/* what need not be told */
+	Version    *to;				/* what is here */
+	bool		some;			/* tables only */
+	Version    *forgotten;		/* unless the receiver knows; or NULL */
+	uint64_t	lives;
+	bool		repair;			/* states are told whole, and claim nothing */
+	Snapshot	snapshot;
+	Site		site;
+	size_t		max_bytes;		/* of a part, about */
+	ReturnSetInfo *result;
+	int			level;			/* of settings */
+	SyncBuilder *builder;
+	uint64_t	batch;			/* 0 while there is one part */
+	uint64_t	part;
+	MemoryContext part_context; /* what the builder holds */
+	MemoryContext row_context;
+} SyncTeller;
+
+extern void sync_refuse_hidden(Oid root);
+extern void sync_begin_telling(SyncTeller *teller, FunctionCallInfo fcinfo, int max_bytes);
+extern void sync_tell_key(SyncTeller *teller, SyncTable *table, Image key, const RowState *clock, const Datum *values, const bool *nulls);
+extern void sync_tell_table(SyncTeller *teller, SyncTable *table);
+extern void sync_tell_parked(SyncTeller *teller, List *whole);
+extern void sync_end_telling(SyncTeller *teller, bool claims);
+
+#endif							/* SYNC_TELL_H */
