@@ -22,29 +22,29 @@ OBJS = \
 	src/crdt/delta_prefix.o \
 	src/crdt/row_state.o \
 	src/crdt/version.o \
+	src/graph/code.o \
+	src/graph/geometry.o \
+	src/graph/graph.o \
+	src/graph/prune.o \
+	src/graph/rotation.o \
+	src/graph/sparse.o \
+	src/graph/walk.o \
 	src/hnsw/hnsw.o \
 	src/hnsw/hnsw_build.o \
 	src/hnsw/hnsw_build_parallel.o \
 	src/hnsw/hnsw_check.o \
 	src/hnsw/hnsw_check_directory.o \
 	src/hnsw/hnsw_check_node.o \
-	src/hnsw/hnsw_code.o \
 	src/hnsw/hnsw_cost.o \
 	src/hnsw/hnsw_directory.o \
-	src/hnsw/hnsw_geometry.o \
-	src/hnsw/hnsw_graph.o \
 	src/hnsw/hnsw_insert.o \
 	src/hnsw/hnsw_inspect.o \
 	src/hnsw/hnsw_opclass.o \
 	src/hnsw/hnsw_ivfflat.o \
 	src/hnsw/hnsw_page.o \
-	src/hnsw/hnsw_prune.o \
 	src/hnsw/hnsw_repair.o \
-	src/hnsw/hnsw_rotation.o \
 	src/hnsw/hnsw_scan.o \
-	src/hnsw/hnsw_sparse.o \
 	src/hnsw/hnsw_vacuum.o \
-	src/hnsw/hnsw_walk.o \
 	src/merkle/leaf.o \
 	src/merkle/merkle_build.o \
 	src/merkle/merkle_fetch.o \

@@ -13,7 +13,7 @@
 #include "storage/itemptr.h"
 #include "utils/rel.h"
 
-#include "hnsw/hnsw_walk.h"
+#include "graph/walk.h"
 
 #define HNSW_META_BLOCK 0
 #define HNSW_META_MAGIC 0x766d6877

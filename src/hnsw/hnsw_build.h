@@ -15,8 +15,8 @@
 
 #include "access/genam.h"
 #include "access/relscan.h"
+#include "graph/graph.h"
 #include "hnsw/hnsw.h"
-#include "hnsw/hnsw_graph.h"
 #include "nodes/execnodes.h"
 #include "port/atomics.h"
 #include "utils/dsa.h"

@@ -96,7 +96,7 @@ lock_tranche(void)
 	return *tranche;
 }
 
-/* ---- what hnsw_build.c and hnsw_graph.c call */
+/* ---- what hnsw_build.c and graph/graph.c call */
 
 /*
  * Begin to insert into the graph in memory.  Returns false, with no lock, if it is

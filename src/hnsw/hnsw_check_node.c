@@ -7,8 +7,8 @@
 #include <float.h>
 #include <math.h>
 
+#include "graph/sparse.h"
 #include "hnsw/hnsw_check.h"
-#include "hnsw/hnsw_sparse.h"
 #include "storage/bufmgr.h"
 
 /* Codes of so many dimensions, and links so many, can be told from chance. */

@@ -8,8 +8,8 @@
 #include "postgres.h"
 #include "compat.h"
 
+#include "graph/graph.h"
 #include "hnsw/hnsw.h"
-#include "hnsw/hnsw_graph.h"
 #include "miscadmin.h"
 #include "nodes/execnodes.h"
 #include "testpoint/testpoint.h"

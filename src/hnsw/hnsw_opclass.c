@@ -6,8 +6,8 @@
 
 #include <math.h>
 
+#include "graph/sparse.h"
 #include "hnsw/hnsw.h"
-#include "hnsw/hnsw_sparse.h"
 #include "simd/simd.h"
 #include "utils/varbit.h"
 #include "vector/halfvec.h"

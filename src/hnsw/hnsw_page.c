@@ -9,9 +9,9 @@
 
 #include "access/generic_xlog.h"
 #include "common/hashfn.h"
+#include "graph/rotation.h"
+#include "graph/sparse.h"
 #include "hnsw/hnsw.h"
-#include "hnsw/hnsw_rotation.h"
-#include "hnsw/hnsw_sparse.h"
 #include "miscadmin.h"
 #include "simd/simd.h"
 #include "storage/buf_internals.h"

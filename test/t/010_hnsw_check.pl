@@ -49,7 +49,7 @@ sub spit_raw
 	close($file) or die "$name: $!";
 }
 
-# What follows from the options of an index, as src/hnsw/hnsw_geometry.c has it.
+# What follows from the options of an index, as src/graph/geometry.c has it.
 sub geometry
 {
 	my ($index) = @_;

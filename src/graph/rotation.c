@@ -1,5 +1,5 @@
 /*
- * hnsw_rotation.c: rounds of random signs and fast Hadamard transforms.
+ * rotation.c: rounds of random signs and fast Hadamard transforms.
  *
  * A transform takes a power of two of coordinates, so where the dimension is
  * none, each round transforms the first and then, with other signs, the last 2^k
@@ -11,7 +11,7 @@
  * Nothing but additions, subtractions and multiplications of their results, none
  * of which a compiler can fuse: the result has the same bits everywhere.
  */
-#include "hnsw/hnsw_rotation.h"
+#include "graph/rotation.h"
 
 #include <math.h>
 #include <string.h>

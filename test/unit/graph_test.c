@@ -1,13 +1,13 @@
-/* hnsw_graph_test.c: the graph that CREATE INDEX builds in memory, and what is found in it. */
-/* sources: src/hnsw/hnsw_graph.c src/hnsw/hnsw_prune.c src/hnsw/hnsw_walk.c src/hnsw/hnsw_code.c src/hnsw/hnsw_sparse.c src/vector/hyperbolic_math.c src/vector/sparsevec_distance.c src/hnsw/hnsw_geometry.c src/hnsw/hnsw_rotation.c src/simd/simd*.c */
+/* graph_test.c: the graph that CREATE INDEX builds in memory, and what is found in it. */
+/* sources: src/graph/graph.c src/graph/prune.c src/graph/walk.c src/graph/code.c src/graph/sparse.c src/vector/hyperbolic_math.c src/vector/sparsevec_distance.c src/graph/geometry.c src/graph/rotation.c src/simd/simd*.c */
 
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "hnsw/hnsw_graph.h"
-#include "hnsw/hnsw_rotation.h"
+#include "graph/graph.h"
+#include "graph/rotation.h"
 #include "simd/simd.h"
 #include "tap.h"
 

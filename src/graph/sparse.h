@@ -1,5 +1,5 @@
 /*
- * hnsw_sparse.h: vectors most of whose elements are 0, as the index keeps them.
+ * sparse.h: vectors most of whose elements are 0, as the index keeps them.
  *
  * Pure C.  README, "Sparse vectors".
  */

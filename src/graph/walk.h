@@ -1,12 +1,12 @@
 /*
- * hnsw_walk.h: the best-first walk over a graph of nodes, resumed as rows are asked for.
+ * walk.h: the best-first walk over a graph of nodes, resumed as rows are asked for.
  *
  * Pure C.  README, "Walk".  Where nodes come from is the caller's business.
  */
 #ifndef HNSW_WALK_H
 #define HNSW_WALK_H
 
-#include "hnsw/hnsw_code.h"
+#include "graph/code.h"
 
 /* Nodes read at least on the level above the one wanted, and on those above it. */
 #define HNSW_DESCENT_WIDTH 8

@@ -1,16 +1,16 @@
 /*
- * hnsw_sparse.c: sparse vectors as the index keeps them, and their sketches.
+ * sparse.c: sparse vectors as the index keeps them, and their sketches.
  *
  * A sketch adds each element to four of its coordinates, chosen and signed by a
  * hash of the index, and then spreads them all by a Hadamard transform.  Lengths
  * and inner products are kept on average (Kane and Nelson, Sparser
  * Johnson-Lindenstrauss Transforms, 2014), which is what estimates need.
  */
-#include "hnsw/hnsw_sparse.h"
+#include "graph/sparse.h"
 
 #include <string.h>
 
-#include "hnsw/hnsw_rotation.h"
+#include "graph/rotation.h"
 
 /* Coordinates of the sketch that an element is added to. */
 #define COPIES 4

@@ -1,10 +1,10 @@
-/* hnsw_geometry_test.c: where slots are in pages, node by node and block by block. */
-/* sources: src/hnsw/hnsw_geometry.c */
+/* graph_geometry_test.c: where slots are in pages, node by node and block by block. */
+/* sources: src/graph/geometry.c */
 
 #include <stdarg.h>
 #include <stdint.h>
 
-#include "hnsw/hnsw_code.h"
+#include "graph/code.h"
 #include "tap.h"
 
 #define PAGE 8192

@@ -1,8 +1,8 @@
-/* hnsw_estimate_test.c: estimates of the distances to a node's neighbours, from their codes. */
-/* sources: src/hnsw/hnsw_code.c src/hnsw/hnsw_sparse.c src/vector/hyperbolic_math.c src/vector/sparsevec_distance.c src/hnsw/hnsw_geometry.c src/hnsw/hnsw_rotation.c src/simd/simd*.c */
+/* graph_estimate_test.c: estimates of the distances to a node's neighbours, from their codes. */
+/* sources: src/graph/code.c src/graph/sparse.c src/vector/hyperbolic_math.c src/vector/sparsevec_distance.c src/graph/geometry.c src/graph/rotation.c src/simd/simd*.c */
 
 /*
- * First against the formulas at the head of hnsw_code.c, computed plainly from the
+ * First against the formulas at the head of graph/code.c, computed plainly from the
  * bits of the codes; then against the truth, as statistics over random rotations.
  */
 #include <math.h>
@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "hnsw/hnsw_code.h"
-#include "hnsw/hnsw_rotation.h"
+#include "graph/code.h"
+#include "graph/rotation.h"
 #include "simd/simd.h"
 #include "tap.h"
 

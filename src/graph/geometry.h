@@ -1,5 +1,5 @@
 /*
- * hnsw_geometry.h: how an index is laid out in pages, as a function of its options.
+ * geometry.h: how an index is laid out in pages, as a function of its options.
  *
  * Pure C.  README, "Pages", has the picture and the reasons.
  */

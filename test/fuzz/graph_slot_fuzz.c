@@ -1,18 +1,18 @@
 /*
- * hnsw_slot_fuzz.c: any bytes as a slot whose head has been checked, and any
+ * graph_slot_fuzz.c: any bytes as a slot whose head has been checked, and any
  * query: distances, estimates and keys stay within slot and query, and what comes
  * of a slot without NaN and infinity can be stored again.
  *
  * The first eight bytes are shape and level, then come the query and the slot, both
  * repeated if the input is too short for them.
  */
-/* sources: src/hnsw/hnsw_code.c src/hnsw/hnsw_sparse.c src/vector/hyperbolic_math.c src/vector/sparsevec_distance.c src/hnsw/hnsw_geometry.c src/hnsw/hnsw_rotation.c src/simd/simd*.c */
+/* sources: src/graph/code.c src/graph/sparse.c src/vector/hyperbolic_math.c src/vector/sparsevec_distance.c src/graph/geometry.c src/graph/rotation.c src/simd/simd*.c */
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "hnsw/hnsw_code.h"
+#include "graph/code.h"
 #include "simd/simd.h"
 
 int			LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,13 +1,13 @@
-/* hnsw_rotation_test.c: the rotation keeps lengths and angles, mixes, and never changes. */
-/* sources: src/hnsw/hnsw_rotation.c */
+/* graph_rotation_test.c: the rotation keeps lengths and angles, mixes, and never changes. */
+/* sources: src/graph/rotation.c */
 
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "hnsw/hnsw_geometry.h"
-#include "hnsw/hnsw_rotation.h"
+#include "graph/geometry.h"
+#include "graph/rotation.h"
 #include "tap.h"
 
 static const int dims[] = {

@@ -1,5 +1,5 @@
 /*
- * hnsw_code.c: exact distances to a node, estimates of those to its neighbours.
+ * code.c: exact distances to a node, estimates of those to its neighbours.
  *
  * The code of a neighbour o is that of its residual r = o - c, c being the
  * node's own vector.  Each r[i] becomes an odd integer x[i] of as many bits as
@@ -26,12 +26,12 @@
  * sparse vector a sketch is coded, and the sketch itself: most vectors are nearly at
  * right angles, so that a residual would be longer than the vector.
  */
-#include "hnsw/hnsw_code.h"
+#include "graph/code.h"
 
 #include <math.h>
 #include <string.h>
 
-#include "hnsw/hnsw_sparse.h"
+#include "graph/sparse.h"
 #include "simd/simd.h"
 #include "vector/hyperbolic_math.h"
 

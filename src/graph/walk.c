@@ -1,7 +1,7 @@
 /*
- * hnsw_walk.c: heaps, the set of nodes met, and the walk itself.
+ * walk.c: heaps, the set of nodes met, and the walk itself.
  */
-#include "hnsw/hnsw_walk.h"
+#include "graph/walk.h"
 
 #include <math.h>
 #include <string.h>

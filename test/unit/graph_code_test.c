@@ -1,5 +1,5 @@
-/* hnsw_code_test.c: a slot's own vector, and that hnsw_key is never above what the operator returns. */
-/* sources: src/hnsw/hnsw_code.c src/hnsw/hnsw_sparse.c src/vector/hyperbolic_math.c src/vector/sparsevec_distance.c src/hnsw/hnsw_geometry.c src/hnsw/hnsw_rotation.c src/simd/simd*.c */
+/* graph_code_test.c: a slot's own vector, and that hnsw_key is never above what the operator returns. */
+/* sources: src/graph/code.c src/graph/sparse.c src/vector/hyperbolic_math.c src/vector/sparsevec_distance.c src/graph/geometry.c src/graph/rotation.c src/simd/simd*.c */
 
 /*
  * A scan that returns an int8 vector promises a distance that the server compares
@@ -14,8 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "hnsw/hnsw_code.h"
-#include "hnsw/hnsw_rotation.h"
+#include "graph/code.h"
+#include "graph/rotation.h"
 #include "simd/simd.h"
 #include "tap.h"
 

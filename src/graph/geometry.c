@@ -1,10 +1,10 @@
 /*
- * hnsw_geometry.c: sizes and addresses of slots.
+ * geometry.c: sizes and addresses of slots.
  */
-#include "hnsw/hnsw_geometry.h"
+#include "graph/geometry.h"
 
-#include "hnsw/hnsw_code.h"
-#include "hnsw/hnsw_sparse.h"
+#include "graph/code.h"
+#include "graph/sparse.h"
 
 /* Entries of a directory page; the rest of the page is for further TIDs. */
 #define GROUP_NODES 504

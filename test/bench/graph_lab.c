@@ -1,12 +1,12 @@
 /*
- * hnsw_lab.c: the experiments that decided the index's page format, without a server.
+ * graph_lab.c: the experiments that decided the index's page format, without a server.
  *
  * Builds the graph in memory as CREATE INDEX does, writes its nodes into slots as
  * they are in pages, and searches those.  From the top of the tree:
  *
- *	LAB_SOURCES="$(ls src/hnsw/hnsw_{code,geometry,graph,prune,rotation,sparse,walk}.c src/vector/{hyperbolic_math,sparsevec_distance}.c src/simd/simd*.c)"
- *	cc -O2 -Isrc -o hnsw_lab test/bench/hnsw_lab.c $LAB_SOURCES -lm
- *	./hnsw_lab base.fvecs query.fvecs truth.ivecs [name=value ...]
+ *	LAB_SOURCES="$(ls src/graph/{code,geometry,graph,prune,rotation,sparse,walk}.c src/vector/{hyperbolic_math,sparsevec_distance}.c src/simd/simd*.c)"
+ *	cc -O2 -Isrc -o graph_lab test/bench/graph_lab.c $LAB_SOURCES -lm
+ *	./graph_lab base.fvecs query.fvecs truth.ivecs [name=value ...]
  *
  * Names: m 16, efc 64, branching 64, links (by room), bits (by dimension), most (chosen
  * by the rule, m), relax 120 (per cent), storage 0 or 1, metric 2 (0 l2, 1 ip, 2 cosine), n,
@@ -18,8 +18,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "hnsw/hnsw_graph.h"
-#include "hnsw/hnsw_rotation.h"
+#include "graph/graph.h"
+#include "graph/rotation.h"
 #include "simd/simd.h"
 
 typedef struct Lab

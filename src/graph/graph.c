@@ -1,5 +1,5 @@
 /*
- * hnsw_graph.c: insertion into the graph in memory.
+ * graph.c: insertion into the graph in memory.
  *
  * What takes the time is to get vectors from memory, and most of them turn out to
  * be too far away.  So a vertex has a sketch too, a code of one bit a dimension,
@@ -9,7 +9,7 @@
  * A chunk holds the sketches of its vertices, then their vectors, and then the
  * vertices with their links.
  */
-#include "hnsw/hnsw_graph.h"
+#include "graph/graph.h"
 
 #include <math.h>
 #include <string.h>

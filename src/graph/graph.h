@@ -1,5 +1,5 @@
 /*
- * hnsw_graph.h: the graph in memory, as it is built.
+ * graph.h: the graph in memory, as it is built.
  *
  * Pure C.  Vectors are rounded to int8 (for L1 they are kept whole) and nodes are
  * numbers of four bytes, the same that they will have in the index.  Several
@@ -9,7 +9,7 @@
 #ifndef HNSW_GRAPH_H
 #define HNSW_GRAPH_H
 
-#include "hnsw/hnsw_prune.h"
+#include "graph/prune.h"
 
 typedef struct HnswVertexLink
 {

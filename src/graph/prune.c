@@ -1,12 +1,12 @@
 /*
- * hnsw_prune.c: the diversity rule, for a new node and for those that link back.
+ * prune.c: the diversity rule, for a new node and for those that link back.
  *
  * The rule is that of Malkov and Yashunin (HNSW, 2018, algorithm 4): a candidate
  * is chosen unless one chosen before is nearer to it than the node itself, and
  * nearer by more than a factor of "relax" (Vamana's alpha, 2019).  Places left are
  * filled with the nearest of the rest.
  */
-#include "hnsw/hnsw_prune.h"
+#include "graph/prune.h"
 
 /*
  * How much nearer another must be.  Measured (README, "Links"): 1.2 of a squared

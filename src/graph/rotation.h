@@ -1,5 +1,5 @@
 /*
- * hnsw_rotation.h: a seeded random rotation of vectors.
+ * rotation.h: a seeded random rotation of vectors.
  *
  * Pure C.  The same seed and dimensions give the same rotation for ever, bit for
  * bit on every machine: what an index holds depends on it.

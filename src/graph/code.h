@@ -1,5 +1,5 @@
 /*
- * hnsw_code.h: a node's slot, the codes of its neighbours, and distances to both.
+ * code.h: a node's slot, the codes of its neighbours, and distances to both.
  *
  * Pure C.  README, "Codes", has the formulas.  Distances are internal ones, of
  * which only the order matters: squared for Euclidean and cosine, and negated
@@ -9,7 +9,7 @@
 #ifndef HNSW_CODE_H
 #define HNSW_CODE_H
 
-#include "hnsw/hnsw_geometry.h"
+#include "graph/geometry.h"
 
 /*
  * The head of a slot.  What follows it is at the offsets of HnswGeometry: the

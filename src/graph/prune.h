@@ -1,12 +1,12 @@
 /*
- * hnsw_prune.h: which neighbours a node keeps.
+ * prune.h: which neighbours a node keeps.
  *
  * Pure C.  README, "Links".
  */
 #ifndef HNSW_PRUNE_H
 #define HNSW_PRUNE_H
 
-#include "hnsw/hnsw_walk.h"
+#include "graph/walk.h"
 
 /* The distance between candidates a and b. */
 typedef float (*HnswPairDistance) (void *context, int a, int b);

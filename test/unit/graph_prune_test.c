@@ -1,12 +1,12 @@
-/* hnsw_prune_test.c: which neighbours a node keeps, against the rule written out. */
-/* sources: src/hnsw/hnsw_prune.c */
+/* graph_prune_test.c: which neighbours a node keeps, against the rule written out. */
+/* sources: src/graph/prune.c */
 
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "hnsw/hnsw_prune.h"
+#include "graph/prune.h"
 #include "tap.h"
 
 #define MAX_COUNT 40

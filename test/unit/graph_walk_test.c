@@ -1,12 +1,12 @@
-/* hnsw_walk_test.c: the walk over graphs made up in memory, step by step beside a plain one. */
-/* sources: src/hnsw/hnsw_walk.c src/hnsw/hnsw_code.c src/hnsw/hnsw_sparse.c src/vector/hyperbolic_math.c src/vector/sparsevec_distance.c src/hnsw/hnsw_geometry.c src/hnsw/hnsw_rotation.c src/simd/simd*.c */
+/* graph_walk_test.c: the walk over graphs made up in memory, step by step beside a plain one. */
+/* sources: src/graph/walk.c src/graph/code.c src/graph/sparse.c src/vector/hyperbolic_math.c src/vector/sparsevec_distance.c src/graph/geometry.c src/graph/rotation.c src/simd/simd*.c */
 
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "hnsw/hnsw_walk.h"
+#include "graph/walk.h"
 #include "simd/simd.h"
 #include "tap.h"
 

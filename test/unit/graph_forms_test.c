@@ -1,13 +1,13 @@
-/* hnsw_forms_test.c: bit strings, sparse vectors and points of the Poincare ball as the index has them. */
-/* sources: src/hnsw/hnsw_code.c src/hnsw/hnsw_sparse.c src/vector/hyperbolic_math.c src/vector/sparsevec_distance.c src/hnsw/hnsw_geometry.c src/hnsw/hnsw_rotation.c src/simd/simd*.c */
+/* graph_forms_test.c: bit strings, sparse vectors and points of the Poincare ball as the index has them. */
+/* sources: src/graph/code.c src/graph/sparse.c src/vector/hyperbolic_math.c src/vector/sparsevec_distance.c src/graph/geometry.c src/graph/rotation.c src/simd/simd*.c */
 
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "hnsw/hnsw_code.h"
-#include "hnsw/hnsw_sparse.h"
+#include "graph/code.h"
+#include "graph/sparse.h"
 #include "simd/simd.h"
 #include "tap.h"
 
