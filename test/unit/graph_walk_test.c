@@ -32,7 +32,7 @@ random_unit(void)
 }
 
 /* A graph of slots, the source of a walk, and what the walk did with it. */
-typedef struct Graph
+typedef struct TestGraph
 {
 	HnswGeometry geometry;
 	HnswSource	source;
@@ -46,10 +46,10 @@ typedef struct Graph
 	bool		is_open;
 	size_t		bytes;			/* allocated through resize */
 	bool		misused;
-} Graph;
+} TestGraph;
 
 static HnswSlot *
-slot_of(const Graph *graph, uint32_t node)
+slot_of(const TestGraph *graph, uint32_t node)
 {
 	return (HnswSlot *) (graph->slots + (size_t) node * graph->geometry.slot_size);
 }
@@ -57,7 +57,7 @@ slot_of(const Graph *graph, uint32_t node)
 static const HnswSlot *
 graph_open(void *context, uint32_t node)
 {
-	Graph	   *graph = context;
+	TestGraph  *graph = context;
 
 	graph->misused |= graph->is_open || node >= graph->nodes;
 	graph->opened = node;
@@ -71,7 +71,7 @@ graph_open(void *context, uint32_t node)
 static void
 graph_close(void *context)
 {
-	Graph	   *graph = context;
+	TestGraph  *graph = context;
 
 	graph->misused |= !graph->is_open;
 	graph->is_open = false;
@@ -80,7 +80,7 @@ graph_close(void *context)
 static void
 graph_visit(void *context, const HnswSlot *slot, float distance)
 {
-	Graph	   *graph = context;
+	TestGraph  *graph = context;
 
 	graph->misused |= !graph->is_open || slot->node != graph->opened || isnan(distance);
 	graph->visits++;
@@ -90,7 +90,7 @@ graph_visit(void *context, const HnswSlot *slot, float distance)
 static void *
 graph_resize(void *context, void *memory, size_t size)
 {
-	Graph	   *graph = context;
+	TestGraph  *graph = context;
 	size_t	   *old = memory == NULL ? NULL : (size_t *) memory - 2;
 	size_t	   *new = NULL;
 
@@ -111,11 +111,11 @@ graph_resize(void *context, void *memory, size_t size)
 }
 
 /* A graph of nodes that all are zero and have no links. */
-static Graph *
+static TestGraph *
 graph_make(uint32_t nodes, int dim, HnswMetric metric, HnswStorage storage, int links)
 {
 	HnswShape	shape = {dim, metric, storage, metric == HNSW_L1 ? 1 : 4, links};
-	Graph	   *graph = calloc(1, sizeof(Graph));
+	TestGraph  *graph = calloc(1, sizeof(TestGraph));
 
 	if (!hnsw_geometry(&shape, &graph->geometry))
 		abort();
@@ -138,7 +138,7 @@ graph_make(uint32_t nodes, int dim, HnswMetric metric, HnswStorage storage, int 
 }
 
 static void
-graph_free(Graph *graph)
+test_graph_free(TestGraph *graph)
 {
 	free(graph->query);
 	free(graph->gone);
@@ -147,14 +147,14 @@ graph_free(Graph *graph)
 }
 
 static void
-graph_set(Graph *graph, uint32_t node, const float *vector)
+graph_set(TestGraph *graph, uint32_t node, const float *vector)
 {
 	hnsw_slot_store(&graph->geometry, slot_of(graph, node), vector);
 }
 
 /* Link two nodes whose vectors are set, one way. */
 static void
-graph_link(Graph *graph, uint32_t from, uint32_t to)
+graph_link(TestGraph *graph, uint32_t from, uint32_t to)
 {
 	HnswSlot   *slot = slot_of(graph, from);
 	float		own[64];
@@ -173,10 +173,10 @@ random_vector(float *vector, int dim)
 }
 
 /* A graph of random vectors with random links, perhaps twice to a node or to itself. */
-static Graph *
+static TestGraph *
 graph_random(uint32_t nodes, int dim, HnswMetric metric, HnswStorage storage, int links)
 {
-	Graph	   *graph = graph_make(nodes, dim, metric, storage, links);
+	TestGraph  *graph = graph_make(nodes, dim, metric, storage, links);
 	float		vector[64];
 
 	for (uint32_t i = 0; i < nodes; i++)
@@ -193,7 +193,7 @@ graph_random(uint32_t nodes, int dim, HnswMetric metric, HnswStorage storage, in
 }
 
 static void
-graph_ask(Graph *graph)
+graph_ask(TestGraph *graph)
 {
 	random_vector(graph->query->vector, graph->geometry.shape.dim);
 	hnsw_query_prepare(graph->query);
@@ -201,7 +201,7 @@ graph_ask(Graph *graph)
 
 /* Mark what can be reached from a node; returns how many, those gone not counted. */
 static uint32_t
-reach(const Graph *graph, uint32_t from, bool *reached)
+reach(const TestGraph *graph, uint32_t from, bool *reached)
 {
 	uint32_t   *queue = malloc(sizeof(uint32_t) * graph->nodes);
 	uint32_t	head = 0;
@@ -242,7 +242,7 @@ reach(const Graph *graph, uint32_t from, bool *reached)
 
 typedef struct Plain
 {
-	Graph	   *graph;
+	TestGraph  *graph;
 	HnswQuery  *query;			/* not the walk's own */
 	bool		met[PLAIN_NODES];
 	HnswNear	frontier[PLAIN_NODES];
@@ -285,7 +285,7 @@ plain_meet(Plain *plain, uint32_t node, float estimate)
 static bool
 plain_step(Plain *plain, uint32_t width)
 {
-	const Graph *graph = plain->graph;
+	const TestGraph *graph = plain->graph;
 	const HnswSlot *slot;
 	HnswNear	nearest;
 	float		exact;
@@ -323,7 +323,7 @@ plain_step(Plain *plain, uint32_t width)
 
 /* One walk beside the plain one, with rows taken and the width raised on the way. */
 static bool
-walks_alike(Graph *graph, HnswWalk *walk)
+walks_alike(TestGraph *graph, HnswWalk *walk)
 {
 	Plain	   *plain = calloc(1, sizeof(Plain));
 	uint32_t	width = 1 + random_bits() % 20;
@@ -396,7 +396,7 @@ test_alike(void)
 		{
 			for (int links = 2; links < 20; links += 5)
 			{
-				Graph	   *graph = graph_random(PLAIN_NODES, 12, metric, storage, links);
+				TestGraph  *graph = graph_random(PLAIN_NODES, 12, metric, storage, links);
 				HnswWalk	walk;
 
 				hnsw_walk_init(&walk, &graph->source, graph->query);
@@ -415,7 +415,7 @@ test_alike(void)
 				}
 				hnsw_walk_free(&walk);
 				good &= graph->bytes == 0 && walk.memory == 0;
-				graph_free(graph);
+				test_graph_free(graph);
 			}
 		}
 	}
@@ -438,7 +438,7 @@ compare_floats(const void *a, const void *b)
 static bool
 whole_good(uint32_t nodes, int broken)
 {
-	Graph	   *graph = graph_random(nodes, 2, HNSW_L2, HNSW_FLOAT32, 8);
+	TestGraph  *graph = graph_random(nodes, 2, HNSW_L2, HNSW_FLOAT32, 8);
 	bool	   *reached = malloc(nodes);
 	bool	   *taken = calloc(nodes, 1);
 	float	   *distances = malloc(sizeof(float) * nodes);
@@ -486,7 +486,7 @@ whole_good(uint32_t nodes, int broken)
 	free(distances);
 	free(taken);
 	free(reached);
-	graph_free(graph);
+	test_graph_free(graph);
 	return good;
 }
 
@@ -497,7 +497,7 @@ whole_good(uint32_t nodes, int broken)
 static bool
 test_width(void)
 {
-	Graph	   *graph = graph_make(1000, 1, HNSW_L2, HNSW_FLOAT32, 8);
+	TestGraph  *graph = graph_make(1000, 1, HNSW_L2, HNSW_FLOAT32, 8);
 	float		position = 0;
 	bool		good = true;
 
@@ -538,7 +538,7 @@ test_width(void)
 		}
 		hnsw_walk_free(&walk);
 	}
-	graph_free(graph);
+	test_graph_free(graph);
 	return good;
 }
 
@@ -551,10 +551,10 @@ test_width(void)
 #define TOP 3
 #define DIM 16
 
-static Graph *
+static TestGraph *
 graph_levels(HnswStorage storage)
 {
-	Graph	   *graph = graph_make(BASE + MIDDLE + TOP, DIM, HNSW_L2, storage, 254);
+	TestGraph  *graph = graph_make(BASE + MIDDLE + TOP, DIM, HNSW_L2, storage, 254);
 	float		vector[DIM];
 
 	for (uint32_t i = 0; i < graph->nodes; i++)
@@ -584,7 +584,7 @@ graph_levels(HnswStorage storage)
 
 /* How many nodes of one level are nearer than a node. */
 static int
-nearer(const Graph *graph, uint32_t node)
+nearer(const TestGraph *graph, uint32_t node)
 {
 	float		distance = hnsw_exact(graph->query, slot_of(graph, node));
 	int			count = 0;
@@ -608,7 +608,7 @@ test_descend(void)
 
 	for (int storage = 0; storage < 2; storage++)
 	{
-		Graph	   *graph = graph_levels(storage);
+		TestGraph  *graph = graph_levels(storage);
 		HnswWalk	walk;
 		HnswNear	near;
 
@@ -644,7 +644,7 @@ test_descend(void)
 		}
 		good &= !graph->misused;
 		hnsw_walk_free(&walk);
-		graph_free(graph);
+		test_graph_free(graph);
 	}
 	return good;
 }
@@ -653,7 +653,7 @@ test_descend(void)
 static bool
 test_lost(void)
 {
-	Graph	   *graph = graph_levels(HNSW_FLOAT32);
+	TestGraph  *graph = graph_levels(HNSW_FLOAT32);
 	HnswWalk	walk;
 	bool		good;
 
@@ -676,7 +676,7 @@ test_lost(void)
 		walk.frontier.items[0].node == slot_of(graph, BASE + 10)->down;
 	good &= !graph->misused;
 	hnsw_walk_free(&walk);
-	graph_free(graph);
+	test_graph_free(graph);
 	return good;
 }
 
@@ -687,7 +687,7 @@ test_lost(void)
 static bool
 test_stale(void)
 {
-	Graph	   *graph = graph_levels(HNSW_FLOAT32);
+	TestGraph  *graph = graph_levels(HNSW_FLOAT32);
 	int			taken[BASE + MIDDLE + TOP] = {0};
 	HnswWalk	walk;
 	HnswNear	near;
@@ -709,7 +709,7 @@ test_stale(void)
 	for (uint32_t i = 0; i < BASE; i++)
 		good &= taken[i] == 1;
 	hnsw_walk_free(&walk);
-	graph_free(graph);
+	test_graph_free(graph);
 	return good;
 }
 
@@ -725,7 +725,7 @@ starts_good(HnswMetric metric, HnswStorage storage)
 	 * how far each is from the query: two of level 0, those above, and others
 	 * of level 0
 	 */
-	Graph	   *graph = graph_make(24, DIM, metric, storage, 23);
+	TestGraph  *graph = graph_make(24, DIM, metric, storage, 23);
 	float		centre[DIM];
 	float		vector[DIM];
 	HnswWalk	walk;
@@ -774,7 +774,7 @@ starts_good(HnswMetric metric, HnswStorage storage)
 	if (!found)
 		printf("# metric %d, storage %d: not found\n", metric, storage);
 	hnsw_walk_free(&walk);
-	graph_free(graph);
+	test_graph_free(graph);
 	return found;
 }
 
