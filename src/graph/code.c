@@ -37,29 +37,29 @@
 
 #define WEIGHT_MAX 127
 
-/* Bytes that hnsw_query_init needs for queries of this geometry. */
+/* Bytes that graph_query_init needs for queries of this geometry. */
 size_t
-hnsw_query_size(const HnswGeometry *g)
+graph_query_size(const GraphGeometry *g)
 {
-	return sizeof(HnswQuery) + sizeof(float) * (2 * g->words + g->code_dim) +
-		sizeof(int32_t) * HNSW_MAX_LINKS + (size_t) g->plane_bytes * 8 * 2;
+	return sizeof(GraphQuery) + sizeof(float) * (2 * g->words + g->code_dim) +
+		sizeof(int32_t) * GRAPH_MAX_LINKS + (size_t) g->plane_bytes * 8 * 2;
 }
 
 /*
- * Lay out a query in memory of hnsw_query_size bytes, aligned as malloc does.
- * The caller then fills query->vector and calls hnsw_query_prepare.
+ * Lay out a query in memory of graph_query_size bytes, aligned as malloc does.
+ * The caller then fills query->vector and calls graph_query_prepare.
  */
-HnswQuery  *
-hnsw_query_init(void *memory, const HnswGeometry *g)
+GraphQuery *
+graph_query_init(void *memory, const GraphGeometry *g)
 {
-	HnswQuery  *query = memory;
+	GraphQuery *query = memory;
 
 	query->geometry = g;
 	query->vector = (float *) (query + 1);
 	query->scratch = query->vector + g->words;
-	query->coded = g->shape.storage == HNSW_SPARSE ? query->scratch + g->words : query->vector;
+	query->coded = g->shape.storage == GRAPH_SPARSE ? query->scratch + g->words : query->vector;
 	query->sums = (int32_t *) (query->scratch + g->words + g->code_dim);
-	query->weights = (int8_t *) (query->sums + HNSW_MAX_LINKS);
+	query->weights = (int8_t *) (query->sums + GRAPH_MAX_LINKS);
 	query->arranged = query->weights + (size_t) g->plane_bytes * 8;
 	memset(query->weights, 0, (size_t) g->plane_bytes * 8);
 	return query;
@@ -69,7 +69,7 @@ hnsw_query_init(void *memory, const HnswGeometry *g)
  * Round values to weights in steps of their largest; 0 if none is finite.
  */
 static void
-set_weights(HnswQuery *query, const float *values)
+set_weights(GraphQuery *query, const float *values)
 {
 	int			dim = query->geometry->code_dim;
 	float		largest = simd->max_abs_f32(values, dim);
@@ -93,14 +93,14 @@ set_weights(HnswQuery *query, const float *values)
 
 /* What a slot and a query say of the length of their vector. */
 static float
-norm_of(const HnswGeometry *g, const float *vector)
+norm_of(const GraphGeometry *g, const float *vector)
 {
-	if (hnsw_is_bits(g->shape.metric))
+	if (graph_is_bits(g->shape.metric))
 		return 0;
-	if (g->shape.metric == HNSW_POINCARE)
+	if (g->shape.metric == GRAPH_POINCARE)
 		return (float) hyperbolic_gap(vector, g->shape.dim, 1);
-	if (g->shape.storage == HNSW_SPARSE)
-		return hnsw_sparse_norm((const HnswSparse *) vector);
+	if (g->shape.storage == GRAPH_SPARSE)
+		return graph_sparse_norm((const GraphSparse *) vector);
 	return simd->inner_product_f32(vector, vector, g->shape.dim);
 }
 
@@ -108,14 +108,14 @@ norm_of(const HnswGeometry *g, const float *vector)
  * Make a query whose vector is filled in ready.
  */
 void
-hnsw_query_prepare(HnswQuery *query)
+graph_query_prepare(GraphQuery *query)
 {
-	const HnswGeometry *g = query->geometry;
+	const GraphGeometry *g = query->geometry;
 
 	query->norm = norm_of(g, query->vector);
-	if (g->shape.storage == HNSW_SPARSE)
-		hnsw_sparse_sketch((const HnswSparse *) query->vector, query->coded);
-	else if (g->shape.metric == HNSW_L1 || hnsw_is_bits(g->shape.metric))
+	if (g->shape.storage == GRAPH_SPARSE)
+		graph_sparse_sketch((const GraphSparse *) query->vector, query->coded);
+	else if (g->shape.metric == GRAPH_L1 || graph_is_bits(g->shape.metric))
 		return;
 	set_weights(query, query->coded);
 }
@@ -124,19 +124,19 @@ hnsw_query_prepare(HnswQuery *query)
  * The distance from the query to a node's vector as it is stored.
  */
 float
-hnsw_exact(const HnswQuery *query, const HnswSlot *slot)
+graph_exact(const GraphQuery *query, const GraphSlot *slot)
 {
-	const HnswGeometry *g = query->geometry;
-	const void *vector = hnsw_slot_vector(g, slot);
+	const GraphGeometry *g = query->geometry;
+	const void *vector = graph_slot_vector(g, slot);
 	size_t		dim = g->shape.dim;
 
-	if (g->shape.storage != HNSW_INT8)
-		return hnsw_distance(g, query->vector, vector);
+	if (g->shape.storage != GRAPH_INT8)
+		return graph_distance(g, query->vector, vector);
 	switch (g->shape.metric)
 	{
-		case HNSW_IP:
+		case GRAPH_IP:
 			return -slot->scale * simd->inner_product_f32_i8(query->vector, vector, dim);
-		case HNSW_L1:
+		case GRAPH_L1:
 			return simd->l1_f32_i8(query->vector, vector, slot->scale, dim);
 		default:
 			return simd->l2_squared_f32_i8(query->vector, vector, slot->scale, dim);
@@ -148,10 +148,10 @@ hnsw_exact(const HnswQuery *query, const HnswSlot *slot)
  * bits: the first of the index's.  One bit is the sign.
  */
 static void
-code_sums(HnswQuery *query, const HnswSlot *slot, int bits, const uint16_t *which, int count, float *sums)
+code_sums(GraphQuery *query, const GraphSlot *slot, int bits, const uint16_t *which, int count, float *sums)
 {
-	const HnswGeometry *g = query->geometry;
-	const uint8_t *codes = hnsw_slot_code(g, slot, 0) + (g->shape.bits - bits) * g->plane_bytes;
+	const GraphGeometry *g = query->geometry;
+	const uint8_t *codes = graph_slot_code(g, slot, 0) + (g->shape.bits - bits) * g->plane_bytes;
 
 	for (int plane = 0; plane < bits; plane++)
 	{
@@ -167,11 +167,11 @@ code_sums(HnswQuery *query, const HnswSlot *slot, int bits, const uint16_t *whic
 }
 
 static void
-estimate_l1(HnswQuery *query, const HnswSlot *slot,
+estimate_l1(GraphQuery *query, const GraphSlot *slot,
 			const uint16_t *which, int count, float *estimates)
 {
-	const HnswGeometry *g = query->geometry;
-	const HnswFactors *factors = hnsw_slot_factors(g, slot);
+	const GraphGeometry *g = query->geometry;
+	const GraphFactors *factors = graph_slot_factors(g, slot);
 	int			dim = g->shape.dim;
 	float	   *t = query->scratch;
 	float		mean = 0;
@@ -181,7 +181,7 @@ estimate_l1(HnswQuery *query, const HnswSlot *slot,
 	for (int i = 0; i < slot->count; i++)
 		mean += factors[i].multiply;
 	mean /= slot->count;
-	hnsw_slot_load(g, slot, t);
+	graph_slot_load(g, slot, t);
 	for (int i = 0; i < dim; i++)
 	{
 		float		difference = query->vector[i] - t[i];
@@ -218,22 +218,22 @@ jaccard(const float *a, const float *b, int words)
 }
 
 static float
-bits_distance(HnswMetric metric, const float *a, const float *b, int words)
+bits_distance(GraphMetric metric, const float *a, const float *b, int words)
 {
-	return metric == HNSW_HAMMING ? hamming(a, b, words) : jaccard(a, b, words);
+	return metric == GRAPH_HAMMING ? hamming(a, b, words) : jaccard(a, b, words);
 }
 
 static void
-estimate_bits(const HnswQuery *query, const HnswSlot *slot,
+estimate_bits(const GraphQuery *query, const GraphSlot *slot,
 			  const uint16_t *which, int count, float *estimates)
 {
-	const HnswGeometry *g = query->geometry;
+	const GraphGeometry *g = query->geometry;
 	int			words = g->code_bytes / 4 < g->words ? g->code_bytes / 4 : g->words;
-	float		scale = g->shape.metric == HNSW_HAMMING ? (float) g->words / words : 1;
+	float		scale = g->shape.metric == GRAPH_HAMMING ? (float) g->words / words : 1;
 
 	for (int i = 0; i < count; i++)
 		estimates[i] = scale * bits_distance(g->shape.metric, query->vector,
-											 (const float *) hnsw_slot_code(g, slot, which[i]), words);
+											 (const float *) graph_slot_code(g, slot, which[i]), words);
 }
 
 /*
@@ -242,23 +242,23 @@ estimate_bits(const HnswQuery *query, const HnswSlot *slot,
  * distances are taken to be as much longer as that of the node itself is.
  */
 static void
-estimate_sparse(const HnswQuery *query, const HnswSlot *slot, float exact,
+estimate_sparse(const GraphQuery *query, const GraphSlot *slot, float exact,
 				const uint16_t *which, int count, float *estimates)
 {
-	const HnswGeometry *g = query->geometry;
-	const HnswFactors *factors = hnsw_slot_factors(g, slot);
-	float		base = g->shape.metric == HNSW_IP ? 0 : query->norm;
+	const GraphGeometry *g = query->geometry;
+	const GraphFactors *factors = graph_slot_factors(g, slot);
+	float		base = g->shape.metric == GRAPH_IP ? 0 : query->norm;
 
 	for (int i = 0; i < count; i++)
 	{
-		const HnswFactors *f = &factors[which[i]];
+		const GraphFactors *f = &factors[which[i]];
 
 		estimates[i] = base + f->add + f->multiply * estimates[i];
 	}
-	if (g->shape.metric == HNSW_L1)
+	if (g->shape.metric == GRAPH_L1)
 	{
-		SparseList	a = hnsw_sparse_list((const HnswSparse *) query->vector);
-		SparseList	b = hnsw_sparse_list(hnsw_slot_vector(g, slot));
+		SparseList	a = graph_sparse_list((const GraphSparse *) query->vector);
+		SparseList	b = graph_sparse_list(graph_slot_vector(g, slot));
 		float		squared = sparse_l2_squared(&a, &b);
 		float		longer = squared > 0 ? exact / sqrtf(squared) : 1;
 
@@ -269,18 +269,18 @@ estimate_sparse(const HnswQuery *query, const HnswSlot *slot, float exact,
 
 /* From estimates that add to the squared Euclidean distance of the node. */
 static void
-estimate_poincare(const HnswQuery *query, const HnswSlot *slot, float exact,
+estimate_poincare(const GraphQuery *query, const GraphSlot *slot, float exact,
 				  const uint16_t *which, int count, float *estimates)
 {
-	const HnswGeometry *g = query->geometry;
-	const HnswFactors *factors = hnsw_slot_factors(g, slot);
-	const float *scales = hnsw_slot_scales(g, slot);
+	const GraphGeometry *g = query->geometry;
+	const GraphFactors *factors = graph_slot_factors(g, slot);
+	const float *scales = graph_slot_scales(g, slot);
 	float		euclidean = exact * query->norm * slot->norm;
 	float		length = sqrtf(fmaxf(0, 1 - query->norm));
 
 	for (int i = 0; i < count; i++)
 	{
-		const HnswFactors *f = &factors[which[i]];
+		const GraphFactors *f = &factors[which[i]];
 		float		scale = scales[which[i]];
 
 		/* Two points are as far apart at least as their lengths differ. */
@@ -293,42 +293,42 @@ estimate_poincare(const HnswQuery *query, const HnswSlot *slot, float exact,
 /*
  * Estimate the distances from the query to the neighbours of a node that
  * which[0 .. count - 1] names by the indexes of their links; count is at most
- * HNSW_MAX_LINKS.  "exact" is the distance to the node itself.  An estimate may
+ * GRAPH_MAX_LINKS.  "exact" is the distance to the node itself.  An estimate may
  * be off in either direction, and is NaN if the page or the query holds one.
  */
 void
-hnsw_estimate(HnswQuery *query, const HnswSlot *slot, float exact,
-			  const uint16_t *which, int count, float *estimates)
+graph_estimate(GraphQuery *query, const GraphSlot *slot, float exact,
+			   const uint16_t *which, int count, float *estimates)
 {
-	const HnswGeometry *g = query->geometry;
-	const HnswFactors *factors = hnsw_slot_factors(g, slot);
+	const GraphGeometry *g = query->geometry;
+	const GraphFactors *factors = graph_slot_factors(g, slot);
 
 	if (count == 0)
 		return;
-	if (hnsw_is_bits(g->shape.metric))
+	if (graph_is_bits(g->shape.metric))
 	{
 		estimate_bits(query, slot, which, count, estimates);
 		return;
 	}
-	if (g->shape.metric == HNSW_L1 && g->shape.storage != HNSW_SPARSE)
+	if (g->shape.metric == GRAPH_L1 && g->shape.storage != GRAPH_SPARSE)
 	{
 		estimate_l1(query, slot, which, count, estimates);
 		return;
 	}
 	code_sums(query, slot, g->shape.bits, which, count, estimates);
-	if (g->shape.storage == HNSW_SPARSE)
+	if (g->shape.storage == GRAPH_SPARSE)
 	{
 		estimate_sparse(query, slot, exact, which, count, estimates);
 		return;
 	}
-	if (g->shape.metric == HNSW_POINCARE)
+	if (g->shape.metric == GRAPH_POINCARE)
 	{
 		estimate_poincare(query, slot, exact, which, count, estimates);
 		return;
 	}
 	for (int i = 0; i < count; i++)
 	{
-		const HnswFactors *f = &factors[which[i]];
+		const GraphFactors *f = &factors[which[i]];
 
 		estimates[i] = exact + f->add + f->multiply * estimates[i];
 	}
@@ -338,22 +338,22 @@ hnsw_estimate(HnswQuery *query, const HnswSlot *slot, float exact,
  * Store a rotated vector in a slot: vector, scale, error and norm.
  */
 void
-hnsw_slot_store(const HnswGeometry *g, HnswSlot *slot, const float *vector)
+graph_slot_store(const GraphGeometry *g, GraphSlot *slot, const float *vector)
 {
 	size_t		dim = g->shape.dim;
 	float		largest;
 	int8_t	   *rounded;
 	float		squared;
 
-	if (g->shape.storage != HNSW_INT8)
+	if (g->shape.storage != GRAPH_INT8)
 	{
-		memcpy(hnsw_slot_vector(g, slot), vector, g->words * sizeof(float));
+		memcpy(graph_slot_vector(g, slot), vector, g->words * sizeof(float));
 		slot->scale = 1;
-		slot->error = g->shape.storage == HNSW_SPARSE ? ((const HnswSparse *) vector)->error : 0;
+		slot->error = g->shape.storage == GRAPH_SPARSE ? ((const GraphSparse *) vector)->error : 0;
 		slot->norm = norm_of(g, vector);
 		return;
 	}
-	rounded = hnsw_slot_vector(g, slot);
+	rounded = graph_slot_vector(g, slot);
 	memset(rounded, 0, (dim + 3) / 4 * 4);
 	largest = simd->max_abs_f32(vector, dim);
 	if (largest > 0 && isfinite(WEIGHT_MAX / largest))
@@ -364,7 +364,7 @@ hnsw_slot_store(const HnswGeometry *g, HnswSlot *slot, const float *vector)
 	else
 		slot->scale = 0;
 	/* L1 bounds a distance by the L1 length of what rounding took away. */
-	if (g->shape.metric == HNSW_L1)
+	if (g->shape.metric == GRAPH_L1)
 		slot->error = simd->l1_f32_i8(vector, rounded, slot->scale, dim);
 	else
 	{
@@ -378,32 +378,32 @@ hnsw_slot_store(const HnswGeometry *g, HnswSlot *slot, const float *vector)
  * The vector of a slot as floats.
  */
 void
-hnsw_slot_load(const HnswGeometry *g, const HnswSlot *slot, float *vector)
+graph_slot_load(const GraphGeometry *g, const GraphSlot *slot, float *vector)
 {
-	if (g->shape.storage != HNSW_INT8)
-		memcpy(vector, hnsw_slot_vector(g, slot), g->words * sizeof(float));
+	if (g->shape.storage != GRAPH_INT8)
+		memcpy(vector, graph_slot_vector(g, slot), g->words * sizeof(float));
 	else
-		simd->dequantize_i8(hnsw_slot_vector(g, slot), slot->scale, vector, g->shape.dim);
+		simd->dequantize_i8(graph_slot_vector(g, slot), slot->scale, vector, g->shape.dim);
 }
 
 /*
  * Move a link to another place of its slot.
  */
 void
-hnsw_slot_move_link(const HnswGeometry *g, HnswSlot *slot, int to, int from)
+graph_slot_move_link(const GraphGeometry *g, GraphSlot *slot, int to, int from)
 {
-	hnsw_slot_links(g, slot)[to] = hnsw_slot_links(g, slot)[from];
-	if (!hnsw_is_bits(g->shape.metric))
-		hnsw_slot_factors(g, slot)[to] = hnsw_slot_factors(g, slot)[from];
-	if (g->shape.metric == HNSW_POINCARE)
-		hnsw_slot_scales(g, slot)[to] = hnsw_slot_scales(g, slot)[from];
+	graph_slot_links(g, slot)[to] = graph_slot_links(g, slot)[from];
+	if (!graph_is_bits(g->shape.metric))
+		graph_slot_factors(g, slot)[to] = graph_slot_factors(g, slot)[from];
+	if (g->shape.metric == GRAPH_POINCARE)
+		graph_slot_scales(g, slot)[to] = graph_slot_scales(g, slot)[from];
 	if (to != from)
-		memcpy(hnsw_slot_code(g, slot, to), hnsw_slot_code(g, slot, from), g->code_bytes);
+		memcpy(graph_slot_code(g, slot, to), graph_slot_code(g, slot, from), g->code_bytes);
 }
 
 /* Code o by what it is beside c; "squared" is the squared length of that. */
 static SimdCodeSums
-encode(const HnswGeometry *g, const float *c, const float *o, float squared, uint8_t *code)
+encode(const GraphGeometry *g, const float *c, const float *o, float squared, uint8_t *code)
 {
 	int			bits = g->shape.bits;
 	float		step = sqrtf(squared / g->code_dim);
@@ -422,7 +422,7 @@ encode(const HnswGeometry *g, const float *c, const float *o, float squared, uin
 }
 
 static void
-code_bits(const HnswGeometry *g, uint8_t *code, const float *neighbour)
+code_bits(const GraphGeometry *g, uint8_t *code, const float *neighbour)
 {
 	size_t		bytes = g->words * sizeof(float);
 
@@ -431,24 +431,24 @@ code_bits(const HnswGeometry *g, uint8_t *code, const float *neighbour)
 }
 
 static void
-code_sparse(const HnswGeometry *g, uint8_t *code, HnswFactors *factors, const HnswSparse *neighbour)
+code_sparse(const GraphGeometry *g, uint8_t *code, GraphFactors *factors, const GraphSparse *neighbour)
 {
-	static const float zeros[HNSW_SKETCH_DIM];
-	float		sketch[HNSW_SKETCH_DIM];
+	static const float zeros[GRAPH_SKETCH_DIM];
+	float		sketch[GRAPH_SKETCH_DIM];
 	float		squared;
 	SimdCodeSums sums;
 	float		k;
 
-	hnsw_sparse_sketch(neighbour, sketch);
-	squared = simd->inner_product_f32(sketch, sketch, HNSW_SKETCH_DIM);
+	graph_sparse_sketch(neighbour, sketch);
+	squared = simd->inner_product_f32(sketch, sketch, GRAPH_SKETCH_DIM);
 	sums = encode(g, zeros, sketch, squared, code);
 	k = sums.xr > 0 ? squared / sums.xr : 0;
-	factors->add = g->shape.metric == HNSW_IP ? 0 : hnsw_sparse_norm(neighbour);
-	factors->multiply = g->shape.metric == HNSW_IP ? -k : -2 * k;
+	factors->add = g->shape.metric == GRAPH_IP ? 0 : graph_sparse_norm(neighbour);
+	factors->multiply = g->shape.metric == GRAPH_IP ? -k : -2 * k;
 }
 
 static void
-code_residual(const HnswGeometry *g, uint8_t *code, HnswFactors *factors, const float *own, const float *neighbour)
+code_residual(const GraphGeometry *g, uint8_t *code, GraphFactors *factors, const float *own, const float *neighbour)
 {
 	size_t		dim = g->shape.dim;
 	float		squared = simd->l2_squared_f32(own, neighbour, dim);
@@ -457,12 +457,12 @@ code_residual(const HnswGeometry *g, uint8_t *code, HnswFactors *factors, const 
 
 	switch (g->shape.metric)
 	{
-		case HNSW_IP:
+		case GRAPH_IP:
 			factors->add = k * sums.xc -
 				(simd->inner_product_f32(own, neighbour, dim) - simd->inner_product_f32(own, own, dim));
 			factors->multiply = -k;
 			break;
-		case HNSW_L1:
+		case GRAPH_L1:
 			factors->add = 0;
 			factors->multiply = simd->l1_f32(own, neighbour, dim) / dim;
 			break;
@@ -478,34 +478,34 @@ code_residual(const HnswGeometry *g, uint8_t *code, HnswFactors *factors, const 
  * is the slot's own vector as it is stored, both are formed.  The caller counts.
  */
 void
-hnsw_slot_set_link(const HnswGeometry *g, HnswSlot *slot, int index, uint32_t link,
-				   const float *own, const float *neighbour)
+graph_slot_set_link(const GraphGeometry *g, GraphSlot *slot, int index, uint32_t link,
+					const float *own, const float *neighbour)
 {
-	HnswFactors *factors = hnsw_slot_factors(g, slot) + index;
-	uint8_t    *code = hnsw_slot_code(g, slot, index);
+	GraphFactors *factors = graph_slot_factors(g, slot) + index;
+	uint8_t    *code = graph_slot_code(g, slot, index);
 
-	hnsw_slot_links(g, slot)[index] = link;
-	if (hnsw_is_bits(g->shape.metric))
+	graph_slot_links(g, slot)[index] = link;
+	if (graph_is_bits(g->shape.metric))
 		code_bits(g, code, neighbour);
-	else if (g->shape.storage == HNSW_SPARSE)
-		code_sparse(g, code, factors, (const HnswSparse *) neighbour);
+	else if (g->shape.storage == GRAPH_SPARSE)
+		code_sparse(g, code, factors, (const GraphSparse *) neighbour);
 	else
 		code_residual(g, code, factors, own, neighbour);
-	if (g->shape.metric == HNSW_POINCARE)
-		hnsw_slot_scales(g, slot)[index] = (float) (1 / hyperbolic_gap(neighbour, g->shape.dim, 1));
+	if (g->shape.metric == GRAPH_POINCARE)
+		graph_slot_scales(g, slot)[index] = (float) (1 / hyperbolic_gap(neighbour, g->shape.dim, 1));
 }
 
 static float
-sparse_distance(HnswMetric metric, const HnswSparse *a, const HnswSparse *b)
+sparse_distance(GraphMetric metric, const GraphSparse *a, const GraphSparse *b)
 {
-	SparseList	x = hnsw_sparse_list(a);
-	SparseList	y = hnsw_sparse_list(b);
+	SparseList	x = graph_sparse_list(a);
+	SparseList	y = graph_sparse_list(b);
 
 	switch (metric)
 	{
-		case HNSW_IP:
+		case GRAPH_IP:
 			return -sparse_inner_product(&x, &y);
-		case HNSW_L1:
+		case GRAPH_L1:
 			return sparse_l1(&x, &y);
 		default:
 			return sparse_l2_squared(&x, &y);
@@ -516,20 +516,20 @@ sparse_distance(HnswMetric metric, const HnswSparse *a, const HnswSparse *b)
  * The distance of two formed vectors.
  */
 float
-hnsw_distance(const HnswGeometry *g, const float *a, const float *b)
+graph_distance(const GraphGeometry *g, const float *a, const float *b)
 {
-	if (g->shape.storage == HNSW_SPARSE)
-		return sparse_distance(g->shape.metric, (const HnswSparse *) a, (const HnswSparse *) b);
+	if (g->shape.storage == GRAPH_SPARSE)
+		return sparse_distance(g->shape.metric, (const GraphSparse *) a, (const GraphSparse *) b);
 	switch (g->shape.metric)
 	{
-		case HNSW_IP:
+		case GRAPH_IP:
 			return -simd->inner_product_f32(a, b, g->words);
-		case HNSW_L1:
+		case GRAPH_L1:
 			return simd->l1_f32(a, b, g->words);
-		case HNSW_HAMMING:
-		case HNSW_JACCARD:
+		case GRAPH_HAMMING:
+		case GRAPH_JACCARD:
 			return bits_distance(g->shape.metric, a, b, g->words);
-		case HNSW_POINCARE:
+		case GRAPH_POINCARE:
 			return (float) hyperbolic_delta(a, b, g->words);
 		default:
 			return simd->l2_squared_f32(a, b, g->words);
@@ -540,15 +540,15 @@ hnsw_distance(const HnswGeometry *g, const float *a, const float *b)
  * What the operator returns where the internal distance is "distance".
  */
 double
-hnsw_output_distance(HnswMetric metric, float distance)
+graph_output_distance(GraphMetric metric, float distance)
 {
 	switch (metric)
 	{
-		case HNSW_L2:
+		case GRAPH_L2:
 			return sqrt(distance);
-		case HNSW_COSINE:
+		case GRAPH_COSINE:
 			return distance / 2.0;
-		case HNSW_POINCARE:
+		case GRAPH_POINCARE:
 			return hyperbolic_distance(distance, 1);
 		default:
 			return distance;
@@ -574,24 +574,24 @@ length(float squared)
  * bound of one sum (src/simd/README, "Precision"), and more for short ones.
  */
 static double
-output_bound(const HnswQuery *query, const HnswSlot *slot, double exact)
+output_bound(const GraphQuery *query, const GraphSlot *slot, double exact)
 {
-	HnswMetric	metric = query->geometry->shape.metric;
-	bool		sparse = query->geometry->shape.storage == HNSW_SPARSE;
-	int			terms = sparse ? HNSW_MAX_DIM : query->geometry->shape.dim;
+	GraphMetric metric = query->geometry->shape.metric;
+	bool		sparse = query->geometry->shape.storage == GRAPH_SPARSE;
+	int			terms = sparse ? GRAPH_MAX_DIM : query->geometry->shape.dim;
 	double		slack = (terms / 8.0 + 64) / (1 << 22);
-	double		query_error = sparse ? ((const HnswSparse *) query->vector)->error : 0;
+	double		query_error = sparse ? ((const GraphSparse *) query->vector)->error : 0;
 	double		norm = length(query->norm) + query_error;
 	double		error = slot->error * (1 + slack);
 	double		least;
 
 	switch (metric)
 	{
-		case HNSW_IP:
+		case GRAPH_IP:
 			least = exact - norm * error - query_error * length(slot->norm) - slack * norm * (length(slot->norm) + error);
 			/* Sums that overflow here need not overflow there. */
 			return isfinite(least) ? least : -INFINITY;
-		case HNSW_L1:
+		case GRAPH_L1:
 			least = exact * (1 - slack) - error - query_error * (1 + slack);
 			break;
 		default:
@@ -601,7 +601,7 @@ output_bound(const HnswQuery *query, const HnswSlot *slot, double exact)
 	if (!(least > 0 && isfinite(least)))
 		return 0;
 	/* The operator takes a cosine from 1. */
-	return metric == HNSW_COSINE ? fmax(0, least * least / 2 - slack) : least;
+	return metric == GRAPH_COSINE ? fmax(0, least * least / 2 - slack) : least;
 }
 
 /*
@@ -609,12 +609,12 @@ output_bound(const HnswQuery *query, const HnswSlot *slot, double exact)
  * rounded, the least that the operator can return for it.
  */
 float
-hnsw_key(const HnswQuery *query, const HnswSlot *slot, float exact)
+graph_key(const GraphQuery *query, const GraphSlot *slot, float exact)
 {
 	double		bound;
 	float		key;
 
-	if (query->geometry->shape.storage == HNSW_FLOAT32)
+	if (query->geometry->shape.storage == GRAPH_FLOAT32)
 		return exact;
 	bound = output_bound(query, slot, exact);
 	key = (float) bound;

@@ -4,81 +4,82 @@
  * Pure C.  README, "Codes", has the formulas.  Distances are internal ones, of
  * which only the order matters: squared for Euclidean and cosine, and negated
  * for inner product.  Where it says floats, bit strings are words of 32 bits,
- * and sparse vectors an HnswSparse.
+ * and sparse vectors an GraphSparse.
  */
-#ifndef HNSW_CODE_H
-#define HNSW_CODE_H
+#ifndef GRAPH_CODE_H
+#define GRAPH_CODE_H
 
 #include "graph/geometry.h"
 
 /*
- * The head of a slot.  What follows it is at the offsets of HnswGeometry: the
+ * The head of a slot.  What follows it is at the offsets of GraphGeometry: the
  * node's rotated vector, then the numbers, factors and codes of its neighbours.
  */
-typedef struct HnswSlot
+typedef struct GraphSlot
 {
 	uint32_t	node;			/* its own number */
-	uint8_t		kind;			/* HNSW_SLOT_... */
-	uint8_t		level;			/* 0 to HNSW_MAX_LEVEL */
+	uint8_t		kind;			/* GRAPH_SLOT_... */
+	uint8_t		level;			/* 0 to GRAPH_MAX_LEVEL */
 	uint16_t	count;			/* links in use */
 	uint32_t	down;			/* the same vector one level below; or none */
 	float		scale;			/* of an int8 vector, else 1 */
 	float		error;			/* length of what rounding took away */
 	float		norm;			/* squared length of the vector as stored; of
-								 * HNSW_POINCARE 1 less that; of bit strings 0 */
+								 * GRAPH_POINCARE 1 less that; of bit strings
+								 * 0 */
 	uint32_t	reserved[2];	/* 0 */
-} HnswSlot;
+} GraphSlot;
 
-#define HNSW_SLOT_NONE 0		/* never written: a page of zeros */
-#define HNSW_SLOT_NODE 1
-#define HNSW_SLOT_TIDS 2		/* further TIDs of a directory page */
+#define GRAPH_SLOT_NONE 0		/* never written: a page of zeros */
+#define GRAPH_SLOT_NODE 1
+#define GRAPH_SLOT_TIDS 2		/* further TIDs of a directory page */
 
 /* A link's number carries a bit: the diversity rule chose it. */
-#define HNSW_LINK_CHOSEN UINT32_C(0x80000000)
-#define HNSW_LINK_NODE(link) ((link) & ~HNSW_LINK_CHOSEN)
+#define GRAPH_LINK_CHOSEN UINT32_C(0x80000000)
+#define GRAPH_LINK_NODE(link) ((link) & ~GRAPH_LINK_CHOSEN)
 
 /* distance(query, neighbour) = base + add + multiply * code . query */
-typedef struct HnswFactors
+typedef struct GraphFactors
 {
 	float		add;
 	float		multiply;
-} HnswFactors;
+} GraphFactors;
 
 static inline void *
-hnsw_slot_vector(const HnswGeometry *g, const HnswSlot *slot)
+graph_slot_vector(const GraphGeometry *g, const GraphSlot *slot)
 {
 	return (char *) slot + g->vector_offset;
 }
 
 static inline uint32_t *
-hnsw_slot_links(const HnswGeometry *g, const HnswSlot *slot)
+graph_slot_links(const GraphGeometry *g, const GraphSlot *slot)
 {
 	return (uint32_t *) ((char *) slot + g->ids_offset);
 }
 
-static inline HnswFactors *
-hnsw_slot_factors(const HnswGeometry *g, const HnswSlot *slot)
+static inline GraphFactors *
+graph_slot_factors(const GraphGeometry *g, const GraphSlot *slot)
 {
-	return (HnswFactors *) ((char *) slot + g->factors_offset);
+	return (GraphFactors *) ((char *) slot + g->factors_offset);
 }
 
-/* What the estimates of HNSW_POINCARE are multiplied by. */
+/* What the estimates of GRAPH_POINCARE are multiplied by. */
 static inline float *
-hnsw_slot_scales(const HnswGeometry *g, const HnswSlot *slot)
+graph_slot_scales(const GraphGeometry *g, const GraphSlot *slot)
 {
 	return (float *) ((char *) slot + g->scales_offset);
 }
 
 static inline uint8_t *
-hnsw_slot_code(const HnswGeometry *g, const HnswSlot *slot, int link)
+graph_slot_code(const GraphGeometry *g, const GraphSlot *slot, int link)
 {
 	return (uint8_t *) slot + g->codes_offset + (size_t) link * g->code_bytes;
 }
 
 /* A vector to search with, ready for exact distances and for estimates. */
-typedef struct HnswQuery
+typedef struct GraphQuery
 {
-	const HnswGeometry *geometry;
+	const GraphGeometry *geometry;
 	float	   *vector;			/* rotated, "words" floats */
 	float	   *coded;			/* what codes are multiplied with: vector, or
 								 * its sketch */
@@ -88,23 +89,23 @@ typedef struct HnswQuery
 	float		weight_step;
 	int32_t		weight_sum;
 	float	   *scratch;		/* as many */
-	int32_t    *sums;			/* HNSW_MAX_LINKS */
-} HnswQuery;
+	int32_t    *sums;			/* GRAPH_MAX_LINKS */
+} GraphQuery;
 
-extern size_t hnsw_query_size(const HnswGeometry *geometry);
-extern HnswQuery *hnsw_query_init(void *memory, const HnswGeometry *geometry);
-extern void hnsw_query_prepare(HnswQuery *query);
-extern float hnsw_exact(const HnswQuery *query, const HnswSlot *slot);
-extern float hnsw_key(const HnswQuery *query, const HnswSlot *slot, float exact);
-extern void hnsw_estimate(HnswQuery *query, const HnswSlot *slot, float exact,
-						  const uint16_t *which, int count, float *estimates);
+extern size_t graph_query_size(const GraphGeometry *geometry);
+extern GraphQuery *graph_query_init(void *memory, const GraphGeometry *geometry);
+extern void graph_query_prepare(GraphQuery *query);
+extern float graph_exact(const GraphQuery *query, const GraphSlot *slot);
+extern float graph_key(const GraphQuery *query, const GraphSlot *slot, float exact);
+extern void graph_estimate(GraphQuery *query, const GraphSlot *slot, float exact,
+						   const uint16_t *which, int count, float *estimates);
 
-extern void hnsw_slot_store(const HnswGeometry *geometry, HnswSlot *slot, const float *vector);
-extern void hnsw_slot_load(const HnswGeometry *geometry, const HnswSlot *slot, float *vector);
-extern void hnsw_slot_move_link(const HnswGeometry *geometry, HnswSlot *slot, int to, int from);
-extern void hnsw_slot_set_link(const HnswGeometry *geometry, HnswSlot *slot, int index, uint32_t link,
-							   const float *own, const float *neighbour);
-extern float hnsw_distance(const HnswGeometry *geometry, const float *a, const float *b);
-extern double hnsw_output_distance(HnswMetric metric, float distance);
+extern void graph_slot_store(const GraphGeometry *geometry, GraphSlot *slot, const float *vector);
+extern void graph_slot_load(const GraphGeometry *geometry, const GraphSlot *slot, float *vector);
+extern void graph_slot_move_link(const GraphGeometry *geometry, GraphSlot *slot, int to, int from);
+extern void graph_slot_set_link(const GraphGeometry *geometry, GraphSlot *slot, int index, uint32_t link,
+								const float *own, const float *neighbour);
+extern float graph_distance(const GraphGeometry *geometry, const float *a, const float *b);
+extern double graph_output_distance(GraphMetric metric, float distance);
 
-#endif							/* HNSW_CODE_H */
+#endif							/* GRAPH_CODE_H */

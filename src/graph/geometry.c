@@ -21,23 +21,23 @@
  * of hyperbolic space have few dimensions and, near the boundary, need all of them.
  */
 int
-hnsw_default_bits(const HnswShape *shape)
+graph_default_bits(const GraphShape *shape)
 {
-	HnswMetric	metric = shape->metric;
+	GraphMetric metric = shape->metric;
 	int			dim = shape->dim;
 
-	if (shape->storage == HNSW_SPARSE)
+	if (shape->storage == GRAPH_SPARSE)
 		return 1;
-	if (metric == HNSW_L1 || hnsw_is_bits(metric))
+	if (metric == GRAPH_L1 || graph_is_bits(metric))
 		return 1;
-	if (dim <= 64 || metric == HNSW_POINCARE)
+	if (dim <= 64 || metric == GRAPH_POINCARE)
 		return 4;
 	return dim < 256 ? 2 : 1;
 }
 
 /* Whether pages hold more slots of one geometry than of another. */
 static bool
-more_fit(const HnswGeometry *a, const HnswGeometry *b)
+more_fit(const GraphGeometry *a, const GraphGeometry *b)
 {
 	return a->slots_per_page > b->slots_per_page || a->pages_per_slot < b->pages_per_slot;
 }
@@ -48,24 +48,24 @@ more_fit(const HnswGeometry *a, const HnswGeometry *b)
  * for anyway (README, "Links").
  */
 int
-hnsw_default_links(const HnswShape *given, int m)
+graph_default_links(const GraphShape *given, int m)
 {
-	HnswShape	shape = *given;
-	HnswGeometry best;
-	HnswGeometry other;
+	GraphShape	shape = *given;
+	GraphGeometry best;
+	GraphGeometry other;
 
 	shape.links = 2 * m;
-	if (!hnsw_geometry(&shape, &best))
+	if (!graph_geometry(&shape, &best))
 		return shape.links;
 	for (shape.links = 2 * m - 1; shape.links >= 2 * m - m / 4; shape.links--)
 	{
-		hnsw_geometry(&shape, &other);
+		graph_geometry(&shape, &other);
 		if (more_fit(&other, &best))
 			best = other;
 	}
 	for (shape.links = best.shape.links + 1; shape.links <= 3 * m; shape.links++)
 	{
-		if (!hnsw_geometry(&shape, &other) || more_fit(&best, &other))
+		if (!graph_geometry(&shape, &other) || more_fit(&best, &other))
 			break;
 		best = other;
 	}
@@ -78,30 +78,30 @@ hnsw_default_links(const HnswShape *given, int m)
  * metapage says.
  */
 bool
-hnsw_geometry(const HnswShape *shape, HnswGeometry *geometry)
+graph_geometry(const GraphShape *shape, GraphGeometry *geometry)
 {
 	uint32_t	dim = shape->dim;
 	uint32_t	links = shape->links;
 
-	if ((unsigned) shape->metric > HNSW_LAST_METRIC || (unsigned) shape->storage > HNSW_SPARSE ||
-		shape->dim < 1 || shape->dim > hnsw_max_dim(shape) ||
+	if ((unsigned) shape->metric > GRAPH_LAST_METRIC || (unsigned) shape->storage > GRAPH_SPARSE ||
+		shape->dim < 1 || shape->dim > graph_max_dim(shape) ||
 		shape->bits < 1 || shape->bits > 4 ||
-		shape->links < 2 || shape->links > HNSW_MAX_LINKS)
+		shape->links < 2 || shape->links > GRAPH_MAX_LINKS)
 		return false;
-	if (shape->storage != HNSW_FLOAT32 && (hnsw_is_bits(shape->metric) || shape->metric == HNSW_POINCARE))
+	if (shape->storage != GRAPH_FLOAT32 && (graph_is_bits(shape->metric) || shape->metric == GRAPH_POINCARE))
 		return false;
-	if (hnsw_is_bits(shape->metric) && shape->bits != 1)
+	if (graph_is_bits(shape->metric) && shape->bits != 1)
 		return false;
 
 	/* At most 254 * 8,016 + 64,032 bytes: nothing here can overflow. */
 	geometry->shape = *shape;
-	if (shape->storage == HNSW_SPARSE)
+	if (shape->storage == GRAPH_SPARSE)
 	{
-		geometry->words = HNSW_SPARSE_WORDS;
-		geometry->code_dim = HNSW_SKETCH_DIM;
-		geometry->plane_bytes = HNSW_SKETCH_DIM / 8;
+		geometry->words = GRAPH_SPARSE_WORDS;
+		geometry->code_dim = GRAPH_SKETCH_DIM;
+		geometry->plane_bytes = GRAPH_SKETCH_DIM / 8;
 	}
-	else if (hnsw_is_bits(shape->metric))
+	else if (graph_is_bits(shape->metric))
 	{
 		geometry->words = (dim + 31) / 32;
 		geometry->code_dim = 0;
@@ -116,18 +116,18 @@ hnsw_geometry(const HnswShape *shape, HnswGeometry *geometry)
 		geometry->plane_bytes = (dim + 63) / 64 * 8;
 	}
 	geometry->code_bytes = geometry->plane_bytes * shape->bits;
-	geometry->vector_offset = sizeof(HnswSlot);
+	geometry->vector_offset = sizeof(GraphSlot);
 	geometry->ids_offset = geometry->vector_offset +
-		(shape->storage == HNSW_INT8 ? (dim + 3) / 4 * 4 : geometry->words * 4);
+		(shape->storage == GRAPH_INT8 ? (dim + 3) / 4 * 4 : geometry->words * 4);
 	geometry->factors_offset = geometry->ids_offset + links * sizeof(uint32_t);
 	geometry->scales_offset = geometry->factors_offset +
-		(hnsw_is_bits(shape->metric) ? 0 : links * sizeof(HnswFactors));
+		(graph_is_bits(shape->metric) ? 0 : links * sizeof(GraphFactors));
 	geometry->codes_offset = geometry->scales_offset +
-		(shape->metric == HNSW_POINCARE ? links * sizeof(float) : 0);
+		(shape->metric == GRAPH_POINCARE ? links * sizeof(float) : 0);
 	geometry->slot_size = ALIGN8(geometry->codes_offset + links * geometry->code_bytes);
-	if (geometry->slot_size <= HNSW_PAGE_ROOM)
+	if (geometry->slot_size <= GRAPH_PAGE_ROOM)
 	{
-		geometry->slots_per_page = HNSW_PAGE_ROOM / geometry->slot_size;
+		geometry->slots_per_page = GRAPH_PAGE_ROOM / geometry->slot_size;
 		geometry->pages_per_slot = 1;
 		geometry->group_nodes = GROUP_NODES - GROUP_NODES % geometry->slots_per_page;
 		geometry->group_pages = 1 + geometry->group_nodes / geometry->slots_per_page;
@@ -135,7 +135,7 @@ hnsw_geometry(const HnswShape *shape, HnswGeometry *geometry)
 	else
 	{
 		geometry->slots_per_page = 1;
-		geometry->pages_per_slot = (geometry->slot_size + HNSW_PAGE_ROOM - 1) / HNSW_PAGE_ROOM;
+		geometry->pages_per_slot = (geometry->slot_size + GRAPH_PAGE_ROOM - 1) / GRAPH_PAGE_ROOM;
 		geometry->group_nodes = GROUP_NODES;
 		geometry->group_pages = 1 + GROUP_NODES * geometry->pages_per_slot;
 	}
@@ -147,7 +147,7 @@ hnsw_geometry(const HnswShape *shape, HnswGeometry *geometry)
  * "blocks" blocks of an index.
  */
 uint32_t
-hnsw_node_limit(const HnswGeometry *g, uint32_t blocks)
+graph_node_limit(const GraphGeometry *g, uint32_t blocks)
 {
 	uint64_t	groups;
 	uint64_t	rest;
@@ -160,5 +160,5 @@ hnsw_node_limit(const HnswGeometry *g, uint32_t blocks)
 	limit = groups * g->group_nodes;
 	if (rest > 1)
 		limit += g->pages_per_slot > 1 ? (rest - 1) / g->pages_per_slot : (rest - 1) * g->slots_per_page;
-	return limit < HNSW_NO_NODE ? (uint32_t) limit : HNSW_NO_NODE;
+	return limit < GRAPH_NO_NODE ? (uint32_t) limit : GRAPH_NO_NODE;
 }

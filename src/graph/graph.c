@@ -41,32 +41,32 @@
 #define ROUND_UP(n, to) (((n) + (to) - 1) / (to) * (to))
 
 /* What a distance takes beside the vector; the code follows. */
-typedef struct HnswSketch
+typedef struct GraphSketch
 {
 	float		scale;			/* of the rounded vector */
 	float		norm;			/* its squared length */
 	float		factor;			/* inner product ~ factor * code . vector */
 	float		deviation;		/* of that from it, a unit of the vector */
-} HnswSketch;
+} GraphSketch;
 
 /* A vertex that a search has met. */
 typedef struct Met
 {
 	uint32_t	node;
 	float		least;			/* what its distance is hardly below */
-	const HnswSketch *sketch;
+	const GraphSketch *sketch;
 	const char *vector;
 } Met;
 
 static inline uint32_t
-place_in_chunk(const HnswGraph *graph, uint32_t node)
+place_in_chunk(const Graph *graph, uint32_t node)
 {
 	return node & ((UINT32_C(1) << graph->chunk_shift) - 1);
 }
 
 /* Ask for the address of a chunk. */
 static char *
-open_chunk(HnswGraph *graph, uint32_t chunk)
+open_chunk(Graph *graph, uint32_t chunk)
 {
 	if (chunk >= graph->chunk_room)
 	{
@@ -84,7 +84,7 @@ open_chunk(HnswGraph *graph, uint32_t chunk)
 
 /* The chunk of a node, which must have been given out. */
 static inline char *
-chunk_of(HnswGraph *graph, uint32_t node)
+chunk_of(Graph *graph, uint32_t node)
 {
 	uint32_t	chunk = node >> graph->chunk_shift;
 
@@ -93,43 +93,43 @@ chunk_of(HnswGraph *graph, uint32_t node)
 	return open_chunk(graph, chunk);
 }
 
-static inline HnswSketch *
-sketch_in(const HnswGraph *graph, char *chunk, uint32_t node)
+static inline GraphSketch *
+sketch_in(const Graph *graph, char *chunk, uint32_t node)
 {
-	return (HnswSketch *) (chunk + (size_t) place_in_chunk(graph, node) * graph->sketch_bytes);
+	return (GraphSketch *) (chunk + (size_t) place_in_chunk(graph, node) * graph->sketch_bytes);
 }
 
 static inline char *
-vector_in(const HnswGraph *graph, char *chunk, uint32_t node)
+vector_in(const Graph *graph, char *chunk, uint32_t node)
 {
 	return chunk + graph->vectors_offset + (size_t) place_in_chunk(graph, node) * graph->vector_bytes;
 }
 
-static inline HnswVertex *
-vertex_in(const HnswGraph *graph, char *chunk, uint32_t node)
+static inline GraphVertex *
+vertex_in(const Graph *graph, char *chunk, uint32_t node)
 {
-	return (HnswVertex *) (chunk + graph->vertices_offset +
-						   (size_t) place_in_chunk(graph, node) * graph->vertex_bytes);
+	return (GraphVertex *) (chunk + graph->vertices_offset +
+							(size_t) place_in_chunk(graph, node) * graph->vertex_bytes);
 }
 
 /* A vertex by its number, which must have been given out. */
-HnswVertex *
-hnsw_graph_vertex(HnswGraph *graph, uint32_t node)
+GraphVertex *
+graph_vertex(Graph *graph, uint32_t node)
 {
 	return vertex_in(graph, chunk_of(graph, node), node);
 }
 
 /* The links of a vertex. */
-HnswVertexLink *
-hnsw_graph_links(const HnswGraph *graph, const HnswVertex *vertex)
+GraphVertexLink *
+graph_links(const Graph *graph, const GraphVertex *vertex)
 {
 	(void) graph;				/* the room for links is the same in all */
-	return (HnswVertexLink *) (vertex + 1);
+	return (GraphVertexLink *) (vertex + 1);
 }
 
 /* Bytes of a chunk, whole cache lines. */
 size_t
-hnsw_graph_chunk_bytes(const HnswGraph *graph)
+graph_chunk_bytes(const Graph *graph)
 {
 	size_t		bytes = graph->vertices_offset + ((size_t) graph->vertex_bytes << graph->chunk_shift);
 
@@ -138,20 +138,20 @@ hnsw_graph_chunk_bytes(const HnswGraph *graph)
 
 /* Make what is shared ready, once. */
 void
-hnsw_graph_shared_init(HnswGraphShared *shared)
+graph_shared_init(GraphShared *shared)
 {
 	shared->nodes = 0;
-	shared->entry = HNSW_NO_NODE;
+	shared->entry = GRAPH_NO_NODE;
 	shared->entry_level = -1;
 }
 
 /* Bytes of a vector. */
 static inline size_t
-vector_size(const HnswGraph *graph)
+vector_size(const Graph *graph)
 {
-	const HnswGeometry *g = graph->geometry;
+	const GraphGeometry *g = graph->geometry;
 
-	return hnsw_is_whole(&g->shape) ? g->words * sizeof(float) : (size_t) g->shape.dim;
+	return graph_is_whole(&g->shape) ? g->words * sizeof(float) : (size_t) g->shape.dim;
 }
 
 /*
@@ -159,52 +159,52 @@ vector_size(const HnswGraph *graph)
  * Without sketches their heads lie each before its vector.
  */
 static void
-lay_out_chunk(HnswGraph *graph, size_t chunk_bytes)
+lay_out_chunk(Graph *graph, size_t chunk_bytes)
 {
-	const HnswGeometry *g = graph->geometry;
+	const GraphGeometry *g = graph->geometry;
 	uint32_t	values = vector_size(graph);
 	size_t		bytes;
 
 	if (graph->sketched)
 	{
-		graph->sketch_bytes = ROUND_UP(sizeof(HnswSketch) + g->plane_bytes, CACHE_LINE);
+		graph->sketch_bytes = ROUND_UP(sizeof(GraphSketch) + g->plane_bytes, CACHE_LINE);
 		graph->vector_bytes = ROUND_UP(values, CACHE_LINE);
 		bytes = graph->sketch_bytes + graph->vector_bytes;
 	}
 	else
 	{
-		graph->sketch_bytes = ROUND_UP(sizeof(HnswSketch) + values, 16);
+		graph->sketch_bytes = ROUND_UP(sizeof(GraphSketch) + values, 16);
 		graph->vector_bytes = graph->sketch_bytes;
 		bytes = graph->vector_bytes;
 	}
-	graph->vertex_bytes = sizeof(HnswVertex) + g->shape.links * sizeof(HnswVertexLink);
-	graph->peek_bytes = graph->sketched ? sizeof(HnswSketch) + g->plane_bytes : graph->vector_bytes < PEEK_BYTES ? graph->vector_bytes : PEEK_BYTES;
+	graph->vertex_bytes = sizeof(GraphVertex) + g->shape.links * sizeof(GraphVertexLink);
+	graph->peek_bytes = graph->sketched ? sizeof(GraphSketch) + g->plane_bytes : graph->vector_bytes < PEEK_BYTES ? graph->vector_bytes : PEEK_BYTES;
 	graph->vector_peeked = graph->sketched ? 0 : graph->peek_bytes;
 	bytes += graph->vertex_bytes;
 	while (graph->chunk_shift < 16 && bytes << (graph->chunk_shift + 1) <= chunk_bytes)
 		graph->chunk_shift++;
 	graph->vertices_offset = (bytes - graph->vertex_bytes) << graph->chunk_shift;
-	graph->vectors_offset = graph->sketched ? (size_t) graph->sketch_bytes << graph->chunk_shift : sizeof(HnswSketch);
+	graph->vectors_offset = graph->sketched ? (size_t) graph->sketch_bytes << graph->chunk_shift : sizeof(GraphSketch);
 }
 
 /*
  * Make one process's view of a graph.
  */
 void
-hnsw_graph_init(HnswGraph *graph, const HnswGeometry *geometry, int m, int ef_construction,
-				HnswGraphShared *shared, const HnswGraphHooks *hooks)
+graph_init(Graph *graph, const GraphGeometry *geometry, int m, int ef_construction,
+		   GraphShared *shared, const GraphHooks *hooks)
 {
 	size_t		dim = geometry->words;
 	size_t		coded = (size_t) geometry->plane_bytes * 8;
 	size_t		padded = coded > dim ? coded : dim;
-	size_t		sketch_bytes = sizeof(HnswSketch) + geometry->plane_bytes;
+	size_t		sketch_bytes = sizeof(GraphSketch) + geometry->plane_bytes;
 
 	memset(graph, 0, sizeof(*graph));
 	graph->geometry = geometry;
 	graph->hooks = hooks;
 	graph->shared = shared;
 	graph->m = m;
-	graph->relax = hnsw_relax(geometry->shape.metric);
+	graph->relax = graph_relax(geometry->shape.metric);
 
 	/*
 	 * What a level starts from and what is only passed through must fit the
@@ -214,7 +214,7 @@ hnsw_graph_init(HnswGraph *graph, const HnswGeometry *geometry, int m, int ef_co
 		ef_construction = DESCENT_WIDTH;
 	graph->ef_construction = ef_construction;
 	graph->followed = 2 * m;
-	graph->sketched = !hnsw_is_whole(&geometry->shape) && dim >= MIN_SKETCHED_DIM;
+	graph->sketched = !graph_is_whole(&geometry->shape) && dim >= MIN_SKETCHED_DIM;
 	lay_out_chunk(graph, hooks->chunk_bytes > 0 ? hooks->chunk_bytes : CHUNK_BYTES);
 
 	/* Beyond the vector are zeros, up to a whole word of its code. */
@@ -225,20 +225,20 @@ hnsw_graph_init(HnswGraph *graph, const HnswGeometry *geometry, int m, int ef_co
 	memset(graph->fresh, 0, sketch_bytes);
 	memset(graph->fresh_vector, 0, padded * sizeof(float));
 	memset(graph->zeros, 0, dim * sizeof(float));
-	graph->pool = hooks->resize(hooks->context, NULL, sizeof(HnswNear) * (ef_construction + 1));
+	graph->pool = hooks->resize(hooks->context, NULL, sizeof(GraphNear) * (ef_construction + 1));
 	graph->found = hooks->resize(hooks->context, NULL,
-								 sizeof(HnswNear) * ef_construction * (HNSW_MAX_LEVEL + 1));
+								 sizeof(GraphNear) * ef_construction * (GRAPH_MAX_LEVEL + 1));
 }
 
 /* The vector of a vertex as floats. */
 void
-hnsw_graph_load(HnswGraph *graph, const HnswVertex *vertex, float *vector)
+graph_load(Graph *graph, const GraphVertex *vertex, float *vector)
 {
 	int			dim = graph->geometry->shape.dim;
 	uint32_t	node = vertex->node;
 	char	   *chunk = chunk_of(graph, node);
 
-	if (hnsw_is_whole(&graph->geometry->shape))
+	if (graph_is_whole(&graph->geometry->shape))
 		memcpy(vector, vector_in(graph, chunk, node), graph->geometry->words * sizeof(float));
 	else
 		simd->dequantize_i8((int8_t *) vector_in(graph, chunk, node), sketch_in(graph, chunk, node)->scale,
@@ -254,20 +254,20 @@ prefetch(const void *memory, uint32_t bytes)
 
 /* Begin to get a vector into the cache, but for what comes with the sketch. */
 static inline void
-prefetch_vector(const HnswGraph *graph, const char *vector)
+prefetch_vector(const Graph *graph, const char *vector)
 {
 	prefetch(vector + graph->vector_peeked, graph->vector_bytes - graph->vector_peeked);
 }
 
 static inline void
-prefetch_vertex(HnswGraph *graph, uint32_t node)
+prefetch_vertex(Graph *graph, uint32_t node)
 {
-	prefetch(hnsw_graph_vertex(graph, node), graph->vertex_bytes);
+	prefetch(graph_vertex(graph, node), graph->vertex_bytes);
 }
 
-/* Begin to get into the cache what hnsw_graph_load will read. */
+/* Begin to get into the cache what graph_load will read. */
 void
-hnsw_graph_prefetch(HnswGraph *graph, uint32_t node)
+graph_prefetch(Graph *graph, uint32_t node)
 {
 	char	   *chunk = chunk_of(graph, node);
 
@@ -278,16 +278,16 @@ hnsw_graph_prefetch(HnswGraph *graph, uint32_t node)
 
 /* Make what is to be inserted of a vector: rounded, its sketch, and weights. */
 static void
-make_fresh(HnswGraph *graph, const float *vector)
+make_fresh(Graph *graph, const float *vector)
 {
-	const HnswGeometry *g = graph->geometry;
-	HnswSketch *fresh = graph->fresh;
+	const GraphGeometry *g = graph->geometry;
+	GraphSketch *fresh = graph->fresh;
 	int			dim = g->shape.dim;
 	int8_t	   *rounded = graph->fresh_vector;
 	float		largest;
 	SimdCodeSums sums;
 
-	if (hnsw_is_whole(&g->shape))
+	if (graph_is_whole(&g->shape))
 	{
 		memcpy(rounded, vector, g->words * sizeof(float));
 		return;
@@ -319,32 +319,32 @@ make_fresh(HnswGraph *graph, const float *vector)
 
 /* The distance between two vertices; where it overflows it is infinite. */
 static inline float
-distance(const HnswGraph *graph, const HnswSketch *a, const void *a_vector, const HnswSketch *b, const void *b_vector)
+distance(const Graph *graph, const GraphSketch *a, const void *a_vector, const GraphSketch *b, const void *b_vector)
 {
 	int			dim = graph->geometry->shape.dim;
 	float		product;
 
-	if (hnsw_is_whole(&graph->geometry->shape))
-		return hnsw_distance(graph->geometry, a_vector, b_vector);
+	if (graph_is_whole(&graph->geometry->shape))
+		return graph_distance(graph->geometry, a_vector, b_vector);
 	product = a->scale * b->scale * simd->inner_product_i8(a_vector, b_vector, dim);
-	if (graph->geometry->shape.metric == HNSW_IP)
+	if (graph->geometry->shape.metric == GRAPH_IP)
 		return -product;
 	product = a->norm + b->norm - 2 * product;
 	return isnan(product) ? INFINITY : product;
 }
 
 static inline float
-distance_to_fresh(const HnswGraph *graph, const HnswSketch *sketch, const void *vector)
+distance_to_fresh(const Graph *graph, const GraphSketch *sketch, const void *vector)
 {
 	return distance(graph, graph->fresh, graph->fresh_vector, sketch, vector);
 }
 
 /* What a vertex's distance from the fresh one is hardly below. */
 static inline float
-least_distance(const HnswGraph *graph, const HnswSketch *sketch)
+least_distance(const Graph *graph, const GraphSketch *sketch)
 {
 	static const uint16_t first = 0;
-	const HnswSketch *fresh = graph->fresh;
+	const GraphSketch *fresh = graph->fresh;
 	int32_t		sum;
 	float		product;
 
@@ -354,14 +354,14 @@ least_distance(const HnswGraph *graph, const HnswSketch *sketch)
 							 graph->geometry->plane_bytes / 8, &sum);
 	product = sketch->factor * fresh->scale * (2 * sum - graph->weight_sum) +
 		MARGIN * sketch->deviation * graph->fresh_length;
-	if (graph->geometry->shape.metric == HNSW_IP)
+	if (graph->geometry->shape.metric == GRAPH_IP)
 		return -product;
 	return fresh->norm + sketch->norm - 2 * product;
 }
 
 /* Start a search: no node is met. */
 static void
-forget(HnswGraph *graph)
+forget(Graph *graph)
 {
 	uint32_t	nodes = __atomic_load_n(&graph->shared->nodes, __ATOMIC_ACQUIRE);
 
@@ -385,7 +385,7 @@ forget(HnswGraph *graph)
 
 /* Mark a node; 1 if it was not, else 0.  Without a branch: nobody could guess it. */
 static inline int
-meet(HnswGraph *graph, uint32_t node)
+meet(Graph *graph, uint32_t node)
 {
 	uint8_t    *mark = graph->visited + (node < graph->visited_room ? node : graph->visited_room);
 	int			fresh = *mark != graph->visited_mark;
@@ -395,15 +395,15 @@ meet(HnswGraph *graph, uint32_t node)
 }
 
 /* The top bit of a pool entry's node says that it has been read. */
-#define READ HNSW_LINK_CHOSEN
+#define READ GRAPH_LINK_CHOSEN
 
 /*
  * Put into the sorted pool, if it is near enough; returns its place, or "room".
  */
 static inline int
-pool_insert(HnswNear *pool, int *count, int room, float d, uint32_t node)
+pool_insert(GraphNear *pool, int *count, int room, float d, uint32_t node)
 {
-	HnswNear   *place = pool;
+	GraphNear  *place = pool;
 
 	if (*count == room && d >= pool[room - 1].distance)
 		return room;
@@ -417,8 +417,8 @@ pool_insert(HnswNear *pool, int *count, int room, float d, uint32_t node)
 	}
 	if (*count == room)
 		(*count)--;
-	memmove(place + 1, place, (pool + *count - place) * sizeof(HnswNear));
-	*place = (HnswNear)
+	memmove(place + 1, place, (pool + *count - place) * sizeof(GraphNear));
+	*place = (GraphNear)
 	{
 		d, node
 	};
@@ -431,17 +431,17 @@ pool_insert(HnswNear *pool, int *count, int room, float d, uint32_t node)
  * pool; on return the pool is sorted and holds *count.
  */
 static void
-search_level(HnswGraph *graph, int width, int *count)
+search_level(Graph *graph, int width, int *count)
 {
-	HnswNear   *pool = graph->pool;
-	Met			met[HNSW_MAX_LINKS + 1];	/* one more is written to, and not
+	GraphNear  *pool = graph->pool;
+	Met			met[GRAPH_MAX_LINKS + 1];	/* one more is written to, and not
 											 * kept */
 	int			i = 0;
 
 	while (i < *count)
 	{
-		HnswVertex *vertex;
-		HnswVertexLink *links;
+		GraphVertex *vertex;
+		GraphVertexLink *links;
 		int			n = 0;
 		int			kept = 0;
 		int			links_count;
@@ -452,19 +452,19 @@ search_level(HnswGraph *graph, int width, int *count)
 			i++;
 			continue;
 		}
-		vertex = hnsw_graph_vertex(graph, pool[i].node);
+		vertex = graph_vertex(graph, pool[i].node);
 		pool[i].node |= READ;
 		links_count = __atomic_load_n(&vertex->count, __ATOMIC_ACQUIRE);
-		links = hnsw_graph_links(graph, vertex);
+		links = graph_links(graph, vertex);
 		if (i + 1 < *count)
-			prefetch_vertex(graph, HNSW_LINK_NODE(pool[i + 1].node));
+			prefetch_vertex(graph, GRAPH_LINK_NODE(pool[i + 1].node));
 		for (int j = 0; j < links_count; j++)
 		{
 			uint32_t	link = __atomic_load_n(&links[j].link, __ATOMIC_RELAXED);
 
-			if (j >= graph->followed && !(link & HNSW_LINK_CHOSEN))
+			if (j >= graph->followed && !(link & GRAPH_LINK_CHOSEN))
 				continue;
-			met[n].node = HNSW_LINK_NODE(link);
+			met[n].node = GRAPH_LINK_NODE(link);
 			n += meet(graph, met[n].node);
 		}
 		for (int j = 0; j < n; j++)
@@ -519,7 +519,7 @@ search_level(HnswGraph *graph, int width, int *count)
 static float
 pair_distance(void *context, int a, int b)
 {
-	HnswGraph  *graph = context;
+	Graph	   *graph = context;
 	uint32_t	x = graph->pool[a].node;
 	uint32_t	y = graph->pool[b].node;
 	char	   *x_chunk = chunk_of(graph, x);
@@ -531,23 +531,23 @@ pair_distance(void *context, int a, int b)
 
 /*
  * Distances of a vertex's links from the new one, which is "d" away; infinite for
- * those that make no difference to hnsw_back_link.
+ * those that make no difference to graph_back_link.
  */
 static void
-distances_to_fresh(HnswGraph *graph, const HnswVertexLink *links, int count, float d, float *to_new)
+distances_to_fresh(Graph *graph, const GraphVertexLink *links, int count, float d, float *to_new)
 {
-	Met			met[HNSW_MAX_LINKS];
-	int			which[HNSW_MAX_LINKS];
+	Met			met[GRAPH_MAX_LINKS];
+	int			which[GRAPH_MAX_LINKS];
 	int			n = 0;
 	int			kept = 0;
 
 	for (int i = 0; i < count; i++)
 	{
-		uint32_t	node = HNSW_LINK_NODE(links[i].link);
+		uint32_t	node = GRAPH_LINK_NODE(links[i].link);
 		char	   *chunk;
 
 		to_new[i] = INFINITY;
-		if (!(links[i].link & HNSW_LINK_CHOSEN))
+		if (!(links[i].link & GRAPH_LINK_CHOSEN))
 			continue;
 		chunk = chunk_of(graph, node);
 		met[n].sketch = sketch_in(graph, chunk, node);
@@ -573,17 +573,17 @@ distances_to_fresh(HnswGraph *graph, const HnswVertexLink *links, int count, flo
 
 /* Link a neighbour back to a new node. */
 static void
-link_back(HnswGraph *graph, uint32_t node, uint32_t fresh, float d, bool must)
+link_back(Graph *graph, uint32_t node, uint32_t fresh, float d, bool must)
 {
 	int			room = graph->geometry->shape.links;
-	HnswVertex *vertex = hnsw_graph_vertex(graph, node);
-	HnswVertexLink *links = hnsw_graph_links(graph, vertex);
-	uint32_t	numbers[HNSW_MAX_LINKS];
-	float		distances[HNSW_MAX_LINKS];
-	float		to_new[HNSW_MAX_LINKS];
-	uint32_t	demoted[HNSW_MAX_LINKS];
+	GraphVertex *vertex = graph_vertex(graph, node);
+	GraphVertexLink *links = graph_links(graph, vertex);
+	uint32_t	numbers[GRAPH_MAX_LINKS];
+	float		distances[GRAPH_MAX_LINKS];
+	float		to_new[GRAPH_MAX_LINKS];
+	uint32_t	demoted[GRAPH_MAX_LINKS];
 	int			demoted_count;
-	HnswBackLink back;
+	GraphBackLink back;
 
 	if (graph->hooks->lock != NULL)
 		graph->hooks->lock(graph->hooks->context, node);
@@ -593,13 +593,13 @@ link_back(HnswGraph *graph, uint32_t node, uint32_t fresh, float d, bool must)
 		distances[i] = links[i].distance;
 	}
 	distances_to_fresh(graph, links, vertex->count, d, to_new);
-	back = hnsw_back_link(numbers, distances, to_new, vertex->count, room, graph->relax, d, must, demoted, &demoted_count);
+	back = graph_back_link(numbers, distances, to_new, vertex->count, room, graph->relax, d, must, demoted, &demoted_count);
 	for (int i = 0; i < demoted_count; i++)
-		links[demoted[i]].link &= ~HNSW_LINK_CHOSEN;
+		links[demoted[i]].link &= ~GRAPH_LINK_CHOSEN;
 	if (back.place >= 0)
 	{
 		links[back.place].distance = d;
-		__atomic_store_n(&links[back.place].link, fresh | (back.chosen ? HNSW_LINK_CHOSEN : 0), __ATOMIC_RELEASE);
+		__atomic_store_n(&links[back.place].link, fresh | (back.chosen ? GRAPH_LINK_CHOSEN : 0), __ATOMIC_RELEASE);
 		if (back.place == vertex->count)
 			__atomic_store_n(&vertex->count, vertex->count + 1, __ATOMIC_RELEASE);
 	}
@@ -609,19 +609,19 @@ link_back(HnswGraph *graph, uint32_t node, uint32_t fresh, float d, bool must)
 
 /* Make the vertex of a new node on one level and link it, both ways. */
 static void
-link_level(HnswGraph *graph, uint32_t node, uint32_t down, int level, uint64_t hash)
+link_level(Graph *graph, uint32_t node, uint32_t down, int level, uint64_t hash)
 {
 	char	   *chunk = chunk_of(graph, node);
-	HnswVertex *vertex = vertex_in(graph, chunk, node);
-	HnswVertexLink *links = hnsw_graph_links(graph, vertex);
+	GraphVertex *vertex = vertex_in(graph, chunk, node);
+	GraphVertexLink *links = graph_links(graph, vertex);
 	int			room = graph->geometry->shape.links;
 	int			count = graph->found_count[level];
-	int			picked[HNSW_MAX_LINKS];
+	int			picked[GRAPH_MAX_LINKS];
 	int			chosen;
 	int			n;
 
-	memcpy(graph->pool, graph->found + level * graph->ef_construction, count * sizeof(HnswNear));
-	memcpy(sketch_in(graph, chunk, node), graph->fresh, sizeof(HnswSketch) + (graph->sketched ? graph->geometry->plane_bytes : 0));
+	memcpy(graph->pool, graph->found + level * graph->ef_construction, count * sizeof(GraphNear));
+	memcpy(sketch_in(graph, chunk, node), graph->fresh, sizeof(GraphSketch) + (graph->sketched ? graph->geometry->plane_bytes : 0));
 	memcpy(vector_in(graph, chunk, node), graph->fresh_vector, vector_size(graph));
 	memset(vertex, 0, sizeof(*vertex));
 	vertex->norm = graph->fresh->norm;
@@ -629,10 +629,10 @@ link_level(HnswGraph *graph, uint32_t node, uint32_t down, int level, uint64_t h
 	vertex->node = node;
 	vertex->down = down;
 	vertex->level = level;
-	n = hnsw_select(graph->pool, count, room, graph->m, graph->relax, pair_distance, graph, picked, &chosen);
+	n = graph_select(graph->pool, count, room, graph->m, graph->relax, pair_distance, graph, picked, &chosen);
 	for (int i = 0; i < n; i++)
 	{
-		links[i].link = graph->pool[picked[i]].node | (i < chosen ? HNSW_LINK_CHOSEN : 0);
+		links[i].link = graph->pool[picked[i]].node | (i < chosen ? GRAPH_LINK_CHOSEN : 0);
 		links[i].distance = graph->pool[picked[i]].distance;
 	}
 	__atomic_store_n(&vertex->count, n, __ATOMIC_RELEASE);
@@ -651,9 +651,9 @@ link_level(HnswGraph *graph, uint32_t node, uint32_t down, int level, uint64_t h
  * of the equal node; *duplicate says which.  Upper levels get the numbers after.
  */
 uint32_t
-hnsw_graph_insert(HnswGraph *graph, const float *vector, uint64_t hash, int level, bool *duplicate)
+graph_insert(Graph *graph, const float *vector, uint64_t hash, int level, bool *duplicate)
 {
-	HnswGraphShared *shared = graph->shared;
+	GraphShared *shared = graph->shared;
 	bool		locked = false;
 	uint32_t	entry;
 	int			entry_level;
@@ -672,7 +672,7 @@ hnsw_graph_insert(HnswGraph *graph, const float *vector, uint64_t hash, int leve
 	entry_level = __atomic_load_n(&shared->entry_level, __ATOMIC_ACQUIRE);
 	entry = __atomic_load_n(&shared->entry, __ATOMIC_ACQUIRE);
 	memset(graph->found_count, 0, sizeof(graph->found_count));
-	if (entry != HNSW_NO_NODE)
+	if (entry != GRAPH_NO_NODE)
 	{
 		char	   *chunk = chunk_of(graph, entry);
 
@@ -683,7 +683,7 @@ hnsw_graph_insert(HnswGraph *graph, const float *vector, uint64_t hash, int leve
 		entry_level = vertex_in(graph, chunk, entry)->level;
 		forget(graph);
 		meet(graph, entry);
-		graph->pool[0] = (HnswNear)
+		graph->pool[0] = (GraphNear)
 		{
 			distance_to_fresh(graph, sketch_in(graph, chunk, entry), vector_in(graph, chunk, entry)), entry
 		};
@@ -696,7 +696,7 @@ hnsw_graph_insert(HnswGraph *graph, const float *vector, uint64_t hash, int leve
 		search_level(graph, l > level ? DESCENT_WIDTH : graph->ef_construction, &count);
 		if (l <= level)
 		{
-			memcpy(graph->found + l * graph->ef_construction, graph->pool, count * sizeof(HnswNear));
+			memcpy(graph->found + l * graph->ef_construction, graph->pool, count * sizeof(GraphNear));
 			graph->found_count[l] = count;
 		}
 		if (l == 0)
@@ -704,10 +704,10 @@ hnsw_graph_insert(HnswGraph *graph, const float *vector, uint64_t hash, int leve
 		forget(graph);
 		for (int i = 0; i < count && starts < STARTS; i++)
 		{
-			uint32_t	down = hnsw_graph_vertex(graph, graph->pool[i].node)->down;
+			uint32_t	down = graph_vertex(graph, graph->pool[i].node)->down;
 
 			if (meet(graph, down))
-				graph->pool[starts++] = (HnswNear)
+				graph->pool[starts++] = (GraphNear)
 			{
 				graph->pool[i].distance, down
 			};
@@ -716,7 +716,7 @@ hnsw_graph_insert(HnswGraph *graph, const float *vector, uint64_t hash, int leve
 	}
 	for (int i = 0; i < graph->found_count[0]; i++)
 	{
-		HnswVertex *near = hnsw_graph_vertex(graph, graph->found[i].node);
+		GraphVertex *near = graph_vertex(graph, graph->found[i].node);
 
 		if (near->hash == hash &&
 			memcmp(vector_in(graph, chunk_of(graph, near->node), near->node), graph->fresh_vector, vector_size(graph)) == 0)
@@ -731,7 +731,7 @@ hnsw_graph_insert(HnswGraph *graph, const float *vector, uint64_t hash, int leve
 	/* From below, so that whoever meets an upper node finds what is under it. */
 	first = __atomic_fetch_add(&shared->nodes, (uint32_t) level + 1, __ATOMIC_ACQ_REL);
 	for (int l = 0; l <= level; l++)
-		link_level(graph, first + l, l > 0 ? first + l - 1 : HNSW_NO_NODE, l, hash);
+		link_level(graph, first + l, l > 0 ? first + l - 1 : GRAPH_NO_NODE, l, hash);
 	if (level > __atomic_load_n(&shared->entry_level, __ATOMIC_ACQUIRE))
 	{
 		__atomic_store_n(&shared->entry, first + level, __ATOMIC_RELEASE);
@@ -747,11 +747,11 @@ hnsw_graph_insert(HnswGraph *graph, const float *vector, uint64_t hash, int leve
  * also on the next.
  */
 int
-hnsw_random_level(uint64_t hash, int branching)
+graph_random_level(uint64_t hash, int branching)
 {
 	int			level = 0;
 
-	while (level < HNSW_MAX_LEVEL && hash % branching == 0)
+	while (level < GRAPH_MAX_LEVEL && hash % branching == 0)
 	{
 		hash /= branching;
 		level++;

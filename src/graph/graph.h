@@ -6,19 +6,19 @@
  * processes may insert at once: what they share lies in chunks that each maps
  * for itself.
  */
-#ifndef HNSW_GRAPH_H
-#define HNSW_GRAPH_H
+#ifndef GRAPH_H
+#define GRAPH_H
 
 #include "graph/prune.h"
 
-typedef struct HnswVertexLink
+typedef struct GraphVertexLink
 {
-	uint32_t	link;			/* number and HNSW_LINK_CHOSEN */
+	uint32_t	link;			/* number and GRAPH_LINK_CHOSEN */
 	float		distance;
-} HnswVertexLink;
+} GraphVertexLink;
 
 /* A node in memory; its links follow. */
-typedef struct HnswVertex
+typedef struct GraphVertex
 {
 	uint64_t	hash;			/* of the vector before rounding */
 	uint32_t	node;			/* its own number */
@@ -29,18 +29,18 @@ typedef struct HnswVertex
 	uint8_t		reserved;
 	uint8_t		tid[6];
 	uint16_t	reserved2;
-} HnswVertex;
+} GraphVertex;
 
 /* What all processes of a build share; its fields are used atomically. */
-typedef struct HnswGraphShared
+typedef struct GraphShared
 {
 	uint32_t	nodes;			/* numbers given out */
-	uint32_t	entry;			/* HNSW_NO_NODE while empty */
+	uint32_t	entry;			/* GRAPH_NO_NODE while empty */
 	int32_t		entry_level;
-} HnswGraphShared;
+} GraphShared;
 
 /* What the owner of the memory provides; the locks may be NULL for one process. */
-typedef struct HnswGraphHooks
+typedef struct GraphHooks
 {
 	void	   *context;
 
@@ -50,17 +50,17 @@ typedef struct HnswGraphHooks
 	void		(*unlock) (void *context, uint32_t node);
 	void		(*lock_entry) (void *context);
 	void		(*unlock_entry) (void *context);
-	HnswResize	resize;
+	GraphResize resize;
 	size_t		chunk_bytes;	/* of a chunk at most, unless it has one
 								 * vertex; 0: 1 MB */
-} HnswGraphHooks;
+} GraphHooks;
 
 /* One process's view of the graph. */
-typedef struct HnswGraph
+typedef struct Graph
 {
-	const HnswGeometry *geometry;
-	const HnswGraphHooks *hooks;
-	HnswGraphShared *shared;
+	const GraphGeometry *geometry;
+	const GraphHooks *hooks;
+	GraphShared *shared;
 	int			m;
 	float		relax;			/* of the diversity rule */
 	int			ef_construction;
@@ -82,30 +82,30 @@ typedef struct HnswGraph
 	uint8_t		visited_mark;
 
 	/* What is being inserted. */
-	struct HnswSketch *fresh;
+	struct GraphSketch *fresh;
 	void	   *fresh_vector;
 	float		fresh_length;
 	int8_t	   *weights;		/* the vector, arranged for estimates */
 	int32_t		weight_sum;
 	float	   *zeros;			/* dim */
 
-	HnswNear   *pool;			/* ef_construction */
-	HnswNear   *found;			/* ef_construction for each level */
-	int			found_count[HNSW_MAX_LEVEL + 1];
+	GraphNear  *pool;			/* ef_construction */
+	GraphNear  *found;			/* ef_construction for each level */
+	int			found_count[GRAPH_MAX_LEVEL + 1];
 	uint64_t	distances;		/* vectors looked at */
 	uint64_t	estimates;
-} HnswGraph;
+} Graph;
 
-extern size_t hnsw_graph_chunk_bytes(const HnswGraph *graph);
-extern void hnsw_graph_shared_init(HnswGraphShared *shared);
-extern void hnsw_graph_init(HnswGraph *graph, const HnswGeometry *geometry, int m, int ef_construction,
-							HnswGraphShared *shared, const HnswGraphHooks *hooks);
-extern HnswVertex *hnsw_graph_vertex(HnswGraph *graph, uint32_t node);
-extern HnswVertexLink *hnsw_graph_links(const HnswGraph *graph, const HnswVertex *vertex);
-extern void hnsw_graph_load(HnswGraph *graph, const HnswVertex *vertex, float *vector);
-extern void hnsw_graph_prefetch(HnswGraph *graph, uint32_t node);
-extern uint32_t hnsw_graph_insert(HnswGraph *graph, const float *vector, uint64_t hash, int level,
-								  bool *duplicate);
-extern int	hnsw_random_level(uint64_t hash, int branching);
+extern size_t graph_chunk_bytes(const Graph *graph);
+extern void graph_shared_init(GraphShared *shared);
+extern void graph_init(Graph *graph, const GraphGeometry *geometry, int m, int ef_construction,
+					   GraphShared *shared, const GraphHooks *hooks);
+extern GraphVertex *graph_vertex(Graph *graph, uint32_t node);
+extern GraphVertexLink *graph_links(const Graph *graph, const GraphVertex *vertex);
+extern void graph_load(Graph *graph, const GraphVertex *vertex, float *vector);
+extern void graph_prefetch(Graph *graph, uint32_t node);
+extern uint32_t graph_insert(Graph *graph, const float *vector, uint64_t hash, int level,
+							 bool *duplicate);
+extern int	graph_random_level(uint64_t hash, int branching);
 
-#endif							/* HNSW_GRAPH_H */
+#endif							/* GRAPH_H */

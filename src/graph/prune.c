@@ -13,14 +13,14 @@
  * distance.  Inner products may be negative, and have no factors.
  */
 float
-hnsw_relax(HnswMetric metric)
+graph_relax(GraphMetric metric)
 {
 	switch (metric)
 	{
-		case HNSW_IP:
+		case GRAPH_IP:
 			return 1;
-		case HNSW_L1:
-		case HNSW_JACCARD:
+		case GRAPH_L1:
+		case GRAPH_JACCARD:
 			return 1.1f;
 		default:
 			return 1.2f;
@@ -33,8 +33,8 @@ hnsw_relax(HnswMetric metric)
  * the rule chose, what follows are fillers.  Returns how many were picked.
  */
 int
-hnsw_select(const HnswNear *candidates, int count, int room, int most, float relax,
-			HnswPairDistance pair, void *context, int *picked, int *chosen)
+graph_select(const GraphNear *candidates, int count, int room, int most, float relax,
+			 GraphPairDistance pair, void *context, int *picked, int *chosen)
 {
 	int			n = 0;
 	int			next = 0;
@@ -71,18 +71,18 @@ hnsw_select(const HnswNear *candidates, int count, int room, int most, float rel
  * fillers: their indexes are put into demoted[0 .. *demoted_count - 1].  A new
  * node that is not chosen takes a free place only.
  */
-HnswBackLink
-hnsw_back_link(const uint32_t *links, const float *distances, const float *to_new,
-			   int count, int room, float relax, float distance, bool must, uint32_t *demoted, int *demoted_count)
+GraphBackLink
+graph_back_link(const uint32_t *links, const float *distances, const float *to_new,
+				int count, int room, float relax, float distance, bool must, uint32_t *demoted, int *demoted_count)
 {
-	HnswBackLink result = {-1, true};
+	GraphBackLink result = {-1, true};
 	int			victim = -1;
 	bool		victim_chosen = true;
 
 	*demoted_count = 0;
 	for (int i = 0; i < count && !must && result.chosen; i++)
 	{
-		if (links[i] & HNSW_LINK_CHOSEN && distances[i] <= distance && relax * to_new[i] < distance)
+		if (links[i] & GRAPH_LINK_CHOSEN && distances[i] <= distance && relax * to_new[i] < distance)
 			result.chosen = false;
 	}
 	if (count < room)
@@ -93,7 +93,7 @@ hnsw_back_link(const uint32_t *links, const float *distances, const float *to_ne
 	/* The farthest filler goes, or else the farthest of all. */
 	for (int i = 0; i < count; i++)
 	{
-		bool		chosen = (links[i] & HNSW_LINK_CHOSEN) != 0;
+		bool		chosen = (links[i] & GRAPH_LINK_CHOSEN) != 0;
 
 		if (chosen && distances[i] > distance && relax * to_new[i] < distances[i])
 		{

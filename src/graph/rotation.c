@@ -31,12 +31,12 @@ split_mix(uint64_t *state)
 }
 
 /*
- * Derive the signs of a rotation from its seed: HNSW_ROTATION_WORDS(dim) words.
+ * Derive the signs of a rotation from its seed: GRAPH_ROTATION_WORDS(dim) words.
  */
 void
-hnsw_rotation_signs(uint64_t seed, int dim, uint64_t *signs)
+graph_rotation_signs(uint64_t seed, int dim, uint64_t *signs)
 {
-	for (int i = 0; i < HNSW_ROTATION_WORDS(dim); i++)
+	for (int i = 0; i < GRAPH_ROTATION_WORDS(dim); i++)
 		signs[i] = split_mix(&seed);
 }
 
@@ -170,7 +170,7 @@ flip(float *v, int n, const uint64_t *signs)
  * Scaled at once, so that large values do not overflow on the way.
  */
 void
-hnsw_hadamard(float *v, int n)
+graph_hadamard(float *v, int n)
 {
 	float		scale = 1.0f / sqrtf((float) n);
 
@@ -216,7 +216,7 @@ turn_halves(float *v, int n)
  * angles are kept up to rounding: about 1e-6 of the length.
  */
 void
-hnsw_rotate(const uint64_t *signs, int dim, const float *in, float *out)
+graph_rotate(const uint64_t *signs, int dim, const float *in, float *out)
 {
 	int			words = (dim + 63) / 64;
 	int			block = 1;
@@ -225,14 +225,14 @@ hnsw_rotate(const uint64_t *signs, int dim, const float *in, float *out)
 		block *= 2;
 	if (out != in)
 		memcpy(out, in, sizeof(float) * dim);
-	for (int round = 0; round < HNSW_ROTATION_ROUNDS; round++)
+	for (int round = 0; round < GRAPH_ROTATION_ROUNDS; round++)
 	{
 		flip(out, dim, signs);
-		hnsw_hadamard(out, block);
+		graph_hadamard(out, block);
 		if (block < dim)
 		{
 			flip(out, dim, signs + words);
-			hnsw_hadamard(out + dim - block, block);
+			graph_hadamard(out + dim - block, block);
 			turn_halves(out, dim);
 		}
 		signs += 2 * words;

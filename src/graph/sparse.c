@@ -20,9 +20,9 @@
  * there is room for.
  */
 SparseList
-hnsw_sparse_list(const HnswSparse *sparse)
+graph_sparse_list(const GraphSparse *sparse)
 {
-	int			count = sparse->count < 0 ? 0 : sparse->count > HNSW_SPARSE_KEPT ? HNSW_SPARSE_KEPT : sparse->count;
+	int			count = sparse->count < 0 ? 0 : sparse->count > GRAPH_SPARSE_KEPT ? GRAPH_SPARSE_KEPT : sparse->count;
 	SparseList	list = {sparse->indices, sparse->values, count};
 
 	return list;
@@ -30,9 +30,9 @@ hnsw_sparse_list(const HnswSparse *sparse)
 
 /* Squared length. */
 float
-hnsw_sparse_norm(const HnswSparse *sparse)
+graph_sparse_norm(const GraphSparse *sparse)
 {
-	SparseList	list = hnsw_sparse_list(sparse);
+	SparseList	list = graph_sparse_list(sparse);
 
 	return sparse_inner_product(&list, &list);
 }
@@ -49,15 +49,15 @@ mix(uint64_t x)
 }
 
 /*
- * The sketch of a vector: HNSW_SKETCH_DIM floats.  The same for ever, as what an
+ * The sketch of a vector: GRAPH_SKETCH_DIM floats.  The same for ever, as what an
  * index holds depends on it.
  */
 void
-hnsw_sparse_sketch(const HnswSparse *sparse, float *sketch)
+graph_sparse_sketch(const GraphSparse *sparse, float *sketch)
 {
-	SparseList	list = hnsw_sparse_list(sparse);
+	SparseList	list = graph_sparse_list(sparse);
 
-	memset(sketch, 0, sizeof(float) * HNSW_SKETCH_DIM);
+	memset(sketch, 0, sizeof(float) * GRAPH_SKETCH_DIM);
 	for (int i = 0; i < list.count; i++)
 	{
 		uint64_t	hash = mix((uint32_t) list.indices[i] + UINT64_C(1));
@@ -65,9 +65,9 @@ hnsw_sparse_sketch(const HnswSparse *sparse, float *sketch)
 
 		for (int j = 0; j < COPIES; j++)
 		{
-			sketch[hash % HNSW_SKETCH_DIM] += hash >> 15 & 1 ? -value : value;
+			sketch[hash % GRAPH_SKETCH_DIM] += hash >> 15 & 1 ? -value : value;
 			hash >>= 16;
 		}
 	}
-	hnsw_hadamard(sketch, HNSW_SKETCH_DIM);
+	graph_hadamard(sketch, GRAPH_SKETCH_DIM);
 }

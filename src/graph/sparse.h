@@ -3,33 +3,33 @@
  *
  * Pure C.  README, "Sparse vectors".
  */
-#ifndef HNSW_SPARSE_H
-#define HNSW_SPARSE_H
+#ifndef GRAPH_SPARSE_H
+#define GRAPH_SPARSE_H
 
 #include <stdint.h>
 
 #include "vector/sparsevec_distance.h"
 
 /* Elements that are kept: the largest. */
-#define HNSW_SPARSE_KEPT 128
+#define GRAPH_SPARSE_KEPT 128
 
 /* Dimensions of the sketch that codes are made of. */
-#define HNSW_SKETCH_DIM 512
+#define GRAPH_SKETCH_DIM 512
 
 /* In the place of floats where a vector is sparse: the same number of words. */
-typedef struct HnswSparse
+typedef struct GraphSparse
 {
-	int32_t		indices[HNSW_SPARSE_KEPT];	/* ascending, then 0 */
-	float		values[HNSW_SPARSE_KEPT];	/* then 0 */
+	int32_t		indices[GRAPH_SPARSE_KEPT]; /* ascending, then 0 */
+	float		values[GRAPH_SPARSE_KEPT];	/* then 0 */
 	float		error;			/* length of what is not kept, as a slot has
 								 * it */
 	int32_t		count;			/* elements kept */
-} HnswSparse;
+} GraphSparse;
 
-#define HNSW_SPARSE_WORDS (sizeof(HnswSparse) / sizeof(float))
+#define GRAPH_SPARSE_WORDS (sizeof(GraphSparse) / sizeof(float))
 
-extern SparseList hnsw_sparse_list(const HnswSparse *sparse);
-extern float hnsw_sparse_norm(const HnswSparse *sparse);
-extern void hnsw_sparse_sketch(const HnswSparse *sparse, float *sketch);
+extern SparseList graph_sparse_list(const GraphSparse *sparse);
+extern float graph_sparse_norm(const GraphSparse *sparse);
+extern void graph_sparse_sketch(const GraphSparse *sparse, float *sketch);
 
-#endif							/* HNSW_SPARSE_H */
+#endif							/* GRAPH_SPARSE_H */

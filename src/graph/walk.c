@@ -13,7 +13,7 @@
 #define HASH(node) ((node) * UINT32_C(2654435769))
 
 static void *
-resize(HnswWalk *walk, void *memory, size_t from, size_t to)
+resize(GraphWalk *walk, void *memory, size_t from, size_t to)
 {
 	walk->memory += to - from;
 	return walk->source->resize(walk->source->context, memory, to);
@@ -24,7 +24,7 @@ resize(HnswWalk *walk, void *memory, size_t from, size_t to)
  */
 static inline __attribute__((always_inline))
 void
-heap_push(HnswWalk *walk, HnswHeap *heap, float sign, float distance, uint32_t node)
+heap_push(GraphWalk *walk, GraphHeap *heap, float sign, float distance, uint32_t node)
 {
 	uint32_t	i;
 
@@ -32,29 +32,29 @@ heap_push(HnswWalk *walk, HnswHeap *heap, float sign, float distance, uint32_t n
 	{
 		uint32_t	room = heap->room == 0 ? HEAP_START : heap->room * 2;
 
-		heap->items = resize(walk, heap->items, heap->room * sizeof(HnswNear), room * sizeof(HnswNear));
+		heap->items = resize(walk, heap->items, heap->room * sizeof(GraphNear), room * sizeof(GraphNear));
 		heap->room = room;
 	}
 	for (i = heap->count++; i > 0; i = (i - 1) / 2)
 	{
-		HnswNear   *parent = &heap->items[(i - 1) / 2];
+		GraphNear  *parent = &heap->items[(i - 1) / 2];
 
 		if (sign * parent->distance <= sign * distance)
 			break;
 		heap->items[i] = *parent;
 	}
-	heap->items[i] = (HnswNear)
+	heap->items[i] = (GraphNear)
 	{
 		distance, node
 	};
 }
 
 static inline __attribute__((always_inline))
-HnswNear
-heap_pop(HnswHeap *heap, float sign)
+GraphNear
+heap_pop(GraphHeap *heap, float sign)
 {
-	HnswNear	top = heap->items[0];
-	HnswNear	last = heap->items[--heap->count];
+	GraphNear	top = heap->items[0];
+	GraphNear	last = heap->items[--heap->count];
 	uint32_t	i = 0;
 
 	for (;;)
@@ -79,7 +79,7 @@ heap_pop(HnswHeap *heap, float sign)
  * Begin a walk: all zero but for memory kept from an earlier one.
  */
 void
-hnsw_walk_init(HnswWalk *walk, const HnswSource *source, HnswQuery *query)
+graph_walk_init(GraphWalk *walk, const GraphSource *source, GraphQuery *query)
 {
 	memset(walk, 0, sizeof(*walk));
 	walk->source = source;
@@ -93,7 +93,7 @@ hnsw_walk_init(HnswWalk *walk, const HnswSource *source, HnswQuery *query)
  * Forget all nodes; level and counters stay.
  */
 void
-hnsw_walk_reset(HnswWalk *walk)
+graph_walk_reset(GraphWalk *walk)
 {
 	walk->frontier.count = walk->ready.count = walk->best.count = walk->rest.count = 0;
 	walk->visited_count = 0;
@@ -104,15 +104,15 @@ hnsw_walk_reset(HnswWalk *walk)
  * Give the memory back, by resizing it to nothing.
  */
 void
-hnsw_walk_free(HnswWalk *walk)
+graph_walk_free(GraphWalk *walk)
 {
-	HnswHeap   *heaps[] = {&walk->frontier, &walk->ready, &walk->best, &walk->rest};
+	GraphHeap  *heaps[] = {&walk->frontier, &walk->ready, &walk->best, &walk->rest};
 
 	for (int i = 0; i < 4; i++)
 	{
 		if (heaps[i]->items != NULL)
-			resize(walk, heaps[i]->items, heaps[i]->room * sizeof(HnswNear), 0);
-		memset(heaps[i], 0, sizeof(HnswHeap));
+			resize(walk, heaps[i]->items, heaps[i]->room * sizeof(GraphNear), 0);
+		memset(heaps[i], 0, sizeof(GraphHeap));
 	}
 	resize(walk, walk->visited, (walk->visited_mask + (size_t) 1) * sizeof(uint32_t), 0);
 	walk->visited = NULL;
@@ -120,7 +120,7 @@ hnsw_walk_free(HnswWalk *walk)
 
 /* The place of a node in the table, or the free place where it would go. */
 static inline uint32_t *
-visited_place(const HnswWalk *walk, uint32_t node)
+visited_place(const GraphWalk *walk, uint32_t node)
 {
 	uint32_t	i = HASH(node);
 
@@ -135,7 +135,7 @@ visited_place(const HnswWalk *walk, uint32_t node)
 }
 
 static void
-visited_grow(HnswWalk *walk)
+visited_grow(GraphWalk *walk)
 {
 	uint32_t   *old = walk->visited;
 	size_t		size = walk->visited_mask + (size_t) 1;
@@ -155,14 +155,14 @@ visited_grow(HnswWalk *walk)
  * Whether the walk has met a node: read it or seen it among neighbours.
  */
 bool
-hnsw_walk_met(const HnswWalk *walk, uint32_t node)
+graph_walk_met(const GraphWalk *walk, uint32_t node)
 {
 	return *visited_place(walk, node) == node;
 }
 
 /* Mark a node as met; false if it was. */
 static inline bool
-meet(HnswWalk *walk, uint32_t node)
+meet(GraphWalk *walk, uint32_t node)
 {
 	uint32_t   *place = visited_place(walk, node);
 
@@ -177,7 +177,7 @@ meet(HnswWalk *walk, uint32_t node)
  * Add a node to start from, unless the walk has met it.
  */
 void
-hnsw_walk_start(HnswWalk *walk, uint32_t node, float estimate)
+graph_walk_start(GraphWalk *walk, uint32_t node, float estimate)
 {
 	if (meet(walk, node))
 		heap_push(walk, &walk->frontier, 1, estimate, node);
@@ -188,13 +188,13 @@ hnsw_walk_start(HnswWalk *walk, uint32_t node, float estimate)
  * A walk can only be widened.
  */
 void
-hnsw_walk_widen(HnswWalk *walk, uint32_t width)
+graph_walk_widen(GraphWalk *walk, uint32_t width)
 {
 	if (width > walk->width)
 		walk->width = width;
 	while (walk->best.count < walk->width && walk->rest.count > 0)
 	{
-		HnswNear	near = heap_pop(&walk->rest, 1);
+		GraphNear	near = heap_pop(&walk->rest, 1);
 
 		heap_push(walk, &walk->best, -1, near.distance, near.node);
 	}
@@ -202,11 +202,11 @@ hnsw_walk_widen(HnswWalk *walk, uint32_t width)
 
 /* Keep a distance among the "width" best, or with the rest. */
 static void
-rank(HnswWalk *walk, float distance, uint32_t node)
+rank(GraphWalk *walk, float distance, uint32_t node)
 {
 	if (walk->best.count >= walk->width)
 	{
-		HnswNear	worst;
+		GraphNear	worst;
 
 		if (distance >= walk->best.items[0].distance)
 		{
@@ -221,14 +221,14 @@ rank(HnswWalk *walk, float distance, uint32_t node)
 
 /* Read a node: its exact distance, and estimates of the neighbours not met. */
 static void
-read_node(HnswWalk *walk, uint32_t node)
+read_node(GraphWalk *walk, uint32_t node)
 {
-	const HnswGeometry *g = walk->query->geometry;
-	const HnswSlot *slot;
+	const GraphGeometry *g = walk->query->geometry;
+	const GraphSlot *slot;
 	const uint32_t *links;
-	uint16_t	which[HNSW_MAX_LINKS];
-	uint32_t	nodes[HNSW_MAX_LINKS];
-	float		estimates[HNSW_MAX_LINKS];
+	uint16_t	which[GRAPH_MAX_LINKS];
+	uint32_t	nodes[GRAPH_MAX_LINKS];
+	float		estimates[GRAPH_MAX_LINKS];
 	int			count = 0;
 	float		distance;
 	float		key;
@@ -249,15 +249,15 @@ read_node(HnswWalk *walk, uint32_t node)
 		walk->source->close(walk->source->context);
 		return;
 	}
-	if ((walk->visited_count + HNSW_MAX_LINKS) * (uint64_t) 2 > walk->visited_mask)
+	if ((walk->visited_count + GRAPH_MAX_LINKS) * (uint64_t) 2 > walk->visited_mask)
 		visited_grow(walk);
-	distance = hnsw_exact(walk->query, slot);
+	distance = graph_exact(walk->query, slot);
 	if (isnan(distance))
 		distance = INFINITY;
-	links = hnsw_slot_links(g, slot);
+	links = graph_slot_links(g, slot);
 	for (int i = 0; i < slot->count; i++)
 	{
-		uint32_t	neighbour = HNSW_LINK_NODE(links[i]);
+		uint32_t	neighbour = GRAPH_LINK_NODE(links[i]);
 
 		if (meet(walk, neighbour))
 		{
@@ -265,10 +265,10 @@ read_node(HnswWalk *walk, uint32_t node)
 			which[count++] = (uint16_t) i;
 		}
 	}
-	hnsw_estimate(walk->query, slot, distance, which, count, estimates);
+	graph_estimate(walk->query, slot, distance, which, count, estimates);
 	/* On an upper level what counts is the way down, and how near it begins. */
 	down = walk->level > 0 ? slot->down : node;
-	key = walk->level > 0 ? distance : hnsw_key(walk->query, slot, distance);
+	key = walk->level > 0 ? distance : graph_key(walk->query, slot, distance);
 	if (walk->source->visit != NULL)
 		walk->source->visit(walk->source->context, slot, distance);
 	walk->source->close(walk->source->context);
@@ -284,7 +284,7 @@ read_node(HnswWalk *walk, uint32_t node)
  * rest: no node met promises to be among the "width" nearest.
  */
 bool
-hnsw_walk_step(HnswWalk *walk)
+graph_walk_step(GraphWalk *walk)
 {
 	if (walk->frontier.count == 0)
 		return false;
@@ -296,20 +296,20 @@ hnsw_walk_step(HnswWalk *walk)
 }
 
 /*
- * Add a node that was found elsewhere to those to take, "key" being its hnsw_key.
+ * Add a node that was found elsewhere to those to take, "key" being its graph_key.
  */
 void
-hnsw_walk_add(HnswWalk *walk, uint32_t node, float key)
+graph_walk_add(GraphWalk *walk, uint32_t node, float key)
 {
 	heap_push(walk, &walk->ready, 1, isnan(key) ? INFINITY : key, node);
 }
 
 /*
  * Take the nearest node read and not yet taken.  Its
- * distance is its hnsw_key.  Returns false if there is none.
+ * distance is its graph_key.  Returns false if there is none.
  */
 bool
-hnsw_walk_take(HnswWalk *walk, HnswNear *nearest)
+graph_walk_take(GraphWalk *walk, GraphNear *nearest)
 {
 	if (walk->ready.count == 0)
 		return false;
@@ -322,18 +322,18 @@ hnsw_walk_take(HnswWalk *walk, HnswNear *nearest)
  * taken, to read "width" nodes or more.  Returns false if there is nothing.
  */
 bool
-hnsw_walk_down(HnswWalk *walk, uint32_t width)
+graph_walk_down(GraphWalk *walk, uint32_t width)
 {
-	HnswNear	below[HNSW_WALK_STARTS];
+	GraphNear	below[GRAPH_WALK_STARTS];
 	int			count = 0;
 
-	while (count < HNSW_WALK_STARTS && hnsw_walk_take(walk, &below[count]))
-		count += below[count].node != HNSW_NO_NODE;
-	hnsw_walk_reset(walk);
+	while (count < GRAPH_WALK_STARTS && graph_walk_take(walk, &below[count]))
+		count += below[count].node != GRAPH_NO_NODE;
+	graph_walk_reset(walk);
 	walk->width = width;
 	walk->level--;
 	for (int i = 0; i < count; i++)
-		hnsw_walk_start(walk, below[i].node, below[i].distance);
+		graph_walk_start(walk, below[i].node, below[i].distance);
 	return count > 0;
 }
 
@@ -343,27 +343,27 @@ descent_width(int level, int to)
 {
 	if (level == to)
 		return 0;
-	return level == to + 1 ? HNSW_DESCENT_WIDTH : HNSW_DESCENT_WIDTH_ABOVE;
+	return level == to + 1 ? GRAPH_DESCENT_WIDTH : GRAPH_DESCENT_WIDTH_ABOVE;
 }
 
 /*
  * Begin at a node of level "from" and walk down to level "to", reading
- * HNSW_DESCENT_WIDTH nodes or more on each level above it.  The walk is then
+ * GRAPH_DESCENT_WIDTH nodes or more on each level above it.  The walk is then
  * ready to go on to "to", with width 0 or, if it is there already, at the node.
  * Returns false if the way down is lost.
  */
 bool
-hnsw_walk_descend(HnswWalk *walk, uint32_t node, int from, int to)
+graph_walk_descend(GraphWalk *walk, uint32_t node, int from, int to)
 {
-	hnsw_walk_reset(walk);
+	graph_walk_reset(walk);
 	walk->level = from;
 	walk->width = descent_width(from, to);
-	hnsw_walk_start(walk, node, 0);
+	graph_walk_start(walk, node, 0);
 	for (int level = from; level > to; level--)
 	{
-		while (hnsw_walk_step(walk))
+		while (graph_walk_step(walk))
 			;
-		if (!hnsw_walk_down(walk, descent_width(level - 1, to)))
+		if (!graph_walk_down(walk, descent_width(level - 1, to)))
 			return false;
 	}
 	return true;

@@ -3,23 +3,23 @@
  *
  * Pure C.  README, "Walk".  Where nodes come from is the caller's business.
  */
-#ifndef HNSW_WALK_H
-#define HNSW_WALK_H
+#ifndef GRAPH_WALK_H
+#define GRAPH_WALK_H
 
 #include "graph/code.h"
 
 /* Nodes read at least on the level above the one wanted, and on those above it. */
-#define HNSW_DESCENT_WIDTH 8
-#define HNSW_DESCENT_WIDTH_ABOVE 2
+#define GRAPH_DESCENT_WIDTH 8
+#define GRAPH_DESCENT_WIDTH_ABOVE 2
 
 /* Nodes that a level is started from at most. */
-#define HNSW_WALK_STARTS 8
+#define GRAPH_WALK_STARTS 8
 
 /* Memory for what a walk keeps: as realloc, but never returns NULL. */
-typedef void *(*HnswResize) (void *context, void *memory, size_t size);
+typedef void *(*GraphResize) (void *context, void *memory, size_t size);
 
 /* Where a walk gets its nodes. */
-typedef struct HnswSource
+typedef struct GraphSource
 {
 	void	   *context;
 
@@ -28,41 +28,41 @@ typedef struct HnswSource
 	 * to close, if there is none any more.  Whatever it returns has been
 	 * checked: node and count are in range, and so are the links.
 	 */
-	const HnswSlot *(*open) (void *context, uint32_t node);
+	const GraphSlot *(*open) (void *context, uint32_t node);
 	void		(*close) (void *context);
 
 	/* Called between open and close with a node's distance; may be NULL. */
-	void		(*visit) (void *context, const HnswSlot *slot, float distance);
-	HnswResize	resize;
+	void		(*visit) (void *context, const GraphSlot *slot, float distance);
+	GraphResize resize;
 
 	/* Says that a node may be opened soon; may be NULL. */
 	void		(*prefetch) (void *context, uint32_t node);
-} HnswSource;
+} GraphSource;
 
 /* A node and its distance, estimated or exact. */
-typedef struct HnswNear
+typedef struct GraphNear
 {
 	float		distance;
 	uint32_t	node;
-} HnswNear;
+} GraphNear;
 
 /* A binary heap; the root is nearest, or farthest in "best" of a walk. */
-typedef struct HnswHeap
+typedef struct GraphHeap
 {
-	HnswNear   *items;
+	GraphNear  *items;
 	uint32_t	count;
 	uint32_t	room;
-} HnswHeap;
+} GraphHeap;
 
-typedef struct HnswWalk
+typedef struct GraphWalk
 {
-	const HnswSource *source;
-	HnswQuery  *query;
+	const GraphSource *source;
+	GraphQuery *query;
 
-	HnswHeap	frontier;		/* met and not yet read, by estimate */
-	HnswHeap	ready;			/* read and not yet taken, by hnsw_key */
-	HnswHeap	best;			/* the "width" nearest read, farthest first */
-	HnswHeap	rest;			/* distances of all others read */
+	GraphHeap	frontier;		/* met and not yet read, by estimate */
+	GraphHeap	ready;			/* read and not yet taken, by graph_key */
+	GraphHeap	best;			/* the "width" nearest read, farthest first */
+	GraphHeap	rest;			/* distances of all others read */
 	uint32_t	width;
 	int			level;			/* nodes of others are passed by */
 
@@ -73,18 +73,18 @@ typedef struct HnswWalk
 	uint64_t	hops;			/* nodes read */
 	uint64_t	estimates;
 	size_t		memory;			/* bytes held */
-} HnswWalk;
+} GraphWalk;
 
-extern void hnsw_walk_init(HnswWalk *walk, const HnswSource *source, HnswQuery *query);
-extern void hnsw_walk_reset(HnswWalk *walk);
-extern void hnsw_walk_free(HnswWalk *walk);
-extern void hnsw_walk_start(HnswWalk *walk, uint32_t node, float estimate);
-extern void hnsw_walk_widen(HnswWalk *walk, uint32_t width);
-extern bool hnsw_walk_step(HnswWalk *walk);
-extern void hnsw_walk_add(HnswWalk *walk, uint32_t node, float key);
-extern bool hnsw_walk_take(HnswWalk *walk, HnswNear *nearest);
-extern bool hnsw_walk_met(const HnswWalk *walk, uint32_t node);
-extern bool hnsw_walk_down(HnswWalk *walk, uint32_t width);
-extern bool hnsw_walk_descend(HnswWalk *walk, uint32_t node, int from, int to);
+extern void graph_walk_init(GraphWalk *walk, const GraphSource *source, GraphQuery *query);
+extern void graph_walk_reset(GraphWalk *walk);
+extern void graph_walk_free(GraphWalk *walk);
+extern void graph_walk_start(GraphWalk *walk, uint32_t node, float estimate);
+extern void graph_walk_widen(GraphWalk *walk, uint32_t width);
+extern bool graph_walk_step(GraphWalk *walk);
+extern void graph_walk_add(GraphWalk *walk, uint32_t node, float key);
+extern bool graph_walk_take(GraphWalk *walk, GraphNear *nearest);
+extern bool graph_walk_met(const GraphWalk *walk, uint32_t node);
+extern bool graph_walk_down(GraphWalk *walk, uint32_t width);
+extern bool graph_walk_descend(GraphWalk *walk, uint32_t node, int from, int to);
 
-#endif							/* HNSW_WALK_H */
+#endif							/* GRAPH_WALK_H */

@@ -27,7 +27,7 @@
 
 VM_FUNCTION_INFO(hnswhandler);
 
-StaticAssertDecl(sizeof(HnswStorage) == sizeof(int), "an option of this type is stored as an int");
+StaticAssertDecl(sizeof(GraphStorage) == sizeof(int), "an option of this type is stored as an int");
 
 /* ---- settings and options */
 
@@ -50,8 +50,8 @@ static relopt_enum_elt_def iterative_scan_members[] = {
 };
 
 static relopt_enum_elt_def storage_members[] = {
-	{"float32", HNSW_FLOAT32},
-	{"int8", HNSW_INT8},
+	{"float32", GRAPH_FLOAT32},
+	{"int8", GRAPH_INT8},
 	{NULL}
 };
 
@@ -92,12 +92,12 @@ define_options(relopt_kind ivfflat_kind)
 	option_kind = add_reloption_kind();
 	kinds = option_kind | ivfflat_kind;
 	add_int_reloption(kinds, "m", "Half the number of neighbours of a node.",
-					  HNSW_DEFAULT_M, HNSW_MIN_M, HNSW_MAX_M, AccessExclusiveLock);
+					  HNSW_DEFAULT_M, GRAPH_MIN_M, GRAPH_MAX_M, AccessExclusiveLock);
 	add_int_reloption(kinds, "ef_construction", "Nodes that are considered as neighbours of a new one.",
 					  HNSW_DEFAULT_EF_CONSTRUCTION, HNSW_MIN_EF_CONSTRUCTION, HNSW_MAX_EF_CONSTRUCTION,
 					  AccessExclusiveLock);
 	add_enum_reloption(kinds, "storage", "How the index keeps vectors.",
-					   storage_members, HNSW_FLOAT32,
+					   storage_members, GRAPH_FLOAT32,
 					   "Valid values are \"float32\" and \"int8\".", AccessExclusiveLock);
 	add_int_reloption(kinds, "seed", "Start of the random numbers.",
 					  HNSW_DEFAULT_SEED, INT_MIN, INT_MAX, AccessExclusiveLock);

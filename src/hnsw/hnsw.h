@@ -51,9 +51,9 @@
 /* What support function 2 of an operator class returns. */
 typedef struct HnswOpclass
 {
-	HnswMetric	metric;
+	GraphMetric metric;
 	int			max_dim;
-	bool		sparse;			/* vectors are HnswSparse */
+	bool		sparse;			/* vectors are GraphSparse */
 	const char *mismatch;		/* message: dimensions of the index, and given */
 
 	/*
@@ -77,7 +77,7 @@ typedef struct HnswOptions
 	int32		vl_len_;
 	int			m;
 	int			ef_construction;
-	HnswStorage storage;
+	GraphStorage storage;
 	int			seed;
 	int			ef_search;
 	int			iterative_scan;
@@ -111,7 +111,7 @@ typedef struct HnswMeta
 	uint16		branching;
 	uint64		seed;
 	uint32		entry;			/* a node of the highest level, or
-								 * HNSW_NO_NODE */
+								 * GRAPH_NO_NODE */
 	int32		entry_level;
 	uint32		odd;			/* node of the vectors that have no direction */
 	uint32		repairs;		/* begun by vacuums */
@@ -130,8 +130,8 @@ typedef struct HnswPageSpecial
 #define HNSW_PAGE_DIRECTORY 2
 #define HNSW_PAGE_SLOTS 3
 
-StaticAssertDecl(HNSW_PAGE_HEADER == MAXALIGN(SizeOfPageHeaderData), "slots begin after the header");
-StaticAssertDecl(HNSW_PAGE_ROOM == BLCKSZ - MAXALIGN(SizeOfPageHeaderData) - MAXALIGN(sizeof(HnswPageSpecial)),
+StaticAssertDecl(GRAPH_PAGE_HEADER == MAXALIGN(SizeOfPageHeaderData), "slots begin after the header");
+StaticAssertDecl(GRAPH_PAGE_ROOM == BLCKSZ - MAXALIGN(SizeOfPageHeaderData) - MAXALIGN(sizeof(HnswPageSpecial)),
 				 "a page has this much room (vecmark needs blocks of 8 kB)");
 
 /* What a directory says of a node. */
@@ -168,18 +168,18 @@ typedef struct HnswDirectory
 {
 	uint16		used;			/* entries that were ever taken */
 	uint16		extra;			/* further TIDs in this page */
-	uint32		overflow;		/* slot with more of them, or HNSW_NO_NODE */
+	uint32		overflow;		/* slot with more of them, or GRAPH_NO_NODE */
 	HnswEntry	entries[FLEXIBLE_ARRAY_MEMBER];
 } HnswDirectory;
 
 #define HNSW_DIRECTORY(page) ((HnswDirectory *) PageGetContents(page))
 #define HNSW_EXTRA_TIDS(g, directory) ((HnswExtraTid *) ((directory)->entries + (g)->group_nodes))
 #define HNSW_EXTRA_ROOM(g) \
-	((int) ((HNSW_PAGE_ROOM - offsetof(HnswDirectory, entries)) / sizeof(HnswEntry) - (g)->group_nodes))
+	((int) ((GRAPH_PAGE_ROOM - offsetof(HnswDirectory, entries)) / sizeof(HnswEntry) - (g)->group_nodes))
 
-/* Further TIDs that a slot of kind HNSW_SLOT_TIDS has room for; they follow its head. */
+/* Further TIDs that a slot of kind GRAPH_SLOT_TIDS has room for; they follow its head. */
 #define HNSW_SLOT_TIDS_ROOM(g) \
-	((int) ((Min((g)->slot_size, HNSW_PAGE_ROOM) - sizeof(HnswSlot)) / sizeof(HnswExtraTid)))
+	((int) ((Min((g)->slot_size, GRAPH_PAGE_ROOM) - sizeof(GraphSlot)) / sizeof(HnswExtraTid)))
 #define HNSW_SLOT_EXTRA_TIDS(slot) ((HnswExtraTid *) ((slot) + 1))
 
 /* An open index.  Made by hnsw_open in the current memory context. */
@@ -189,7 +189,7 @@ typedef struct HnswIndex
 	Relation	heap;			/* its table, if an insert gave it; or NULL */
 	const HnswOpclass *opclass;
 	HnswMeta	meta;			/* as it was when opened, or last read again */
-	HnswGeometry geometry;
+	GraphGeometry geometry;
 	uint64_t   *signs;			/* of the rotation */
 	bool		log;			/* changes are WAL-logged */
 	uint32		node_limit;		/* node numbers seen to be in range */
@@ -206,7 +206,7 @@ typedef struct HnswEdit
 	HnswIndex  *index;
 	Buffer		buffer;			/* its first page, locked exclusively */
 	uint32		node;
-	HnswSlot   *slot;			/* to read, and after hnsw_edit_start to write */
+	GraphSlot  *slot;			/* to read, and after hnsw_edit_start to write */
 	GenericXLogState *state;
 	char	   *before;			/* image, if the slot has several pages */
 } HnswEdit;
@@ -248,14 +248,14 @@ extern void hnsw_forget_odd(HnswIndex *index, uint32 node);
 extern bool hnsw_form_vector(const HnswIndex *index, Datum value, float *vector);
 extern Buffer hnsw_read_buffer(HnswIndex *index, BlockNumber block);
 extern void hnsw_check_page(HnswIndex *index, Page page, BlockNumber block, uint16 kind);
-extern bool hnsw_same_vector(const HnswIndex *index, const HnswSlot *slot, const HnswSlot *image);
+extern bool hnsw_same_vector(const HnswIndex *index, const GraphSlot *slot, const GraphSlot *image);
 extern uint64 hnsw_hash_vector(const HnswIndex *index, const float *vector);
 extern void hnsw_refresh_limit(HnswIndex *index);
-extern const HnswSlot *hnsw_slot_open(HnswIndex *index, uint32 node);
+extern const GraphSlot *hnsw_slot_open(HnswIndex *index, uint32 node);
 extern void hnsw_slot_close(HnswIndex *index);
 extern void hnsw_prefetch(HnswIndex *index, uint32 node);
-extern void hnsw_source_init(HnswSource *source, HnswIndex *index);
-extern HnswSlot *hnsw_tids_open(HnswIndex *index, uint32 node, int mode, Buffer *buffer);
+extern void hnsw_source_init(GraphSource *source, HnswIndex *index);
+extern GraphSlot *hnsw_tids_open(HnswIndex *index, uint32 node, int mode, Buffer *buffer);
 extern bool hnsw_edit_open(HnswEdit *edit, HnswIndex *index, uint32 node);
 extern void hnsw_edit_start(HnswEdit *edit);
 extern void hnsw_edit_finish(HnswEdit *edit);
@@ -266,17 +266,17 @@ extern void hnsw_corrupt(HnswIndex *index, BlockNumber block, const char *what) 
 
 /* hnsw_directory.c */
 extern BlockNumber hnsw_directory_of(const HnswIndex *index, uint32 node);
-extern uint32 hnsw_node_add(HnswIndex *index, HnswSlot *image, uint16 state, ItemPointer tid, uint32 base);
+extern uint32 hnsw_node_add(HnswIndex *index, GraphSlot *image, uint16 state, ItemPointer tid, uint32 base);
 extern void hnsw_entry_set_free(HnswEntry *entry, FullTransactionId last);
 extern void hnsw_node_free(HnswIndex *index, uint32 node);
 extern void hnsw_directory_set_lower(const HnswIndex *index, HnswDirectory *directory);
-extern bool hnsw_node_add_tid(HnswIndex *index, uint32 node, ItemPointer tid, const HnswSlot *image);
+extern bool hnsw_node_add_tid(HnswIndex *index, uint32 node, ItemPointer tid, const GraphSlot *image);
 extern uint16 hnsw_node_tids(HnswIndex *index, uint32 node, HnswTids *tids);
 extern uint16 hnsw_node_state(HnswIndex *index, uint32 node);
 
 /* hnsw_insert.c */
 extern void hnsw_insert_vector(HnswIndex *index, const float *vector, ItemPointer tid);
-extern void hnsw_link_back(HnswIndex *index, HnswQuery *query, uint32 node, uint32 fresh, int level,
+extern void hnsw_link_back(HnswIndex *index, GraphQuery *query, uint32 node, uint32 fresh, int level,
 						   float distance, bool must);
 
 /* The access method's functions, each in the file of its name. */

@@ -43,12 +43,12 @@ make_meta(Relation rel)
 	const HnswOptions *options = (const HnswOptions *) rel->rd_options;
 	int			dim = TupleDescAttr(RelationGetDescr(rel), 0)->atttypmod;
 	HnswMeta	meta;
-	HnswShape	shape;
+	GraphShape	shape;
 
 	memset(&meta, 0, sizeof(meta));
 	meta.m = options == NULL ? HNSW_DEFAULT_M : options->m;
 	meta.ef_construction = options == NULL ? HNSW_DEFAULT_EF_CONSTRUCTION : options->ef_construction;
-	meta.storage = options == NULL ? HNSW_FLOAT32 : options->storage;
+	meta.storage = options == NULL ? GRAPH_FLOAT32 : options->storage;
 	meta.seed = options == NULL ? HNSW_DEFAULT_SEED : (uint64) (int64) options->seed;
 	if (dim < 0)
 		ereport(ERROR,
@@ -58,8 +58,8 @@ make_meta(Relation rel)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("column cannot have more than %d dimensions for hnsw index", opclass->max_dim)));
-	if (meta.storage == HNSW_INT8 &&
-		(opclass->sparse || hnsw_is_bits(opclass->metric) || opclass->metric == HNSW_POINCARE))
+	if (meta.storage == GRAPH_INT8 &&
+		(opclass->sparse || graph_is_bits(opclass->metric) || opclass->metric == GRAPH_POINCARE))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("storage \"int8\" does not support the operator class of index \"%s\"",
@@ -73,17 +73,17 @@ make_meta(Relation rel)
 	meta.dim = dim;
 	meta.metric = opclass->metric;
 	if (opclass->sparse)
-		meta.storage = HNSW_SPARSE;
-	shape = (HnswShape)
+		meta.storage = GRAPH_SPARSE;
+	shape = (GraphShape)
 	{
 		dim, meta.metric, meta.storage, 0, 0
 	};
-	meta.bits = shape.bits = hnsw_default_bits(&shape);
-	meta.links = hnsw_default_links(&shape, meta.m);
+	meta.bits = shape.bits = graph_default_bits(&shape);
+	meta.links = graph_default_links(&shape, meta.m);
 	meta.branching = HNSW_BRANCHING;
-	meta.entry = HNSW_NO_NODE;
+	meta.entry = GRAPH_NO_NODE;
 	meta.entry_level = -1;
-	meta.odd = HNSW_NO_NODE;
+	meta.odd = GRAPH_NO_NODE;
 	return meta;
 }
 
@@ -145,7 +145,7 @@ get_chunk(void *context, uint32_t chunk)
 static Size
 chunk_cost(const HnswBuild *build)
 {
-	return hnsw_graph_chunk_bytes(&build->graph) + ((Size) build->participants * 2 << build->graph.chunk_shift);
+	return graph_chunk_bytes(&build->graph) + ((Size) build->participants * 2 << build->graph.chunk_shift);
 }
 
 /* The chunks that there is memory or numbers for. */
@@ -154,7 +154,7 @@ hnsw_build_chunk_room(HnswBuild *build)
 {
 	Size		limit = (Size) maintenance_work_mem * 1024;
 
-	return Min(limit / chunk_cost(build), HNSW_NO_NODE >> build->graph.chunk_shift);
+	return Min(limit / chunk_cost(build), GRAPH_NO_NODE >> build->graph.chunk_shift);
 }
 
 /*
@@ -164,7 +164,7 @@ hnsw_build_chunk_room(HnswBuild *build)
 static uint64
 cut_chunk(HnswBuild *build)
 {
-	Size		bytes = hnsw_graph_chunk_bytes(&build->graph);
+	Size		bytes = graph_chunk_bytes(&build->graph);
 	char	   *chunk;
 
 	if (build->slab_left < bytes)
@@ -205,7 +205,7 @@ make_chunks(HnswBuild *build, uint32 needed)
 		if (build->area == NULL)
 			chunk = cut_chunk(build);
 		else
-			chunk = dsa_allocate_extended(build->area, hnsw_graph_chunk_bytes(&build->graph),
+			chunk = dsa_allocate_extended(build->area, graph_chunk_bytes(&build->graph),
 										  DSA_ALLOC_HUGE | DSA_ALLOC_NO_OOM);
 		if (chunk == 0)
 			break;
@@ -227,7 +227,7 @@ static bool
 reserve(HnswBuild *build, int level)
 {
 	uint32		nodes = __atomic_load_n(&build->shared->graph.nodes, __ATOMIC_ACQUIRE);
-	uint32		last = nodes + level + (build->participants - 1) * (HNSW_MAX_LEVEL + 1);
+	uint32		last = nodes + level + (build->participants - 1) * (GRAPH_MAX_LEVEL + 1);
 	uint32		needed = (last >> build->graph.chunk_shift) + 1;
 
 	if (needed <= pg_atomic_read_u32(&build->shared->chunk_count))
@@ -286,11 +286,11 @@ read_block(HnswBuild *build, BlockNumber block)
 static void
 write_image(HnswBuild *build, uint32 node, Size bytes)
 {
-	const HnswGeometry *g = &build->index->geometry;
-	BlockNumber block = hnsw_slot_block(g, node);
+	const GraphGeometry *g = &build->index->geometry;
+	BlockNumber block = graph_slot_block(g, node);
 	char	   *image = (char *) build->image;
 
-	for (uint32 part = 0; (Size) part * HNSW_PAGE_ROOM < bytes; part++)
+	for (uint32 part = 0; (Size) part * GRAPH_PAGE_ROOM < bytes; part++)
 	{
 		Buffer		buffer = read_block(build, block + part);
 		Page		page = BufferGetPage(buffer);
@@ -302,7 +302,7 @@ write_image(HnswBuild *build, uint32 node, Size bytes)
 			hnsw_copy_to_page(build->index, page, image, part);
 		else
 		{
-			uint32		offset = hnsw_slot_offset(g, node);
+			uint32		offset = graph_slot_offset(g, node);
 
 			memcpy((char *) page + offset, image, bytes);
 			((PageHeader) page)->pd_lower = Max(((PageHeader) page)->pd_lower, offset + g->slot_size);
@@ -316,16 +316,16 @@ write_image(HnswBuild *build, uint32 node, Size bytes)
 static void
 write_vector(HnswBuild *build, uint32 node, int level)
 {
-	const HnswGeometry *g = &build->index->geometry;
-	HnswSlot   *image = build->image;
+	const GraphGeometry *g = &build->index->geometry;
+	GraphSlot  *image = build->image;
 
-	hnsw_slot_store(g, image, build->vector);
-	image->kind = HNSW_SLOT_NODE;
+	graph_slot_store(g, image, build->vector);
+	image->kind = GRAPH_SLOT_NODE;
 	for (int l = 0; l <= level; l++)
 	{
 		image->node = node + l;
 		image->level = l;
-		image->down = l > 0 ? node + l - 1 : HNSW_NO_NODE;
+		image->down = l > 0 ? node + l - 1 : GRAPH_NO_NODE;
 		write_image(build, node + l, g->ids_offset);
 	}
 }
@@ -355,7 +355,7 @@ settle(HnswBuild *build, const HnswWaiting *waiting)
 	ItemPointerData tid = waiting->tid;
 
 	CHECK_FOR_INTERRUPTS();
-	if (waiting->node == HNSW_NO_NODE)
+	if (waiting->node == GRAPH_NO_NODE)
 		hnsw_insert_vector(build->index, NULL, &tid);
 	else if (!hnsw_node_add_tid(build->index, waiting->node, &tid, NULL))
 		hnsw_corrupt(build->index, hnsw_directory_of(build->index, waiting->node), "a node is missing");
@@ -409,7 +409,7 @@ insert_in_memory(HnswBuild *build, ItemPointer tid)
 {
 	HnswWaiting waiting;
 	uint64		hash = hnsw_hash_vector(build->index, build->vector);
-	int			level = hnsw_random_level(hash, build->index->meta.branching);
+	int			level = graph_random_level(hash, build->index->meta.branching);
 	bool		duplicate;
 
 	if (build->parallel != NULL && !hnsw_parallel_enter(build))
@@ -420,10 +420,10 @@ insert_in_memory(HnswBuild *build, ItemPointer tid)
 			hnsw_parallel_leave(build);
 		return false;
 	}
-	waiting.node = hnsw_graph_insert(&build->graph, build->vector, hash, level, &duplicate);
+	waiting.node = graph_insert(&build->graph, build->vector, hash, level, &duplicate);
 	if (!duplicate)
 	{
-		memcpy(hnsw_graph_vertex(&build->graph, waiting.node)->tid, tid, sizeof(ItemPointerData));
+		memcpy(graph_vertex(&build->graph, waiting.node)->tid, tid, sizeof(ItemPointerData));
 		write_vector(build, waiting.node, level);
 	}
 	if (build->parallel != NULL)
@@ -453,7 +453,7 @@ load_row(Relation rel, ItemPointer tid, Datum *values, bool *isnull, bool alive,
 	formed = hnsw_form_vector(build->index, values[0], build->vector);
 	if (!build->in_pages)
 	{
-		done = formed ? insert_in_memory(build, tid) : remember(build, HNSW_NO_NODE, tid);
+		done = formed ? insert_in_memory(build, tid) : remember(build, GRAPH_NO_NODE, tid);
 		if (!done)
 			leave_memory(build, true);
 	}
@@ -492,19 +492,19 @@ hnsw_build_begin_writing(HnswBuild *build)
 
 /* Fill in the links of a slot that has its vector. */
 static void
-fill_slot(HnswBuild *build, HnswSlot *slot)
+fill_slot(HnswBuild *build, GraphSlot *slot)
 {
-	const HnswGeometry *g = &build->index->geometry;
-	const HnswVertex *vertex = hnsw_graph_vertex(&build->graph, slot->node);
-	const HnswVertexLink *links = hnsw_graph_links(&build->graph, vertex);
+	const GraphGeometry *g = &build->index->geometry;
+	const GraphVertex *vertex = graph_vertex(&build->graph, slot->node);
+	const GraphVertexLink *links = graph_links(&build->graph, vertex);
 
-	hnsw_slot_load(g, slot, build->own);
+	graph_slot_load(g, slot, build->own);
 	for (int i = 0; i < vertex->count; i++)
 	{
 		if (i + 1 < vertex->count)
-			hnsw_graph_prefetch(&build->graph, HNSW_LINK_NODE(links[i + 1].link));
-		hnsw_graph_load(&build->graph, hnsw_graph_vertex(&build->graph, HNSW_LINK_NODE(links[i].link)), build->other);
-		hnsw_slot_set_link(g, slot, i, links[i].link, build->own, build->other);
+			graph_prefetch(&build->graph, GRAPH_LINK_NODE(links[i + 1].link));
+		graph_load(&build->graph, graph_vertex(&build->graph, GRAPH_LINK_NODE(links[i].link)), build->other);
+		graph_slot_set_link(g, slot, i, links[i].link, build->own, build->other);
 	}
 	slot->count = vertex->count;
 }
@@ -513,12 +513,12 @@ fill_slot(HnswBuild *build, HnswSlot *slot)
 static void
 write_page(HnswBuild *build, uint32 first, uint32 end)
 {
-	const HnswGeometry *g = &build->index->geometry;
-	Buffer		buffer = ReadBuffer(build->index->rel, hnsw_slot_block(g, first));
+	const GraphGeometry *g = &build->index->geometry;
+	Buffer		buffer = ReadBuffer(build->index->rel, graph_slot_block(g, first));
 
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
 	for (uint32 node = first; node < end; node++)
-		fill_slot(build, (HnswSlot *) ((char *) BufferGetPage(buffer) + hnsw_slot_offset(g, node)));
+		fill_slot(build, (GraphSlot *) ((char *) BufferGetPage(buffer) + graph_slot_offset(g, node)));
 	MarkBufferDirty(buffer);
 	UnlockReleaseBuffer(buffer);
 }
@@ -527,16 +527,16 @@ write_page(HnswBuild *build, uint32 first, uint32 end)
 static void
 write_pages(HnswBuild *build, uint32 node)
 {
-	const HnswGeometry *g = &build->index->geometry;
-	BlockNumber block = hnsw_slot_block(g, node);
+	const GraphGeometry *g = &build->index->geometry;
+	BlockNumber block = graph_slot_block(g, node);
 
-	for (uint32 part = 0; (Size) part * HNSW_PAGE_ROOM < g->ids_offset; part++)
+	for (uint32 part = 0; (Size) part * GRAPH_PAGE_ROOM < g->ids_offset; part++)
 	{
 		Buffer		buffer = ReadBuffer(build->index->rel, block + part);
 
 		LockBuffer(buffer, BUFFER_LOCK_SHARE);
-		memcpy((char *) build->image + (Size) part * HNSW_PAGE_ROOM,
-			   (char *) BufferGetPage(buffer) + HNSW_PAGE_HEADER, HNSW_PAGE_ROOM);
+		memcpy((char *) build->image + (Size) part * GRAPH_PAGE_ROOM,
+			   (char *) BufferGetPage(buffer) + GRAPH_PAGE_HEADER, GRAPH_PAGE_ROOM);
 		UnlockReleaseBuffer(buffer);
 	}
 	memset((char *) build->image + g->ids_offset, 0, g->slot_size - g->ids_offset);
@@ -557,7 +557,7 @@ write_directory(HnswBuild *build, uint32 first, uint32 end)
 	directory->used = end - first;
 	for (uint32 node = first; node < end; node++)
 	{
-		const HnswVertex *vertex = hnsw_graph_vertex(&build->graph, node);
+		const GraphVertex *vertex = graph_vertex(&build->graph, node);
 		HnswEntry  *entry = &directory->entries[node - first];
 
 		if (vertex->level > 0)
@@ -579,7 +579,7 @@ write_directory(HnswBuild *build, uint32 first, uint32 end)
 static void
 write_group(HnswBuild *build, uint32 group)
 {
-	const HnswGeometry *g = &build->index->geometry;
+	const GraphGeometry *g = &build->index->geometry;
 	uint32		first = group * g->group_nodes;
 	uint32		end = Min(first + g->group_nodes, build->shared->graph.nodes);
 
@@ -648,12 +648,12 @@ hnsw_build_start(Relation heap, Relation rel, IndexInfo *info, const HnswMeta *m
 	build->vector = palloc(vector_size);
 	build->own = palloc(vector_size);
 	build->other = palloc(vector_size);
-	build->image = palloc0((Size) build->index->geometry.pages_per_slot * HNSW_PAGE_ROOM);
+	build->image = palloc0((Size) build->index->geometry.pages_per_slot * GRAPH_PAGE_ROOM);
 	build->hooks.context = build;
 	build->hooks.chunk = get_chunk;
 	build->hooks.resize = resize;
 	build->hooks.chunk_bytes = Max(MIN_CHUNK_BYTES, Min(MAX_CHUNK_BYTES, limit / CHUNKS_AT_LEAST));
-	hnsw_graph_init(&build->graph, &build->index->geometry, meta->m, meta->ef_construction, NULL, &build->hooks);
+	graph_init(&build->graph, &build->index->geometry, meta->m, meta->ef_construction, NULL, &build->hooks);
 	MemoryContextSwitchTo(old);
 	return build;
 }
@@ -663,7 +663,7 @@ void
 hnsw_build_init_shared(HnswBuild *build, HnswBuildShared *shared, uint64 *chunks)
 {
 	memset(shared, 0, sizeof(*shared));
-	hnsw_graph_shared_init(&shared->graph);
+	graph_shared_init(&shared->graph);
 	shared->memory_limit = (Size) maintenance_work_mem * 1024;
 	shared->chunk_room = hnsw_build_chunk_room(build);
 	pg_atomic_init_u64(&shared->memory, shared->chunk_room * sizeof(uint64));

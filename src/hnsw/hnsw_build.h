@@ -24,7 +24,7 @@
 /* What all participants share; in private memory if there is one. */
 typedef struct HnswBuildShared
 {
-	HnswGraphShared graph;
+	GraphShared graph;
 	Size		memory_limit;
 	pg_atomic_uint64 memory;	/* bytes in use */
 	uint32		chunk_room;
@@ -40,7 +40,7 @@ typedef struct HnswBuildShared
 /* A row that has to wait until the graph is in pages. */
 typedef struct HnswWaiting
 {
-	uint32		node;			/* has the same vector; HNSW_NO_NODE: odd */
+	uint32		node;			/* has the same vector; GRAPH_NO_NODE: odd */
 	ItemPointerData tid;
 } HnswWaiting;
 
@@ -56,8 +56,8 @@ typedef struct HnswBuild
 	HnswBuildShared *shared;
 	uint64	   *chunks;			/* shared: addresses, or dsa_pointers of area */
 	dsa_area   *area;
-	HnswGraph	graph;
-	HnswGraphHooks hooks;
+	Graph		graph;
+	GraphHooks	hooks;
 	bool		in_pages;		/* the graph has been written */
 	BlockNumber blocks;			/* that the index has, at least */
 
@@ -72,7 +72,7 @@ typedef struct HnswBuild
 	Size		slab_left;
 
 	float	   *vector;			/* of the row */
-	HnswSlot   *image;			/* of a slot */
+	GraphSlot  *image;			/* of a slot */
 	float	   *own;			/* of the slot that is written */
 	float	   *other;			/* of its neighbour */
 } HnswBuild;

@@ -101,7 +101,7 @@ hnsw_check_is_kind(Page page, uint16 kind)
 	HnswPageSpecial *special = (HnswPageSpecial *) ((char *) page + BLCKSZ - MAXALIGN(sizeof(HnswPageSpecial)));
 
 	return !PageIsNew(page) && header->pd_special == BLCKSZ - MAXALIGN(sizeof(HnswPageSpecial)) &&
-		header->pd_lower >= HNSW_PAGE_HEADER && header->pd_lower <= header->pd_upper &&
+		header->pd_lower >= GRAPH_PAGE_HEADER && header->pd_lower <= header->pd_upper &&
 		header->pd_upper == header->pd_special &&
 		special->page_id == HNSW_PAGE_ID && special->kind == kind;
 }
@@ -119,13 +119,13 @@ expected_kind(HnswCheck *check, BlockNumber block)
 static bool
 is_lower_of_slots(HnswCheck *check, BlockNumber block, uint16 lower)
 {
-	const HnswGeometry *g = HNSW_CHECK_GEOMETRY(check);
+	const GraphGeometry *g = HNSW_CHECK_GEOMETRY(check);
 	uint32		part = ((block - 1) % g->group_pages - 1) % g->pages_per_slot;
-	uint32		length = lower - HNSW_PAGE_HEADER;
+	uint32		length = lower - GRAPH_PAGE_HEADER;
 
 	if (g->pages_per_slot == 1)
 		return length % g->slot_size == 0;
-	return length == Min(HNSW_PAGE_ROOM, g->slot_size - part * HNSW_PAGE_ROOM);
+	return length == Min(GRAPH_PAGE_ROOM, g->slot_size - part * GRAPH_PAGE_ROOM);
 }
 
 /* Invariant 1, of one page. */
@@ -141,10 +141,10 @@ check_frame(HnswCheck *check, BlockNumber block)
 	if (PageIsNew(page))
 	{
 		if (block == HNSW_META_BLOCK)
-			hnsw_check_note(check, 1, block, HNSW_NO_NODE, "metapage is empty");
+			hnsw_check_note(check, 1, block, GRAPH_NO_NODE, "metapage is empty");
 	}
 	else if (!hnsw_check_is_kind(page, kind))
-		hnsw_check_note(check, 1, block, HNSW_NO_NODE, "page is not a page of kind %d", kind);
+		hnsw_check_note(check, 1, block, GRAPH_NO_NODE, "page is not a page of kind %d", kind);
 	else
 	{
 		char	   *end = (char *) page + header->pd_upper;
@@ -153,9 +153,9 @@ check_frame(HnswCheck *check, BlockNumber block)
 		while (p < end && *p == 0)
 			p++;
 		if (p < end)
-			hnsw_check_note(check, 1, block, HNSW_NO_NODE, "byte %d, which nothing uses, is not zero", (int) (p - (char *) page));
+			hnsw_check_note(check, 1, block, GRAPH_NO_NODE, "byte %d, which nothing uses, is not zero", (int) (p - (char *) page));
 		if (kind == HNSW_PAGE_SLOTS && !is_lower_of_slots(check, block, header->pd_lower))
-			hnsw_check_note(check, 1, block, HNSW_NO_NODE, "page is used up to byte %d, where no slot ends", header->pd_lower);
+			hnsw_check_note(check, 1, block, GRAPH_NO_NODE, "page is used up to byte %d, where no slot ends", header->pd_lower);
 	}
 	UnlockReleaseBuffer(buffer);
 }
@@ -214,7 +214,7 @@ check_frames(HnswCheck *check, BlockNumber first, BlockNumber end)
 
 		if (message != NULL)
 		{
-			hnsw_check_note(check, 1, block, HNSW_NO_NODE, "page cannot be read: %s", message);
+			hnsw_check_note(check, 1, block, GRAPH_NO_NODE, "page cannot be read: %s", message);
 			check->confirmed = check->problem_count;
 			check->unreadable[block / 8] |= 1 << block % 8;
 		}
@@ -248,35 +248,35 @@ static bool
 check_meta(HnswCheck *check)
 {
 	HnswMeta   *meta = &check->index.meta;
-	HnswShape	shape;
+	GraphShape	shape;
 
 	check_frames(check, HNSW_META_BLOCK, Min(check->blocks, 1));
 	if (check->problem_count > 0)
 		return false;
 	if (!hnsw_check_read_meta(check, meta))
 	{
-		hnsw_check_note(check, 1, HNSW_META_BLOCK, HNSW_NO_NODE, "there is no metapage");
+		hnsw_check_note(check, 1, HNSW_META_BLOCK, GRAPH_NO_NODE, "there is no metapage");
 		return false;
 	}
 	if (meta->magic != HNSW_META_MAGIC)
-		hnsw_check_note(check, 1, HNSW_META_BLOCK, HNSW_NO_NODE, "magic number of the metapage is %08x", meta->magic);
+		hnsw_check_note(check, 1, HNSW_META_BLOCK, GRAPH_NO_NODE, "magic number of the metapage is %08x", meta->magic);
 	if (meta->version != HNSW_VERSION)
-		hnsw_check_note(check, 1, HNSW_META_BLOCK, HNSW_NO_NODE, "version of the index is %u, not %d", meta->version, HNSW_VERSION);
-	shape = (HnswShape)
+		hnsw_check_note(check, 1, HNSW_META_BLOCK, GRAPH_NO_NODE, "version of the index is %u, not %d", meta->version, HNSW_VERSION);
+	shape = (GraphShape)
 	{
 		meta->dim, meta->metric, meta->storage, meta->bits, meta->links
 	};
-	if (!hnsw_geometry(&shape, HNSW_CHECK_GEOMETRY(check)))
-		hnsw_check_note(check, 1, HNSW_META_BLOCK, HNSW_NO_NODE, "shape of the index is impossible");
+	if (!graph_geometry(&shape, HNSW_CHECK_GEOMETRY(check)))
+		hnsw_check_note(check, 1, HNSW_META_BLOCK, GRAPH_NO_NODE, "shape of the index is impossible");
 	if (meta->metric != hnsw_opclass(check->index.rel)->metric)
-		hnsw_check_note(check, 1, HNSW_META_BLOCK, HNSW_NO_NODE, "metric of the index is %d, that of its operator class %d",
+		hnsw_check_note(check, 1, HNSW_META_BLOCK, GRAPH_NO_NODE, "metric of the index is %d, that of its operator class %d",
 						meta->metric, hnsw_opclass(check->index.rel)->metric);
 	if (check->problem_count > 0)
 		return false;
-	if (meta->m < HNSW_MIN_M || meta->m > HNSW_MAX_M ||
+	if (meta->m < GRAPH_MIN_M || meta->m > GRAPH_MAX_M ||
 		meta->ef_construction < HNSW_MIN_EF_CONSTRUCTION || meta->ef_construction > HNSW_MAX_EF_CONSTRUCTION ||
 		meta->branching < 2)
-		hnsw_check_note(check, 1, HNSW_META_BLOCK, HNSW_NO_NODE, "options of the index are impossible: m %u, ef_construction %u, branching %u",
+		hnsw_check_note(check, 1, HNSW_META_BLOCK, GRAPH_NO_NODE, "options of the index are impossible: m %u, ef_construction %u, branching %u",
 						meta->m, meta->ef_construction, meta->branching);
 	check->confirmed = check->problem_count;
 	return true;
@@ -287,7 +287,7 @@ check_meta(HnswCheck *check)
 static void
 check_index(HnswCheck *check)
 {
-	const HnswGeometry *g = HNSW_CHECK_GEOMETRY(check);
+	const GraphGeometry *g = HNSW_CHECK_GEOMETRY(check);
 	uint32		groups;
 	Size		image_size;
 
@@ -301,7 +301,7 @@ check_index(HnswCheck *check)
 	check->limit = groups * g->group_nodes;
 	check->states = MemoryContextAllocExtended(CurrentMemoryContext, check->limit + 1, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	check->chained = palloc0(check->limit / 8 + 1);
-	image_size = Max((Size) g->pages_per_slot * HNSW_PAGE_ROOM, g->slot_size);
+	image_size = Max((Size) g->pages_per_slot * GRAPH_PAGE_ROOM, g->slot_size);
 	check->image = palloc0(image_size);
 	check->other = palloc0(image_size);
 	check->made = palloc0(image_size);
@@ -345,7 +345,7 @@ vecmark_hnsw_check(PG_FUNCTION_ARGS)
 	{
 		const HnswProblem *problem = &check->problems[i];
 		Datum		values[4];
-		bool		nulls[4] = {false, false, problem->node == HNSW_NO_NODE, false};
+		bool		nulls[4] = {false, false, problem->node == GRAPH_NO_NODE, false};
 
 		values[0] = Int32GetDatum(problem->invariant);
 		values[1] = Int64GetDatum((int64) problem->block);

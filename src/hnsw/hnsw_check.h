@@ -16,7 +16,7 @@ typedef struct HnswProblem
 {
 	int			invariant;
 	BlockNumber block;
-	uint32		node;			/* or HNSW_NO_NODE */
+	uint32		node;			/* or GRAPH_NO_NODE */
 	char	   *text;
 } HnswProblem;
 
@@ -54,7 +54,7 @@ typedef struct HnswCheck
 	HnswDirectoryCopy directory;
 	char	   *image;			/* a slot */
 	char	   *other;			/* one that it leads to */
-	HnswSlot   *made;			/* one whose first link is made for comparison */
+	GraphSlot  *made;			/* one whose first link is made for comparison */
 	float	   *own;			/* vectors of the two */
 	float	   *neighbour;
 	Tuplesortstate *tids;

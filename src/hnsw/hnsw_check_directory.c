@@ -13,7 +13,7 @@
 uint32
 hnsw_check_slot_limit(HnswCheck *check)
 {
-	return hnsw_node_limit(HNSW_CHECK_GEOMETRY(check), RelationGetNumberOfBlocks(check->index.rel));
+	return graph_node_limit(HNSW_CHECK_GEOMETRY(check), RelationGetNumberOfBlocks(check->index.rel));
 }
 
 /* The entry of a node now; FREE if there is none. */
@@ -21,10 +21,10 @@ HnswEntry
 hnsw_check_read_entry(HnswCheck *check, uint32 node)
 {
 	HnswEntry	entry = {0};
-	uint32		i = hnsw_directory_index(HNSW_CHECK_GEOMETRY(check), node);
+	uint32		i = graph_directory_index(HNSW_CHECK_GEOMETRY(check), node);
 	Buffer		buffer;
 
-	if (!hnsw_check_open_page(check, hnsw_directory_block(HNSW_CHECK_GEOMETRY(check), node), &buffer))
+	if (!hnsw_check_open_page(check, graph_directory_block(HNSW_CHECK_GEOMETRY(check), node), &buffer))
 		return entry;
 	if (hnsw_check_is_kind(BufferGetPage(buffer), HNSW_PAGE_DIRECTORY) &&
 		i < HNSW_DIRECTORY(BufferGetPage(buffer))->used)
@@ -53,13 +53,13 @@ add_further(HnswDirectoryCopy *copy, const HnswExtraTid *further, int count)
 static void
 copy_chain(HnswCheck *check, HnswDirectoryCopy *copy)
 {
-	const HnswGeometry *g = HNSW_CHECK_GEOMETRY(check);
+	const GraphGeometry *g = HNSW_CHECK_GEOMETRY(check);
 	uint32		node = copy->head->overflow;
 
-	while (node != HNSW_NO_NODE)
+	while (node != GRAPH_NO_NODE)
 	{
 		Buffer		buffer;
-		HnswSlot   *slot;
+		GraphSlot  *slot;
 
 		if (node >= check->limit && node >= hnsw_check_slot_limit(check))
 		{
@@ -83,13 +83,13 @@ copy_chain(HnswCheck *check, HnswDirectoryCopy *copy)
 				repalloc_huge(copy->chain, copy->chain_room * sizeof(uint32));
 		}
 		copy->chain[copy->chain_count++] = node;
-		if (!hnsw_check_open_page(check, hnsw_slot_block(g, node), &buffer))
+		if (!hnsw_check_open_page(check, graph_slot_block(g, node), &buffer))
 		{
 			copy->fault = "a chain of TIDs leads to a page that cannot be read";
 			return;
 		}
-		slot = (HnswSlot *) ((char *) BufferGetPage(buffer) + hnsw_slot_offset(g, node));
-		if (!hnsw_check_is_kind(BufferGetPage(buffer), HNSW_PAGE_SLOTS) || slot->kind != HNSW_SLOT_TIDS ||
+		slot = (GraphSlot *) ((char *) BufferGetPage(buffer) + graph_slot_offset(g, node));
+		if (!hnsw_check_is_kind(BufferGetPage(buffer), HNSW_PAGE_SLOTS) || slot->kind != GRAPH_SLOT_TIDS ||
 			slot->node != node || slot->count > HNSW_SLOT_TIDS_ROOM(g))
 			copy->fault = "a chain of TIDs leads to a slot that is not of kind TIDS";
 		else
@@ -108,7 +108,7 @@ copy_chain(HnswCheck *check, HnswDirectoryCopy *copy)
 static void
 copy_directory(HnswCheck *check, HnswDirectoryCopy *copy, BlockNumber block)
 {
-	const HnswGeometry *g = HNSW_CHECK_GEOMETRY(check);
+	const GraphGeometry *g = HNSW_CHECK_GEOMETRY(check);
 	Buffer		buffer;
 
 	/* What was in the last chain may be in this one: it may be the same. */
@@ -143,7 +143,7 @@ tid_to_int64(ItemPointer tid)
 static void
 check_directory_copy(HnswCheck *check, const HnswDirectoryCopy *copy, uint32 group, bool last)
 {
-	const HnswGeometry *g = HNSW_CHECK_GEOMETRY(check);
+	const GraphGeometry *g = HNSW_CHECK_GEOMETRY(check);
 	HnswDirectory *head = copy->head;
 	BlockNumber block = 1 + group * g->group_pages;
 	uint32		first = group * g->group_nodes;
@@ -151,17 +151,17 @@ check_directory_copy(HnswCheck *check, const HnswDirectoryCopy *copy, uint32 gro
 	bool	   *has_further = palloc0(sizeof(bool) * g->group_nodes);
 
 	if (head->used > g->group_nodes)
-		hnsw_check_note(check, 2, block, HNSW_NO_NODE, "%u entries are in use, and there are %u", head->used, g->group_nodes);
+		hnsw_check_note(check, 2, block, GRAPH_NO_NODE, "%u entries are in use, and there are %u", head->used, g->group_nodes);
 	else if (head->used < g->group_nodes && !last)
-		hnsw_check_note(check, 2, block, HNSW_NO_NODE, "%u of %u entries are in use, and this is not the last directory page",
+		hnsw_check_note(check, 2, block, GRAPH_NO_NODE, "%u of %u entries are in use, and this is not the last directory page",
 						head->used, g->group_nodes);
 	if (head->extra > HNSW_EXTRA_ROOM(g))
-		hnsw_check_note(check, 4, block, HNSW_NO_NODE, "%u further TIDs are in the page, which has room for %d",
+		hnsw_check_note(check, 4, block, GRAPH_NO_NODE, "%u further TIDs are in the page, which has room for %d",
 						head->extra, HNSW_EXTRA_ROOM(g));
 	else if (copy->lower != (char *) (HNSW_EXTRA_TIDS(g, head) + head->extra) - copy->page.data)
-		hnsw_check_note(check, 1, block, HNSW_NO_NODE, "page is used up to byte %u, where no further TID ends", copy->lower);
+		hnsw_check_note(check, 1, block, GRAPH_NO_NODE, "page is used up to byte %u, where no further TID ends", copy->lower);
 	if (copy->fault != NULL)
-		hnsw_check_note(check, 4, block, HNSW_NO_NODE, "%s", copy->fault);
+		hnsw_check_note(check, 4, block, GRAPH_NO_NODE, "%s", copy->fault);
 	for (int i = used; i < g->group_nodes; i++)
 	{
 		if (head->entries[i].state != HNSW_ENTRY_FREE)
@@ -201,7 +201,7 @@ check_directory_copy(HnswCheck *check, const HnswDirectoryCopy *copy, uint32 gro
 static void
 collect_tids(HnswCheck *check, HnswDirectoryCopy *copy, uint32 group)
 {
-	const HnswGeometry *g = HNSW_CHECK_GEOMETRY(check);
+	const GraphGeometry *g = HNSW_CHECK_GEOMETRY(check);
 
 	for (int i = 0; i < Min(copy->head->used, g->group_nodes); i++)
 	{
@@ -226,7 +226,7 @@ is_last_group(HnswCheck *check, uint32 group)
 void
 hnsw_check_directory(HnswCheck *check, uint32 group)
 {
-	const HnswGeometry *g = HNSW_CHECK_GEOMETRY(check);
+	const GraphGeometry *g = HNSW_CHECK_GEOMETRY(check);
 	HnswDirectoryCopy *copy = &check->directory;
 	BlockNumber block = 1 + group * g->group_pages;
 	int			attempt = 0;
@@ -240,7 +240,7 @@ hnsw_check_directory(HnswCheck *check, uint32 group)
 		if (copy->head == NULL)
 		{
 			if (!last)
-				hnsw_check_note(check, 2, block, HNSW_NO_NODE, "there is no directory page, and this is not where the last would be");
+				hnsw_check_note(check, 2, block, GRAPH_NO_NODE, "there is no directory page, and this is not where the last would be");
 			continue;
 		}
 		check_directory_copy(check, copy, group, last);
@@ -285,7 +285,7 @@ count_twice(HnswCheck *check, const int64 *twice, int *seen, int count, ItemPoin
 void
 hnsw_check_tids(HnswCheck *check)
 {
-	const HnswGeometry *g = HNSW_CHECK_GEOMETRY(check);
+	const GraphGeometry *g = HNSW_CHECK_GEOMETRY(check);
 	HnswDirectoryCopy *copy = &check->directory;
 	int64		twice[HNSW_CHECK_MAX_PROBLEMS];
 	int			seen[HNSW_CHECK_MAX_PROBLEMS] = {0};

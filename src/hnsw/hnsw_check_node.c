@@ -19,11 +19,11 @@
  * Copy a whole slot.  Returns NULL if there is none: its pages are missing,
  * zero, of another kind or cannot be read.  Nothing in it has been checked.
  */
-static HnswSlot *
+static GraphSlot *
 copy_slot(HnswCheck *check, uint32 node, char *image)
 {
-	const HnswGeometry *g = HNSW_CHECK_GEOMETRY(check);
-	BlockNumber block = hnsw_slot_block(g, node);
+	const GraphGeometry *g = HNSW_CHECK_GEOMETRY(check);
+	BlockNumber block = graph_slot_block(g, node);
 	Buffer		first;
 	bool		good;
 
@@ -31,10 +31,10 @@ copy_slot(HnswCheck *check, uint32 node, char *image)
 		return NULL;
 	good = hnsw_check_is_kind(BufferGetPage(first), HNSW_PAGE_SLOTS);
 	if (good && g->pages_per_slot == 1)
-		memcpy(image, (char *) BufferGetPage(first) + hnsw_slot_offset(g, node), g->slot_size);
+		memcpy(image, (char *) BufferGetPage(first) + graph_slot_offset(g, node), g->slot_size);
 	else if (good)
-		memcpy(image, (char *) BufferGetPage(first) + HNSW_PAGE_HEADER, HNSW_PAGE_ROOM);
-	for (uint32 i = 1; good && i < g->pages_per_slot && ((HnswSlot *) image)->kind != HNSW_SLOT_TIDS; i++)
+		memcpy(image, (char *) BufferGetPage(first) + GRAPH_PAGE_HEADER, GRAPH_PAGE_ROOM);
+	for (uint32 i = 1; good && i < g->pages_per_slot && ((GraphSlot *) image)->kind != GRAPH_SLOT_TIDS; i++)
 	{
 		Buffer		buffer;
 
@@ -44,18 +44,18 @@ copy_slot(HnswCheck *check, uint32 node, char *image)
 			break;
 		}
 		good = hnsw_check_is_kind(BufferGetPage(buffer), HNSW_PAGE_SLOTS);
-		memcpy(image + (Size) i * HNSW_PAGE_ROOM, (char *) BufferGetPage(buffer) + HNSW_PAGE_HEADER, HNSW_PAGE_ROOM);
+		memcpy(image + (Size) i * GRAPH_PAGE_ROOM, (char *) BufferGetPage(buffer) + GRAPH_PAGE_HEADER, GRAPH_PAGE_ROOM);
 		UnlockReleaseBuffer(buffer);
 	}
 	UnlockReleaseBuffer(first);
-	return good ? (HnswSlot *) image : NULL;
+	return good ? (GraphSlot *) image : NULL;
 }
 
 /* Whether a slot is that of a node, as far as its head shows. */
 static bool
-is_node(HnswCheck *check, const HnswSlot *slot, uint32 node)
+is_node(HnswCheck *check, const GraphSlot *slot, uint32 node)
 {
-	return slot != NULL && slot->kind == HNSW_SLOT_NODE && slot->node == node && slot->level <= HNSW_MAX_LEVEL;
+	return slot != NULL && slot->kind == GRAPH_SLOT_NODE && slot->node == node && slot->level <= GRAPH_MAX_LEVEL;
 }
 
 /* Whether a state is that of a node on a level. */
@@ -69,16 +69,16 @@ is_state_of_level(uint16 state, int level)
 
 /* Invariant 5, for a sparse vector, which is in check->own. */
 static void
-check_sparse(HnswCheck *check, const HnswSlot *slot, BlockNumber block)
+check_sparse(HnswCheck *check, const GraphSlot *slot, BlockNumber block)
 {
-	const HnswSparse *sparse = (const HnswSparse *) check->own;
+	const GraphSparse *sparse = (const GraphSparse *) check->own;
 	double		norm = 0;
 
 	if (slot->scale != 1 || slot->error != sparse->error || !(slot->error >= 0) || !isfinite(slot->error))
 		hnsw_check_note(check, 5, block, slot->node, "scale is %g and error %g, not 1 and %g", slot->scale, slot->error, sparse->error);
-	if (sparse->count < 0 || sparse->count > HNSW_SPARSE_KEPT)
+	if (sparse->count < 0 || sparse->count > GRAPH_SPARSE_KEPT)
 		hnsw_check_note(check, 5, block, slot->node, "vector has %d elements", sparse->count);
-	for (int i = 0; i < HNSW_SPARSE_KEPT; i++)
+	for (int i = 0; i < GRAPH_SPARSE_KEPT; i++)
 	{
 		bool		none = i >= sparse->count;
 
@@ -92,27 +92,27 @@ check_sparse(HnswCheck *check, const HnswSlot *slot, BlockNumber block)
 
 /* Invariant 5: what a slot says of its vector; its floats are in check->own. */
 static void
-check_vector(HnswCheck *check, const HnswSlot *slot, BlockNumber block)
+check_vector(HnswCheck *check, const GraphSlot *slot, BlockNumber block)
 {
-	const HnswGeometry *g = HNSW_CHECK_GEOMETRY(check);
+	const GraphGeometry *g = HNSW_CHECK_GEOMETRY(check);
 	int			dim = g->shape.dim;
 	double		norm = 0;
 	double		error;
 
-	if (g->shape.storage == HNSW_SPARSE)
+	if (g->shape.storage == GRAPH_SPARSE)
 	{
 		check_sparse(check, slot, block);
 		return;
 	}
-	for (int i = 0; i < dim && !hnsw_is_bits(g->shape.metric); i++)
+	for (int i = 0; i < dim && !graph_is_bits(g->shape.metric); i++)
 		norm += (double) check->own[i] * check->own[i];
-	if (g->shape.metric == HNSW_POINCARE)
+	if (g->shape.metric == GRAPH_POINCARE)
 	{
 		if (!(norm < 1))
 			hnsw_check_note(check, 5, block, slot->node, "vector of squared length %g is not in the ball", norm);
 		norm = 1 - norm;
 	}
-	if (g->shape.storage == HNSW_FLOAT32)
+	if (g->shape.storage == GRAPH_FLOAT32)
 	{
 		if (slot->scale != 1 || slot->error != 0)
 			hnsw_check_note(check, 5, block, slot->node, "scale is %g and error %g, not 1 and 0", slot->scale, slot->error);
@@ -120,7 +120,7 @@ check_vector(HnswCheck *check, const HnswSlot *slot, BlockNumber block)
 	else
 	{
 		/* Each number is off by half a step at most. */
-		error = slot->scale / 2.0 * (g->shape.metric == HNSW_L1 ? dim : sqrt(dim)) * 1.001 + FLT_MIN;
+		error = slot->scale / 2.0 * (g->shape.metric == GRAPH_L1 ? dim : sqrt(dim)) * 1.001 + FLT_MIN;
 		if (!(slot->scale >= 0) || !isfinite(slot->scale))
 			hnsw_check_note(check, 5, block, slot->node, "scale is %g", slot->scale);
 		else if (!(slot->error >= 0) || (slot->error > error && slot->scale > 0))
@@ -134,14 +134,14 @@ check_vector(HnswCheck *check, const HnswSlot *slot, BlockNumber block)
 
 /* Invariant 5: the numbers of the links. */
 static void
-check_numbers(HnswCheck *check, const HnswSlot *slot, BlockNumber block)
+check_numbers(HnswCheck *check, const GraphSlot *slot, BlockNumber block)
 {
-	const uint32 *links = hnsw_slot_links(HNSW_CHECK_GEOMETRY(check), slot);
+	const uint32 *links = graph_slot_links(HNSW_CHECK_GEOMETRY(check), slot);
 	uint32		limit = hnsw_check_slot_limit(check);
 
 	for (int i = 0; i < slot->count; i++)
 	{
-		uint32		node = HNSW_LINK_NODE(links[i]);
+		uint32		node = GRAPH_LINK_NODE(links[i]);
 
 		if (node >= limit)
 			hnsw_check_note(check, 5, block, slot->node, "link %d leads to %u, beyond the end", i, node);
@@ -149,7 +149,7 @@ check_numbers(HnswCheck *check, const HnswSlot *slot, BlockNumber block)
 			hnsw_check_note(check, 5, block, slot->node, "link %d leads to the node itself", i);
 		for (int j = 0; j < i; j++)
 		{
-			if (HNSW_LINK_NODE(links[j]) == node)
+			if (GRAPH_LINK_NODE(links[j]) == node)
 				hnsw_check_note(check, 5, block, slot->node, "links %d and %d both lead to %u", j, i, node);
 		}
 	}
@@ -162,16 +162,16 @@ typedef enum Fit
 	FIT_WRONG					/* this vector's code, with wrong factors */
 } Fit;
 
-/* Whether a link, but for its number, is what hnsw_slot_set_link makes of the two. */
+/* Whether a link, but for its number, is what graph_slot_set_link makes of the two. */
 static bool
-is_made_so(HnswCheck *check, const HnswSlot *slot, int link)
+is_made_so(HnswCheck *check, const GraphSlot *slot, int link)
 {
-	const HnswGeometry *g = HNSW_CHECK_GEOMETRY(check);
+	const GraphGeometry *g = HNSW_CHECK_GEOMETRY(check);
 
-	hnsw_slot_set_link(g, check->made, 0, 0, check->own, check->neighbour);
-	return memcmp(hnsw_slot_code(g, slot, link), hnsw_slot_code(g, check->made, 0), g->code_bytes) == 0 &&
-		(hnsw_is_bits(g->shape.metric) ||
-		 memcmp(hnsw_slot_factors(g, slot) + link, hnsw_slot_factors(g, check->made), sizeof(HnswFactors)) == 0);
+	graph_slot_set_link(g, check->made, 0, 0, check->own, check->neighbour);
+	return memcmp(graph_slot_code(g, slot, link), graph_slot_code(g, check->made, 0), g->code_bytes) == 0 &&
+		(graph_is_bits(g->shape.metric) ||
+		 memcmp(graph_slot_factors(g, slot) + link, graph_slot_factors(g, check->made), sizeof(GraphFactors)) == 0);
 }
 
 /*
@@ -179,15 +179,15 @@ is_made_so(HnswCheck *check, const HnswSlot *slot, int link)
  * neighbour.  The vector of a slot that was freed and taken again may be much like the one before.
  */
 static bool
-is_code_of(HnswCheck *check, const HnswSlot *slot, int link)
+is_code_of(HnswCheck *check, const GraphSlot *slot, int link)
 {
-	const HnswGeometry *g = HNSW_CHECK_GEOMETRY(check);
-	const uint8 *code = hnsw_slot_code(g, slot, link);
+	const GraphGeometry *g = HNSW_CHECK_GEOMETRY(check);
+	const uint8 *code = graph_slot_code(g, slot, link);
 	const uint8 *made;
 	int			turned = 0;
 
-	hnsw_slot_set_link(g, check->made, 0, 0, check->own, check->neighbour);
-	made = hnsw_slot_code(g, check->made, 0);
+	graph_slot_set_link(g, check->made, 0, 0, check->own, check->neighbour);
+	made = graph_slot_code(g, check->made, 0);
 	for (int i = 0; i < g->code_bytes; i++)
 		turned += __builtin_popcount(code[i] ^ made[i]);
 	return turned <= g->shape.dim * g->shape.bits / 16;
@@ -203,13 +203,13 @@ is_code_of(HnswCheck *check, const HnswSlot *slot, int link)
  * was freed and taken again.
  */
 static Fit
-fit_code(HnswCheck *check, const HnswSlot *slot, int link)
+fit_code(HnswCheck *check, const GraphSlot *slot, int link)
 {
-	const HnswGeometry *g = HNSW_CHECK_GEOMETRY(check);
+	const GraphGeometry *g = HNSW_CHECK_GEOMETRY(check);
 	int			dim = g->shape.dim;
 	int			bits = g->shape.bits;
-	const HnswFactors *factors = hnsw_slot_factors(g, slot) + link;
-	const uint8 *code = hnsw_slot_code(g, slot, link);
+	const GraphFactors *factors = graph_slot_factors(g, slot) + link;
+	const uint8 *code = graph_slot_code(g, slot, link);
 	double		r2 = 0;
 	double		r1 = 0;
 	double		x2 = 0;
@@ -226,7 +226,7 @@ fit_code(HnswCheck *check, const HnswSlot *slot, int link)
 	bool		good;
 
 	/* Those are made of vectors that nothing has been lost of, at build too. */
-	if (hnsw_is_bits(g->shape.metric) || g->shape.storage == HNSW_SPARSE)
+	if (graph_is_bits(g->shape.metric) || g->shape.storage == GRAPH_SPARSE)
 		return is_made_so(check, slot, link) ? FIT_GOOD : FIT_STALE;
 	for (int i = 0; i < dim; i++)
 	{
@@ -260,11 +260,11 @@ fit_code(HnswCheck *check, const HnswSlot *slot, int link)
 		return FIT_GOOD;
 	switch (g->shape.metric)
 	{
-		case HNSW_L1:
+		case GRAPH_L1:
 			k = r2 / fmax(xr, FLT_MIN);
 			good = factors->add == 0 && fabs(factors->multiply * (double) dim - r1) <= off * sqrt(dim) + 1e-3 * r1;
 			break;
-		case HNSW_IP:
+		case GRAPH_IP:
 			k = -factors->multiply;
 			good = fabs(factors->add + factors->multiply * xc + rc) <= sqrt(c2) * off + slack;
 			break;
@@ -274,9 +274,9 @@ fit_code(HnswCheck *check, const HnswSlot *slot, int link)
 			break;
 	}
 
-	if (g->shape.metric == HNSW_POINCARE)
+	if (g->shape.metric == GRAPH_POINCARE)
 	{
-		double		scale = hnsw_slot_scales(g, slot)[link];
+		double		scale = graph_slot_scales(g, slot)[link];
 		double		neighbour2 = 0;
 
 		for (int i = 0; i < dim; i++)
@@ -300,18 +300,18 @@ fit_code(HnswCheck *check, const HnswSlot *slot, int link)
 
 /* Invariants 6 and 7, of one node. */
 static void
-check_neighbours(HnswCheck *check, const HnswSlot *slot, BlockNumber block, bool again)
+check_neighbours(HnswCheck *check, const GraphSlot *slot, BlockNumber block, bool again)
 {
-	const HnswGeometry *g = HNSW_CHECK_GEOMETRY(check);
-	const uint32 *links = hnsw_slot_links(g, slot);
+	const GraphGeometry *g = HNSW_CHECK_GEOMETRY(check);
+	const uint32 *links = graph_slot_links(g, slot);
 	int			good = 0;
 	int			stale = 0;
 
 	for (int i = 0; i < slot->count; i++)
 	{
-		uint32		node = HNSW_LINK_NODE(links[i]);
+		uint32		node = GRAPH_LINK_NODE(links[i]);
 		uint16		state;
-		const HnswSlot *other;
+		const GraphSlot *other;
 
 		if (again || node >= check->limit)
 		{
@@ -326,7 +326,7 @@ check_neighbours(HnswCheck *check, const HnswSlot *slot, BlockNumber block, bool
 		other = copy_slot(check, node, check->other);
 		if (!is_node(check, other, node))
 			continue;
-		hnsw_slot_load(g, other, check->neighbour);
+		graph_slot_load(g, other, check->neighbour);
 		switch (fit_code(check, slot, i))
 		{
 			case FIT_GOOD:
@@ -350,14 +350,14 @@ check_neighbours(HnswCheck *check, const HnswSlot *slot, BlockNumber block, bool
 
 /* Invariant 9. */
 static void
-check_down(HnswCheck *check, const HnswSlot *slot, const HnswEntry *entry, BlockNumber block)
+check_down(HnswCheck *check, const GraphSlot *slot, const HnswEntry *entry, BlockNumber block)
 {
-	const HnswGeometry *g = HNSW_CHECK_GEOMETRY(check);
+	const GraphGeometry *g = HNSW_CHECK_GEOMETRY(check);
 	HnswEntry	below;
-	const HnswSlot *other;
+	const GraphSlot *other;
 
 	if (ItemPointerGetBlockNumberNoCheck(&entry->tid) != slot->down || ItemPointerGetOffsetNumberNoCheck(&entry->tid) != 1)
-		hnsw_check_note(check, 9, hnsw_directory_block(g, slot->node), slot->node,
+		hnsw_check_note(check, 9, graph_directory_block(g, slot->node), slot->node,
 						"entry names (%u,%u) as the node below, the slot %u", ItemPointerGetBlockNumberNoCheck(&entry->tid),
 						ItemPointerGetOffsetNumberNoCheck(&entry->tid), slot->down);
 	if (slot->down >= hnsw_check_slot_limit(check))
@@ -377,13 +377,13 @@ check_down(HnswCheck *check, const HnswSlot *slot, const HnswEntry *entry, Block
 	if (other->level != slot->level - 1)
 		hnsw_check_note(check, 9, block, slot->node, "node below, %u, is of level %d", slot->down, other->level);
 	else if (other->scale != slot->scale || other->error != slot->error || other->norm != slot->norm ||
-			 memcmp(hnsw_slot_vector(g, other), hnsw_slot_vector(g, slot), g->ids_offset - g->vector_offset) != 0)
+			 memcmp(graph_slot_vector(g, other), graph_slot_vector(g, slot), g->ids_offset - g->vector_offset) != 0)
 		hnsw_check_note(check, 9, block, slot->node, "node below, %u, has another vector", slot->down);
 }
 
 /* Invariant 11. */
 static void
-check_odd(HnswCheck *check, const HnswSlot *slot, uint16 state, BlockNumber block)
+check_odd(HnswCheck *check, const GraphSlot *slot, uint16 state, BlockNumber block)
 {
 	if (state == HNSW_ENTRY_UPPER)
 		hnsw_check_note(check, 11, block, slot->node, "node of the vectors without direction is of an upper level");
@@ -403,7 +403,7 @@ check_odd(HnswCheck *check, const HnswSlot *slot, uint16 state, BlockNumber bloc
 static bool
 has_live_base(HnswCheck *check, HnswEntry entry)
 {
-	for (int level = 0; level <= HNSW_MAX_LEVEL && HNSW_ENTRY_STATE(&entry) == HNSW_ENTRY_UPPER; level++)
+	for (int level = 0; level <= GRAPH_MAX_LEVEL && HNSW_ENTRY_STATE(&entry) == HNSW_ENTRY_UPPER; level++)
 		entry = hnsw_check_read_entry(check, ItemPointerGetBlockNumberNoCheck(&entry.tid));
 	return HNSW_ENTRY_STATE(&entry) == HNSW_ENTRY_LIVE;
 }
@@ -412,11 +412,11 @@ has_live_base(HnswCheck *check, HnswEntry entry)
 static void
 check_node_once(HnswCheck *check, uint32 node, bool again)
 {
-	const HnswGeometry *g = HNSW_CHECK_GEOMETRY(check);
-	BlockNumber block = hnsw_slot_block(g, node);
+	const GraphGeometry *g = HNSW_CHECK_GEOMETRY(check);
+	BlockNumber block = graph_slot_block(g, node);
 	HnswEntry	entry = hnsw_check_read_entry(check, node);
 	uint16		state = HNSW_ENTRY_STATE(&entry);
-	HnswSlot   *slot;
+	GraphSlot  *slot;
 
 	if (state == HNSW_ENTRY_FREE || state > HNSW_ENTRY_TIDS)
 		return;
@@ -428,7 +428,7 @@ check_node_once(HnswCheck *check, uint32 node, bool again)
 	}
 	if (state == HNSW_ENTRY_TIDS)
 	{
-		if (slot->kind != HNSW_SLOT_TIDS || slot->node != node)
+		if (slot->kind != GRAPH_SLOT_TIDS || slot->node != node)
 			hnsw_check_note(check, 3, block, node, "slot is not one of TIDs: kind %u, number %u", slot->kind, slot->node);
 		return;
 	}
@@ -443,7 +443,7 @@ check_node_once(HnswCheck *check, uint32 node, bool again)
 		hnsw_check_note(check, 5, block, node, "there are %u links, and room for %d", slot->count, g->shape.links);
 		slot->count = g->shape.links;
 	}
-	hnsw_slot_load(g, slot, check->own);
+	graph_slot_load(g, slot, check->own);
 	check_vector(check, slot, block);
 	check_numbers(check, slot, block);
 	if (slot->level > 0)
@@ -483,23 +483,23 @@ hnsw_check_entry(HnswCheck *check)
 	do
 	{
 		HnswEntry	entry;
-		const HnswSlot *slot;
+		const GraphSlot *slot;
 
 		hnsw_check_look_again(check);
 		if (!hnsw_check_read_meta(check, meta))
 			return;
-		if (meta->odd != HNSW_NO_NODE)
+		if (meta->odd != GRAPH_NO_NODE)
 		{
 			entry = hnsw_check_read_entry(check, meta->odd);
-			if (meta->metric != HNSW_COSINE)
+			if (meta->metric != GRAPH_COSINE)
 				hnsw_check_note(check, 11, HNSW_META_BLOCK, meta->odd, "there is a node of vectors without direction, and the metric needs none");
 			else if (meta->odd >= hnsw_check_slot_limit(check) || !is_state_of_level(HNSW_ENTRY_STATE(&entry), 0))
 				hnsw_check_note(check, 11, HNSW_META_BLOCK, meta->odd, "entry of the node of vectors without direction has state %u", entry.state);
 		}
-		if (meta->entry == HNSW_NO_NODE)
+		if (meta->entry == GRAPH_NO_NODE)
 		{
 			if (meta->entry_level != -1)
-				hnsw_check_note(check, 8, HNSW_META_BLOCK, HNSW_NO_NODE, "there is no entry point, and its level is %d", meta->entry_level);
+				hnsw_check_note(check, 8, HNSW_META_BLOCK, GRAPH_NO_NODE, "there is no entry point, and its level is %d", meta->entry_level);
 			for (uint32 node = 0; node < check->limit; node++)
 			{
 				if (check->states[node] != HNSW_ENTRY_LIVE || node == meta->odd)

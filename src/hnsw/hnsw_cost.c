@@ -67,7 +67,7 @@ typedef struct ScanPlan
 	PlannerInfo *root;
 	RelOptInfo *rel;
 	HnswScanSettings settings;
-	HnswGeometry geometry;
+	GraphGeometry geometry;
 	double		tuples;			/* in the index */
 	double		selectivity;	/* of the query's conditions, among these */
 	Cost		random_page;	/* with the cache */
@@ -82,17 +82,17 @@ typedef struct ScanPlan
  * metapage, since an index that is damaged should not prevent all plans.
  */
 static void
-guess_geometry(HnswGeometry *geometry, Relation index, int dim)
+guess_geometry(GraphGeometry *geometry, Relation index, int dim)
 {
 	const HnswOptions *options = index == NULL ? NULL : (const HnswOptions *) index->rd_options;
-	HnswShape	shape;
+	GraphShape	shape;
 
-	shape.metric = index == NULL ? HNSW_L2 : hnsw_opclass(index)->metric;
-	shape.storage = index != NULL && hnsw_opclass(index)->sparse ? HNSW_SPARSE : options == NULL ? HNSW_FLOAT32 : options->storage;
-	shape.dim = Max(1, Min(dim, hnsw_max_dim(&shape)));
-	shape.bits = hnsw_default_bits(&shape);
-	shape.links = hnsw_default_links(&shape, options == NULL ? HNSW_DEFAULT_M : options->m);
-	if (!hnsw_geometry(&shape, geometry))
+	shape.metric = index == NULL ? GRAPH_L2 : hnsw_opclass(index)->metric;
+	shape.storage = index != NULL && hnsw_opclass(index)->sparse ? GRAPH_SPARSE : options == NULL ? GRAPH_FLOAT32 : options->storage;
+	shape.dim = Max(1, Min(dim, graph_max_dim(&shape)));
+	shape.bits = graph_default_bits(&shape);
+	shape.links = graph_default_links(&shape, options == NULL ? HNSW_DEFAULT_M : options->m);
+	if (!graph_geometry(&shape, geometry))
 		elog(ERROR, "options of an hnsw index are out of range");
 }
 
@@ -136,7 +136,7 @@ pages_cost(const ScanPlan *plan, double visits, double pages)
 static Cost
 walk_cost(const ScanPlan *plan, double rows)
 {
-	const HnswGeometry *g = &plan->geometry;
+	const GraphGeometry *g = &plan->geometry;
 	double		hops = DESCENT_HOPS + Max(plan->settings.ef_search, HOPS_PER_ROW * rows);
 	Cost		hop;
 	Cost		row;
@@ -145,7 +145,7 @@ walk_cost(const ScanPlan *plan, double rows)
 		g->pages_per_slot * plan->random_page;
 	row = ROW_OPERATORS * cpu_operator_cost + cpu_index_tuple_cost + cpu_tuple_cost + plan->filter;
 	/* Rounded vectors are compared anew, and others where they are output. */
-	row += plan->distance * (g->shape.storage == HNSW_FLOAT32 ? plan->selectivity : 1);
+	row += plan->distance * (g->shape.storage == GRAPH_FLOAT32 ? plan->selectivity : 1);
 	return Min(hops, plan->tuples) * hop + rows * row +
 		pages_cost(plan, rows, 1 + plan->tuples / DIRECTORY_NODES) +
 		pages_cost(plan, rows, plan->rel->pages);

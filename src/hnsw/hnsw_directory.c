@@ -29,7 +29,7 @@ typedef struct Change
 BlockNumber
 hnsw_directory_of(const HnswIndex *index, uint32 node)
 {
-	return hnsw_directory_block(&index->geometry, node);
+	return graph_directory_block(&index->geometry, node);
 }
 
 static HnswDirectory *
@@ -79,7 +79,7 @@ change_finish(Change *change)
 void
 hnsw_directory_set_lower(const HnswIndex *index, HnswDirectory *directory)
 {
-	Page		page = (Page) ((char *) directory - HNSW_PAGE_HEADER);
+	Page		page = (Page) ((char *) directory - GRAPH_PAGE_HEADER);
 
 	((PageHeader) page)->pd_lower =
 		(char *) (HNSW_EXTRA_TIDS(&index->geometry, directory) + directory->extra) - (char *) page;
@@ -112,7 +112,7 @@ extend_to(HnswIndex *index, BlockNumber blocks)
 static void
 open_last_directory(Change *change, HnswIndex *index)
 {
-	const HnswGeometry *g = &index->geometry;
+	const GraphGeometry *g = &index->geometry;
 
 	for (;;)
 	{
@@ -122,7 +122,7 @@ open_last_directory(Change *change, HnswIndex *index)
 		Buffer		buffer;
 		Page		page;
 
-		if ((uint64) (group + 1) * g->group_nodes >= HNSW_NO_NODE ||
+		if ((uint64) (group + 1) * g->group_nodes >= GRAPH_NO_NODE ||
 			(uint64) block + g->group_pages >= MaxBlockNumber)
 			ereport(ERROR,
 					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
@@ -141,7 +141,7 @@ open_last_directory(Change *change, HnswIndex *index)
 				page = GenericXLogRegisterBuffer(state, buffer, GENERIC_XLOG_FULL_IMAGE);
 			}
 			hnsw_init_page(page, HNSW_PAGE_DIRECTORY);
-			((PageHeader) page)->pd_lower = HNSW_PAGE_HEADER + offsetof(HnswDirectory, entries) +
+			((PageHeader) page)->pd_lower = GRAPH_PAGE_HEADER + offsetof(HnswDirectory, entries) +
 				g->group_nodes * sizeof(HnswEntry);
 			if (index->log)
 				GenericXLogFinish(state);
@@ -193,7 +193,7 @@ may_be_taken(HnswIndex *index, const HnswEntry *entry)
 static int
 open_free_entry(Change *change, HnswIndex *index)
 {
-	const HnswGeometry *g = &index->geometry;
+	const GraphGeometry *g = &index->geometry;
 
 	for (;;)
 	{
@@ -227,11 +227,11 @@ open_free_entry(Change *change, HnswIndex *index)
 
 /* Write a whole slot into its page, or pages, and its entry: one record, or more. */
 static void
-write_node(Change *change, int entry_index, uint32 node, HnswSlot *image, const HnswEntry *entry)
+write_node(Change *change, int entry_index, uint32 node, GraphSlot *image, const HnswEntry *entry)
 {
 	HnswIndex  *index = change->index;
-	const HnswGeometry *g = &index->geometry;
-	BlockNumber block = hnsw_slot_block(g, node);
+	const GraphGeometry *g = &index->geometry;
+	BlockNumber block = graph_slot_block(g, node);
 	Buffer		buffer;
 	Page		page;
 	bool		fresh;
@@ -242,7 +242,7 @@ write_node(Change *change, int entry_index, uint32 node, HnswSlot *image, const 
 	fresh = PageIsNew(BufferGetPage(buffer));
 	if (!fresh)
 		hnsw_check_page(index, BufferGetPage(buffer), block, HNSW_PAGE_SLOTS);
-	if (g->pages_per_slot > 1 && image->kind == HNSW_SLOT_NODE)
+	if (g->pages_per_slot > 1 && image->kind == GRAPH_SLOT_NODE)
 		hnsw_write_image(index, buffer, node, (char *) image, NULL);
 
 	change_start(change);
@@ -255,7 +255,7 @@ write_node(Change *change, int entry_index, uint32 node, HnswSlot *image, const 
 		hnsw_copy_to_page(index, page, (char *) image, 0);
 	else
 	{
-		uint32		offset = hnsw_slot_offset(g, node);
+		uint32		offset = graph_slot_offset(g, node);
 
 		memcpy((char *) page + offset, image, g->slot_size);
 		if (((PageHeader) page)->pd_lower < offset + g->slot_size)
@@ -276,7 +276,7 @@ write_node(Change *change, int entry_index, uint32 node, HnswSlot *image, const 
  * with the number of the node below, or TIDS.  Holds no lock on return.
  */
 uint32
-hnsw_node_add(HnswIndex *index, HnswSlot *image, uint16 state, ItemPointer tid, uint32 base)
+hnsw_node_add(HnswIndex *index, GraphSlot *image, uint16 state, ItemPointer tid, uint32 base)
 {
 	Change		change;
 	HnswEntry	entry;
@@ -298,9 +298,9 @@ hnsw_node_add(HnswIndex *index, HnswSlot *image, uint16 state, ItemPointer tid, 
 
 /* Whether a node, whose directory page is locked, holds the vector of an image. */
 static bool
-has_vector(HnswIndex *index, uint32 node, const HnswSlot *image)
+has_vector(HnswIndex *index, uint32 node, const GraphSlot *image)
 {
-	const HnswSlot *slot = hnsw_slot_open(index, node);
+	const GraphSlot *slot = hnsw_slot_open(index, node);
 	bool		same;
 
 	if (slot == NULL)
@@ -317,11 +317,11 @@ void
 hnsw_node_free(HnswIndex *index, uint32 node)
 {
 	Change		change;
-	BlockNumber block = hnsw_directory_block(&index->geometry, node);
+	BlockNumber block = graph_directory_block(&index->geometry, node);
 
 	change_open(&change, index, block);
 	change_start(&change);
-	memset(&change.directory->entries[hnsw_directory_index(&index->geometry, node)], 0, sizeof(HnswEntry));
+	memset(&change.directory->entries[graph_directory_index(&index->geometry, node)], 0, sizeof(HnswEntry));
 	change_finish(&change);
 	RecordPageWithFreeSpace(index->rel, block, HNSW_FREE_SPACE);
 }
@@ -353,14 +353,14 @@ append_tid(HnswIndex *index, uint32 node, Buffer buffer, const HnswExtraTid *ext
 {
 	GenericXLogState *state = NULL;
 	Page		page = BufferGetPage(buffer);
-	HnswSlot   *slot;
+	GraphSlot  *slot;
 
 	if (index->log)
 	{
 		state = GenericXLogStart(index->rel);
 		page = GenericXLogRegisterBuffer(state, buffer, 0);
 	}
-	slot = (HnswSlot *) ((char *) page + hnsw_slot_offset(&index->geometry, node));
+	slot = (GraphSlot *) ((char *) page + graph_slot_offset(&index->geometry, node));
 	HNSW_SLOT_EXTRA_TIDS(slot)[slot->count++] = *extra;
 	if (index->log)
 		GenericXLogFinish(state);
@@ -374,22 +374,22 @@ append_tid(HnswIndex *index, uint32 node, Buffer buffer, const HnswExtraTid *ext
  * a node may be another by the time that its lock is had.
  */
 bool
-hnsw_node_add_tid(HnswIndex *index, uint32 node, ItemPointer tid, const HnswSlot *image)
+hnsw_node_add_tid(HnswIndex *index, uint32 node, ItemPointer tid, const GraphSlot *image)
 {
-	const HnswGeometry *g = &index->geometry;
-	int			i = hnsw_directory_index(g, node);
+	const GraphGeometry *g = &index->geometry;
+	int			i = graph_directory_index(g, node);
 	Change		change;
 	HnswDirectory *directory;
 	HnswExtraTid extra = {*tid, i};
 	uint32		overflow;
-	HnswSlot   *chain;
+	GraphSlot  *chain;
 	Buffer		chained;
 
 	for (;;)
 	{
 		bool		added = false;
 
-		change_open(&change, index, hnsw_directory_block(g, node));
+		change_open(&change, index, graph_directory_block(g, node));
 		directory = change.directory;
 		if (i >= directory->used || HNSW_ENTRY_STATE(&directory->entries[i]) != HNSW_ENTRY_LIVE ||
 			(image != NULL && !has_vector(index, node, image)))
@@ -410,9 +410,9 @@ hnsw_node_add_tid(HnswIndex *index, uint32 node, ItemPointer tid, const HnswSlot
 
 		/* The page is full: into the first slot of the chain. */
 		overflow = directory->overflow;
-		if (overflow != HNSW_NO_NODE)
+		if (overflow != GRAPH_NO_NODE)
 		{
-			HnswSlot   *slot = hnsw_tids_open(index, overflow, BUFFER_LOCK_EXCLUSIVE, &chained);
+			GraphSlot  *slot = hnsw_tids_open(index, overflow, BUFFER_LOCK_EXCLUSIVE, &chained);
 
 			if (slot->count < HNSW_SLOT_TIDS_ROOM(g))
 			{
@@ -436,10 +436,10 @@ hnsw_node_add_tid(HnswIndex *index, uint32 node, ItemPointer tid, const HnswSlot
 			return true;
 
 		/* A new slot, perhaps of another group: made first, then chained. */
-		chain = palloc0(Max(g->slot_size, HNSW_PAGE_ROOM));
-		chain->kind = HNSW_SLOT_TIDS;
+		chain = palloc0(Max(g->slot_size, GRAPH_PAGE_ROOM));
+		chain->kind = GRAPH_SLOT_TIDS;
 		chain->down = overflow;
-		chain_tids(index, hnsw_directory_block(g, node), overflow,
+		chain_tids(index, graph_directory_block(g, node), overflow,
 				   hnsw_node_add(index, chain, HNSW_ENTRY_TIDS, NULL, 0));
 		pfree(chain);
 	}
@@ -466,10 +466,10 @@ add_tid(HnswTids *tids, const ItemPointerData *tid)
 uint16
 hnsw_node_tids(HnswIndex *index, uint32 node, HnswTids *tids)
 {
-	const HnswGeometry *g = &index->geometry;
-	int			i = hnsw_directory_index(g, node);
+	const GraphGeometry *g = &index->geometry;
+	int			i = graph_directory_index(g, node);
 	Buffer		buffer;
-	HnswDirectory *directory = lock_directory(index, hnsw_directory_block(g, node), BUFFER_LOCK_SHARE, &buffer);
+	HnswDirectory *directory = lock_directory(index, graph_directory_block(g, node), BUFFER_LOCK_SHARE, &buffer);
 	HnswEntry	entry = {0};
 
 	if (i < directory->used)
@@ -488,10 +488,10 @@ hnsw_node_tids(HnswIndex *index, uint32 node, HnswTids *tids)
 				if (extra[j].index == i)
 					add_tid(tids, &extra[j].tid);
 			}
-			while (next != HNSW_NO_NODE)
+			while (next != GRAPH_NO_NODE)
 			{
 				Buffer		chained;
-				const HnswSlot *slot = hnsw_tids_open(index, next, BUFFER_LOCK_SHARE, &chained);
+				const GraphSlot *slot = hnsw_tids_open(index, next, BUFFER_LOCK_SHARE, &chained);
 
 				/* A chain cannot be longer than there are slots. */
 				if (steps++ > index->node_limit)
@@ -517,7 +517,7 @@ hnsw_node_state(HnswIndex *index, uint32 node)
 {
 	Buffer		buffer;
 	HnswDirectory *directory = lock_directory(index, hnsw_directory_of(index, node), BUFFER_LOCK_SHARE, &buffer);
-	int			i = hnsw_directory_index(&index->geometry, node);
+	int			i = graph_directory_index(&index->geometry, node);
 	uint16		state = i < directory->used ? HNSW_ENTRY_STATE(&directory->entries[i]) : HNSW_ENTRY_FREE;
 
 	UnlockReleaseBuffer(buffer);

@@ -18,7 +18,7 @@
 /* A node that the search for neighbours has read. */
 typedef struct Candidate
 {
-	HnswNear	near;
+	GraphNear	near;
 	float	   *vector;
 } Candidate;
 
@@ -26,8 +26,8 @@ typedef struct Candidate
 typedef struct Insertion
 {
 	HnswIndex  *index;
-	HnswQuery  *query;
-	HnswSlot   *image;			/* of the new node */
+	GraphQuery *query;
+	GraphSlot  *image;			/* of the new node */
 	Candidate  *candidates;		/* on the level that is being searched */
 	int			count;
 	int			room;
@@ -43,7 +43,7 @@ static struct
 {
 	VmRelLocator file;
 	uint32		node;
-}			last_equal = {.node = HNSW_NO_NODE};
+}			last_equal = {.node = GRAPH_NO_NODE};
 
 /* How far ahead of the last equal node to look: upper nodes lie between. */
 #define LOOK_AHEAD 3
@@ -60,11 +60,11 @@ add_to_next(Insertion *insertion, ItemPointer tid)
 {
 	HnswIndex  *index = insertion->index;
 
-	if (last_equal.node == HNSW_NO_NODE || !VM_REL_LOCATOR_EQUALS(last_equal.file, VM_REL_LOCATOR(index->rel)))
+	if (last_equal.node == GRAPH_NO_NODE || !VM_REL_LOCATOR_EQUALS(last_equal.file, VM_REL_LOCATOR(index->rel)))
 		return false;
 	for (uint32 node = last_equal.node; node <= last_equal.node + LOOK_AHEAD && node < index->node_limit; node++)
 	{
-		const HnswSlot *slot = hnsw_slot_open(index, node);
+		const GraphSlot *slot = hnsw_slot_open(index, node);
 		bool		equal;
 
 		if (slot == NULL)
@@ -99,10 +99,10 @@ take_room(Insertion *insertion)
 
 /* Called for each node that the search reads, while its page is locked. */
 static void
-visit(void *context, const HnswSlot *slot, float distance)
+visit(void *context, const GraphSlot *slot, float distance)
 {
 	Insertion  *insertion = context;
-	const HnswGeometry *g = &insertion->index->geometry;
+	const GraphGeometry *g = &insertion->index->geometry;
 	Candidate  *candidate;
 
 	if (hnsw_same_vector(insertion->index, slot, insertion->image))
@@ -118,10 +118,10 @@ visit(void *context, const HnswSlot *slot, float distance)
 	candidate->near.distance = distance;
 	candidate->near.node = slot->node;
 	candidate->vector = take_room(insertion);
-	hnsw_slot_load(g, slot, candidate->vector);
+	graph_slot_load(g, slot, candidate->vector);
 }
 
-static const HnswSlot *
+static const GraphSlot *
 open_node(void *context, uint32 node)
 {
 	CHECK_FOR_INTERRUPTS();
@@ -167,8 +167,8 @@ pair_distance(void *context, int a, int b)
 {
 	Insertion  *insertion = context;
 
-	return hnsw_distance(&insertion->index->geometry, insertion->candidates[a].vector,
-						 insertion->candidates[b].vector);
+	return graph_distance(&insertion->index->geometry, insertion->candidates[a].vector,
+						  insertion->candidates[b].vector);
 }
 
 /* Sort the candidates, keep the nearest and, of level 0, those that have rows. */
@@ -193,7 +193,7 @@ sift_candidates(Insertion *insertion, int level)
  * is alive, the row is added to it, and the result is true.
  */
 static bool
-search_level(Insertion *insertion, HnswWalk *walk, int level, ItemPointer tid)
+search_level(Insertion *insertion, GraphWalk *walk, int level, ItemPointer tid)
 {
 	HnswIndex  *index = insertion->index;
 	int			width = index->meta.ef_construction;
@@ -203,12 +203,12 @@ search_level(Insertion *insertion, HnswWalk *walk, int level, ItemPointer tid)
 	insertion->count = 0;
 	for (;; width *= 2)
 	{
-		hnsw_walk_widen(walk, width);
-		while (hnsw_walk_step(walk))
+		graph_walk_widen(walk, width);
+		while (graph_walk_step(walk))
 		{
 			uint32		equal = insertion->equal;
 
-			if (equal == HNSW_NO_NODE)
+			if (equal == GRAPH_NO_NODE)
 				continue;
 			if (hnsw_node_add_tid(index, equal, tid, insertion->image))
 			{
@@ -217,7 +217,7 @@ search_level(Insertion *insertion, HnswWalk *walk, int level, ItemPointer tid)
 				return true;
 			}
 			/* It is dead.  There may be another, made since. */
-			insertion->equal = HNSW_NO_NODE;
+			insertion->equal = GRAPH_NO_NODE;
 		}
 		sift_candidates(insertion, level);
 		/* Where many are dead, look farther, or the new node would be alone. */
@@ -233,43 +233,43 @@ search_level(Insertion *insertion, HnswWalk *walk, int level, ItemPointer tid)
  * two.  Takes the lock of the node's slot: hold no other.
  */
 void
-hnsw_link_back(HnswIndex *index, HnswQuery *query, uint32 node, uint32 fresh, int level,
+hnsw_link_back(HnswIndex *index, GraphQuery *query, uint32 node, uint32 fresh, int level,
 			   float distance, bool must)
 {
-	const HnswGeometry *g = &index->geometry;
+	const GraphGeometry *g = &index->geometry;
 	HnswEdit	edit;
-	HnswQuery  *own;
+	GraphQuery *own;
 	uint32	   *links;
-	uint16		which[HNSW_MAX_LINKS];
-	float		distances[HNSW_MAX_LINKS];
-	float		to_new[HNSW_MAX_LINKS];
-	uint32		demoted[HNSW_MAX_LINKS];
+	uint16		which[GRAPH_MAX_LINKS];
+	float		distances[GRAPH_MAX_LINKS];
+	float		to_new[GRAPH_MAX_LINKS];
+	uint32		demoted[GRAPH_MAX_LINKS];
 	int			demoted_count;
 	bool		linked = false;
-	HnswBackLink back;
+	GraphBackLink back;
 	int			count;
 
 	if (!hnsw_edit_open(&edit, index, node))
 		return;
 	count = edit.slot->count;
-	links = hnsw_slot_links(g, edit.slot);
+	links = graph_slot_links(g, edit.slot);
 	for (int i = 0; i < count; i++)
 	{
 		which[i] = i;
-		linked |= HNSW_LINK_NODE(links[i]) == fresh;
+		linked |= GRAPH_LINK_NODE(links[i]) == fresh;
 	}
 	if (linked || edit.slot->level != level)
 	{
 		hnsw_edit_close(&edit);
 		return;
 	}
-	own = hnsw_query_init(palloc(hnsw_query_size(g)), g);
-	hnsw_slot_load(g, edit.slot, own->vector);
-	hnsw_query_prepare(own);
-	hnsw_estimate(own, edit.slot, hnsw_exact(own, edit.slot), which, count, distances);
-	hnsw_estimate(query, edit.slot, distance, which, count, to_new);
-	back = hnsw_back_link(links, distances, to_new, count, g->shape.links,
-						  hnsw_relax(g->shape.metric), distance, must, demoted, &demoted_count);
+	own = graph_query_init(palloc(graph_query_size(g)), g);
+	graph_slot_load(g, edit.slot, own->vector);
+	graph_query_prepare(own);
+	graph_estimate(own, edit.slot, graph_exact(own, edit.slot), which, count, distances);
+	graph_estimate(query, edit.slot, distance, which, count, to_new);
+	back = graph_back_link(links, distances, to_new, count, g->shape.links,
+						   graph_relax(g->shape.metric), distance, must, demoted, &demoted_count);
 	if (back.place < 0 || (!back.chosen && level == 0))
 	{
 		hnsw_edit_close(&edit);
@@ -277,11 +277,11 @@ hnsw_link_back(HnswIndex *index, HnswQuery *query, uint32 node, uint32 fresh, in
 		return;
 	}
 	hnsw_edit_start(&edit);
-	links = hnsw_slot_links(g, edit.slot);
+	links = graph_slot_links(g, edit.slot);
 	for (int i = 0; i < demoted_count; i++)
-		links[demoted[i]] &= ~HNSW_LINK_CHOSEN;
-	hnsw_slot_set_link(g, edit.slot, back.place, fresh | (back.chosen ? HNSW_LINK_CHOSEN : 0),
-					   own->vector, query->vector);
+		links[demoted[i]] &= ~GRAPH_LINK_CHOSEN;
+	graph_slot_set_link(g, edit.slot, back.place, fresh | (back.chosen ? GRAPH_LINK_CHOSEN : 0),
+						own->vector, query->vector);
 	if (back.place == count)
 		edit.slot->count++;
 	hnsw_edit_finish(&edit);
@@ -298,11 +298,11 @@ static void
 drop_gone_links(Insertion *insertion, uint32 node)
 {
 	HnswIndex  *index = insertion->index;
-	const HnswGeometry *g = &index->geometry;
-	const HnswSlot *image = insertion->image;
-	const uint32 *links = hnsw_slot_links(g, image);
+	const GraphGeometry *g = &index->geometry;
+	const GraphSlot *image = insertion->image;
+	const uint32 *links = graph_slot_links(g, image);
 	uint16		wanted = image->level > 0 ? HNSW_ENTRY_UPPER : HNSW_ENTRY_LIVE;
-	uint32		gone[HNSW_MAX_LINKS];
+	uint32		gone[GRAPH_MAX_LINKS];
 	int			count = 0;
 	HnswEdit	edit;
 
@@ -311,8 +311,8 @@ drop_gone_links(Insertion *insertion, uint32 node)
 		return;
 	for (int i = 0; i < image->count; i++)
 	{
-		if (hnsw_node_state(index, HNSW_LINK_NODE(links[i])) != wanted)
-			gone[count++] = HNSW_LINK_NODE(links[i]);
+		if (hnsw_node_state(index, GRAPH_LINK_NODE(links[i])) != wanted)
+			gone[count++] = GRAPH_LINK_NODE(links[i]);
 	}
 	if (count == 0 || !hnsw_edit_open(&edit, index, node))
 		return;
@@ -321,8 +321,8 @@ drop_gone_links(Insertion *insertion, uint32 node)
 	{
 		for (int j = edit.slot->count - 1; j >= 0; j--)
 		{
-			if (HNSW_LINK_NODE(hnsw_slot_links(g, edit.slot)[j]) == gone[i])
-				hnsw_slot_move_link(g, edit.slot, j, --edit.slot->count);
+			if (GRAPH_LINK_NODE(graph_slot_links(g, edit.slot)[j]) == gone[i])
+				graph_slot_move_link(g, edit.slot, j, --edit.slot->count);
 		}
 	}
 	hnsw_edit_finish(&edit);
@@ -336,25 +336,25 @@ static uint32
 make_node(Insertion *insertion, int level, uint32 down, ItemPointer tid)
 {
 	HnswIndex  *index = insertion->index;
-	const HnswGeometry *g = &index->geometry;
-	HnswSlot   *image = insertion->image;
-	HnswNear   *sorted = palloc(sizeof(HnswNear) * (insertion->count + 1));
+	const GraphGeometry *g = &index->geometry;
+	GraphSlot  *image = insertion->image;
+	GraphNear  *sorted = palloc(sizeof(GraphNear) * (insertion->count + 1));
 	float	   *own = palloc(sizeof(float) * g->words);
-	int			picked[HNSW_MAX_LINKS];
+	int			picked[GRAPH_MAX_LINKS];
 	int			chosen;
 	uint32		node;
 
 	for (int i = 0; i < insertion->count; i++)
 		sorted[i] = insertion->candidates[i].near;
-	image->kind = HNSW_SLOT_NODE;
+	image->kind = GRAPH_SLOT_NODE;
 	image->level = level;
 	image->down = down;
-	image->count = hnsw_select(sorted, insertion->count, g->shape.links, index->meta.m,
-							   hnsw_relax(g->shape.metric), pair_distance, insertion, picked, &chosen);
-	hnsw_slot_load(g, image, own);
+	image->count = graph_select(sorted, insertion->count, g->shape.links, index->meta.m,
+								graph_relax(g->shape.metric), pair_distance, insertion, picked, &chosen);
+	graph_slot_load(g, image, own);
 	for (int i = 0; i < image->count; i++)
-		hnsw_slot_set_link(g, image, i, sorted[picked[i]].node | (i < chosen ? HNSW_LINK_CHOSEN : 0),
-						   own, insertion->candidates[picked[i]].vector);
+		graph_slot_set_link(g, image, i, sorted[picked[i]].node | (i < chosen ? GRAPH_LINK_CHOSEN : 0),
+							own, insertion->candidates[picked[i]].vector);
 	node = hnsw_node_add(index, image, level > 0 ? HNSW_ENTRY_UPPER : HNSW_ENTRY_LIVE, tid, down);
 	drop_gone_links(insertion, node);
 	VM_POINT("hnsw_insert_node");
@@ -381,11 +381,11 @@ static uint32
 make_first(void *context)
 {
 	First	   *first = context;
-	HnswSlot   *image = first->insertion->image;
+	GraphSlot  *image = first->insertion->image;
 
-	image->kind = HNSW_SLOT_NODE;
+	image->kind = GRAPH_SLOT_NODE;
 	image->level = 0;
-	image->down = HNSW_NO_NODE;
+	image->down = GRAPH_NO_NODE;
 	image->count = 0;
 	return hnsw_node_add(first->insertion->index, image, HNSW_ENTRY_LIVE, first->tid, 0);
 }
@@ -398,11 +398,11 @@ insert_odd(Insertion *insertion, ItemPointer tid)
 	First		first = {insertion, tid};
 
 	memset(insertion->query->vector, 0, sizeof(float) * index->geometry.words);
-	hnsw_slot_store(&index->geometry, insertion->image, insertion->query->vector);
+	graph_slot_store(&index->geometry, insertion->image, insertion->query->vector);
 	for (;;)
 	{
 		hnsw_read_meta(index);
-		if (index->meta.odd == HNSW_NO_NODE)
+		if (index->meta.odd == GRAPH_NO_NODE)
 		{
 			if (hnsw_make_first(index, true, make_first, &first))
 				return;
@@ -420,18 +420,18 @@ static void
 insert_by_search(Insertion *insertion, ItemPointer tid, int level)
 {
 	HnswIndex  *index = insertion->index;
-	HnswSource	source = {insertion, open_node, close_node, visit, resize, prefetch_node};
-	HnswWalk	walk;
+	GraphSource source = {insertion, open_node, close_node, visit, resize, prefetch_node};
+	GraphWalk	walk;
 	int			top = index->meta.entry_level;
 	int			start = Min(level, top);
-	Candidate  *found[HNSW_MAX_LEVEL + 1];
-	int			found_count[HNSW_MAX_LEVEL + 1];
-	uint32		node = HNSW_NO_NODE;
+	Candidate  *found[GRAPH_MAX_LEVEL + 1];
+	int			found_count[GRAPH_MAX_LEVEL + 1];
+	uint32		node = GRAPH_NO_NODE;
 
-	hnsw_walk_init(&walk, &source, insertion->query);
+	graph_walk_init(&walk, &source, insertion->query);
 	insertion->repairs = index->meta.repairs;
 	insertion->collect = false;
-	if (!hnsw_walk_descend(&walk, index->meta.entry, top, start))
+	if (!graph_walk_descend(&walk, index->meta.entry, top, start))
 		hnsw_corrupt(index, HNSW_META_BLOCK, "the way down from the entry point is lost");
 	insertion->collect = true;
 	for (int l = start; l >= 0; l--)
@@ -440,10 +440,10 @@ insert_by_search(Insertion *insertion, ItemPointer tid, int level)
 			return;
 		found[l] = insertion->candidates;
 		found_count[l] = insertion->count;
-		if (l > 0 && !hnsw_walk_down(&walk, 0))
+		if (l > 0 && !graph_walk_down(&walk, 0))
 			hnsw_corrupt(index, HNSW_META_BLOCK, "the way down from the entry point is lost");
 	}
-	hnsw_walk_free(&walk);
+	graph_walk_free(&walk);
 
 	/* From below, so that whoever meets an upper node finds what is under it. */
 	for (int l = 0; l <= level; l++)
@@ -465,34 +465,34 @@ insert_by_search(Insertion *insertion, ItemPointer tid, int level)
 void
 hnsw_insert_vector(HnswIndex *index, const float *vector, ItemPointer tid)
 {
-	const HnswGeometry *g = &index->geometry;
+	const GraphGeometry *g = &index->geometry;
 	Insertion	insertion = {0};
 	First		first = {&insertion, tid};
 	int			level;
 
 	insertion.index = index;
-	insertion.query = hnsw_query_init(palloc(hnsw_query_size(g)), g);
-	insertion.image = palloc0((Size) g->pages_per_slot * Max(g->slot_size, HNSW_PAGE_ROOM));
-	insertion.equal = HNSW_NO_NODE;
+	insertion.query = graph_query_init(palloc(graph_query_size(g)), g);
+	insertion.image = palloc0((Size) g->pages_per_slot * Max(g->slot_size, GRAPH_PAGE_ROOM));
+	insertion.equal = GRAPH_NO_NODE;
 	if (vector == NULL)
 	{
 		insert_odd(&insertion, tid);
 		return;
 	}
-	hnsw_slot_store(g, insertion.image, vector);
+	graph_slot_store(g, insertion.image, vector);
 	if (add_to_next(&insertion, tid))
 		return;
 	memcpy(insertion.query->vector, vector, sizeof(float) * g->words);
-	hnsw_query_prepare(insertion.query);
+	graph_query_prepare(insertion.query);
 	for (;;)
 	{
 		hnsw_read_meta(index);
-		if (index->meta.entry != HNSW_NO_NODE)
+		if (index->meta.entry != GRAPH_NO_NODE)
 			break;
 		if (hnsw_make_first(index, false, make_first, &first))
 			return;
 	}
-	level = hnsw_random_level(hnsw_hash_vector(index, vector), index->meta.branching);
+	level = graph_random_level(hnsw_hash_vector(index, vector), index->meta.branching);
 	insert_by_search(&insertion, tid, level);
 }
 

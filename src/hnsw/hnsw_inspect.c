@@ -153,11 +153,11 @@ typedef struct Survey
 static void
 count_links(Survey *survey)
 {
-	const HnswGeometry *g = &survey->index->geometry;
+	const GraphGeometry *g = &survey->index->geometry;
 
 	for (uint32 node = 0; node < survey->census.limit; node++)
 	{
-		const HnswSlot *slot;
+		const GraphSlot *slot;
 		const uint32 *links;
 
 		CHECK_FOR_INTERRUPTS();
@@ -171,9 +171,9 @@ count_links(Survey *survey)
 		survey->levels_used = Max(survey->levels_used, slot->level + 1);
 		survey->links += slot->count;
 		survey->max_links = Max(survey->max_links, slot->count);
-		links = hnsw_slot_links(g, slot);
+		links = graph_slot_links(g, slot);
 		for (int i = 0; i < slot->count; i++)
-			survey->chosen += (links[i] & HNSW_LINK_CHOSEN) != 0;
+			survey->chosen += (links[i] & GRAPH_LINK_CHOSEN) != 0;
 		hnsw_slot_close(survey->index);
 	}
 }
@@ -191,15 +191,15 @@ reach(Survey *survey, uint32 node)
 static void
 follow_links(Survey *survey, uint32 node)
 {
-	const HnswSlot *slot = hnsw_slot_open(survey->index, node);
+	const GraphSlot *slot = hnsw_slot_open(survey->index, node);
 	const uint32 *links;
 
 	if (slot == NULL)
 		return;
-	links = hnsw_slot_links(&survey->index->geometry, slot);
+	links = graph_slot_links(&survey->index->geometry, slot);
 	for (int i = 0; i < slot->count; i++)
 	{
-		uint32		neighbour = HNSW_LINK_NODE(links[i]);
+		uint32		neighbour = GRAPH_LINK_NODE(links[i]);
 
 		/* A node newer than the census may be linked to already. */
 		if (neighbour < survey->census.limit && survey->levels[neighbour] != slot->level)
@@ -249,7 +249,7 @@ vecmark_hnsw_info(PG_FUNCTION_ARGS)
 	static const char *const storages[] = {"float32", "int8", "sparse"};
 	HnswInspected inspected = hnsw_inspect_open(PG_GETARG_OID(0), HNSW_INSPECT_PAGES);
 	HnswIndex  *index = hnsw_open(inspected.index);
-	const HnswGeometry *g = &index->geometry;
+	const GraphGeometry *g = &index->geometry;
 	Survey		survey = {.index = index};
 	HnswCensus *census = &survey.census;
 	BufferAccessStrategy strategy = GetAccessStrategy(BAS_BULKREAD);
@@ -290,9 +290,9 @@ vecmark_hnsw_info(PG_FUNCTION_ARGS)
 	values[n++] = Int64GetDatum(census->tid_slots);
 	values[n++] = Int32GetDatum(survey.levels_used);
 	values[n++] = Int64GetDatum((int64) index->meta.entry);
-	nulls[n - 1] = index->meta.entry == HNSW_NO_NODE;
+	nulls[n - 1] = index->meta.entry == GRAPH_NO_NODE;
 	values[n++] = Int64GetDatum((int64) index->meta.odd);
-	nulls[n - 1] = index->meta.odd == HNSW_NO_NODE;
+	nulls[n - 1] = index->meta.odd == GRAPH_NO_NODE;
 	values[n++] = Int64GetDatum(survey.links);
 	values[n++] = Int64GetDatum(survey.chosen);
 	values[n++] = Int32GetDatum(survey.max_links);
@@ -602,10 +602,10 @@ vecmark_explain_search(PG_FUNCTION_ARGS)
 	HnswInspected inspected = hnsw_inspect_open(PG_GETARG_OID(0), HNSW_INSPECT_ROWS);
 	HnswScanSettings settings = hnsw_scan_settings(inspected.index);
 	HnswIndex  *index;
-	HnswSource	source;
-	HnswQuery  *query;
-	HnswWalk	walk;
-	HnswNear	near;
+	GraphSource source;
+	GraphQuery *query;
+	GraphWalk	walk;
+	GraphNear	near;
 	HnswTids	tids = {0};
 	instr_time	time;
 	double		prepare;
@@ -628,16 +628,16 @@ vecmark_explain_search(PG_FUNCTION_ARGS)
 	index = hnsw_open(inspected.index);
 	open = lap(&time);
 	hnsw_source_init(&source, index);
-	query = hnsw_query_init(palloc(hnsw_query_size(&index->geometry)), &index->geometry);
+	query = graph_query_init(palloc(graph_query_size(&index->geometry)), &index->geometry);
 	if (!hnsw_form_vector(index, PG_GETARG_DATUM(1), query->vector))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("query vector has no direction")));
-	hnsw_query_prepare(query);
-	hnsw_walk_init(&walk, &source, query);
+	graph_query_prepare(query);
+	graph_walk_init(&walk, &source, query);
 	prepare = lap(&time);
-	if (index->meta.entry != HNSW_NO_NODE &&
-		hnsw_walk_descend(&walk, index->meta.entry, index->meta.entry_level, 0))
+	if (index->meta.entry != GRAPH_NO_NODE &&
+		graph_walk_descend(&walk, index->meta.entry, index->meta.entry_level, 0))
 	{
 		upper_hops = walk.hops;
 		descend = lap(&time);
@@ -646,12 +646,12 @@ vecmark_explain_search(PG_FUNCTION_ARGS)
 			int64		width = Max(settings.ef_search, 2 * (nodes + 1));
 
 			if (settings.iterative_scan != HNSW_ITERATIVE_OFF || nodes == 0)
-				hnsw_walk_widen(&walk, (uint32) Min(width, PG_INT32_MAX));
+				graph_walk_widen(&walk, (uint32) Min(width, PG_INT32_MAX));
 			while ((nodes == 0 || (walk.hops < settings.max_scan_tuples && walk.memory <= settings.memory_limit)) &&
-				   hnsw_walk_step(&walk))
+				   graph_walk_step(&walk))
 				;
 			walking += lap(&time);
-			if (!hnsw_walk_take(&walk, &near) ||
+			if (!graph_walk_take(&walk, &near) ||
 				(settings.iterative_scan == HNSW_ITERATIVE_OFF && nodes >= settings.ef_search))
 				break;
 			if (hnsw_node_tids(index, near.node, &tids) == HNSW_ENTRY_LIVE)
@@ -672,7 +672,7 @@ vecmark_explain_search(PG_FUNCTION_ARGS)
 	values[n++] = Float8GetDatum(descend);
 	values[n++] = Float8GetDatum(walking);
 	values[n++] = Float8GetDatum(taking);
-	hnsw_walk_free(&walk);
+	graph_walk_free(&walk);
 	hnsw_inspect_close(&inspected);
 	return one_row(fcinfo, values, nulls);
 }

@@ -31,7 +31,7 @@ typedef struct HnswCensus
 	int64		tid_slots;
 	int64		tids;
 	uint32		some_live;		/* a LIVE node, not the odd one; or
-								 * HNSW_NO_NODE */
+								 * GRAPH_NO_NODE */
 	uint32		limit;			/* node numbers looked at */
 } HnswCensus;
 

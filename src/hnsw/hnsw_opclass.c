@@ -31,9 +31,9 @@ VM_FUNCTION_INFO(hnsw_sparsevec_l1_support);
 VM_FUNCTION_INFO(hnsw_bit_hamming_support);
 VM_FUNCTION_INFO(hnsw_bit_jaccard_support);
 
-StaticAssertDecl(HNSW_MAX_DIM == VECTOR_MAX_DIM && HNSW_MAX_DIM == HALFVEC_MAX_DIM, "every vector can be indexed");
-StaticAssertDecl(HNSW_MAX_SPARSE_DIM == SPARSEVEC_MAX_DIM, "and every sparse one");
-StaticAssertDecl(sizeof(HnswSparse) == HNSW_SPARSE_WORDS * sizeof(float), "it is whole words");
+StaticAssertDecl(GRAPH_MAX_DIM == VECTOR_MAX_DIM && GRAPH_MAX_DIM == HALFVEC_MAX_DIM, "every vector can be indexed");
+StaticAssertDecl(GRAPH_MAX_SPARSE_DIM == SPARSEVEC_MAX_DIM, "and every sparse one");
+StaticAssertDecl(sizeof(GraphSparse) == GRAPH_SPARSE_WORDS * sizeof(float), "it is whole words");
 
 static void
 free_detoasted(Datum value, void *detoasted)
@@ -107,7 +107,7 @@ compare_magnitudes(const void *a, const void *b)
 }
 
 /*
- * The magnitude that an element must have to be among the HNSW_SPARSE_KEPT
+ * The magnitude that an element must have to be among the GRAPH_SPARSE_KEPT
  * largest; *equal is how many of just that magnitude are.
  */
 static float
@@ -117,13 +117,13 @@ least_kept(const float *values, int count, int *equal)
 	float		least;
 
 	*equal = 0;
-	if (count <= HNSW_SPARSE_KEPT)
+	if (count <= GRAPH_SPARSE_KEPT)
 		return 0;
 	sorted = palloc(count * sizeof(float));
 	memcpy(sorted, values, count * sizeof(float));
 	qsort(sorted, count, sizeof(float), compare_magnitudes);
-	least = fabsf(sorted[HNSW_SPARSE_KEPT - 1]);
-	for (int i = HNSW_SPARSE_KEPT - 1; i >= 0 && fabsf(sorted[i]) == least; i--)
+	least = fabsf(sorted[GRAPH_SPARSE_KEPT - 1]);
+	for (int i = GRAPH_SPARSE_KEPT - 1; i >= 0 && fabsf(sorted[i]) == least; i--)
 		(*equal)++;
 	pfree(sorted);
 	return least;
@@ -137,7 +137,7 @@ load_sparsevec_as(Datum value, int dim, float *out, bool taxicab)
 {
 	SparseVector *vector = sparsevec_from_datum(value);
 	const float *values = SPARSEVEC_VALUES(vector);
-	HnswSparse *sparse = (HnswSparse *) out;
+	GraphSparse *sparse = (GraphSparse *) out;
 	int			given = vector->dim;
 	int			equal;
 	float		least = least_kept(values, vector->nnz, &equal);
@@ -145,7 +145,7 @@ load_sparsevec_as(Datum value, int dim, float *out, bool taxicab)
 	int			kept = 0;
 
 	if (given == dim)
-		memset(sparse, 0, sizeof(HnswSparse));
+		memset(sparse, 0, sizeof(GraphSparse));
 	for (int i = 0; i < vector->nnz && given == dim; i++)
 	{
 		float		size = fabsf(values[i]);
@@ -198,21 +198,21 @@ load_sparsevec_l1(Datum value, int dim, float *out)
 		PG_RETURN_POINTER(&opclass); \
 	}
 
-SUPPORT(hnsw_vector_l2_support, HNSW_L2, HNSW_MAX_DIM, false, VECTOR_MISMATCH, load_vector)
-SUPPORT(hnsw_vector_ip_support, HNSW_IP, HNSW_MAX_DIM, false, VECTOR_MISMATCH, load_vector)
-SUPPORT(hnsw_vector_cosine_support, HNSW_COSINE, HNSW_MAX_DIM, false, VECTOR_MISMATCH, load_vector)
-SUPPORT(hnsw_vector_l1_support, HNSW_L1, HNSW_MAX_DIM, false, VECTOR_MISMATCH, load_vector)
-SUPPORT(hnsw_vector_poincare_support, HNSW_POINCARE, HNSW_MAX_DIM, false, VECTOR_MISMATCH, load_point)
+SUPPORT(hnsw_vector_l2_support, GRAPH_L2, GRAPH_MAX_DIM, false, VECTOR_MISMATCH, load_vector)
+SUPPORT(hnsw_vector_ip_support, GRAPH_IP, GRAPH_MAX_DIM, false, VECTOR_MISMATCH, load_vector)
+SUPPORT(hnsw_vector_cosine_support, GRAPH_COSINE, GRAPH_MAX_DIM, false, VECTOR_MISMATCH, load_vector)
+SUPPORT(hnsw_vector_l1_support, GRAPH_L1, GRAPH_MAX_DIM, false, VECTOR_MISMATCH, load_vector)
+SUPPORT(hnsw_vector_poincare_support, GRAPH_POINCARE, GRAPH_MAX_DIM, false, VECTOR_MISMATCH, load_point)
 
-SUPPORT(hnsw_halfvec_l2_support, HNSW_L2, HNSW_MAX_DIM, false, HALFVEC_MISMATCH, load_halfvec)
-SUPPORT(hnsw_halfvec_ip_support, HNSW_IP, HNSW_MAX_DIM, false, HALFVEC_MISMATCH, load_halfvec)
-SUPPORT(hnsw_halfvec_cosine_support, HNSW_COSINE, HNSW_MAX_DIM, false, HALFVEC_MISMATCH, load_halfvec)
-SUPPORT(hnsw_halfvec_l1_support, HNSW_L1, HNSW_MAX_DIM, false, HALFVEC_MISMATCH, load_halfvec)
+SUPPORT(hnsw_halfvec_l2_support, GRAPH_L2, GRAPH_MAX_DIM, false, HALFVEC_MISMATCH, load_halfvec)
+SUPPORT(hnsw_halfvec_ip_support, GRAPH_IP, GRAPH_MAX_DIM, false, HALFVEC_MISMATCH, load_halfvec)
+SUPPORT(hnsw_halfvec_cosine_support, GRAPH_COSINE, GRAPH_MAX_DIM, false, HALFVEC_MISMATCH, load_halfvec)
+SUPPORT(hnsw_halfvec_l1_support, GRAPH_L1, GRAPH_MAX_DIM, false, HALFVEC_MISMATCH, load_halfvec)
 
-SUPPORT(hnsw_sparsevec_l2_support, HNSW_L2, HNSW_MAX_SPARSE_DIM, true, SPARSEVEC_MISMATCH, load_sparsevec)
-SUPPORT(hnsw_sparsevec_ip_support, HNSW_IP, HNSW_MAX_SPARSE_DIM, true, SPARSEVEC_MISMATCH, load_sparsevec)
-SUPPORT(hnsw_sparsevec_cosine_support, HNSW_COSINE, HNSW_MAX_SPARSE_DIM, true, SPARSEVEC_MISMATCH, load_sparsevec)
-SUPPORT(hnsw_sparsevec_l1_support, HNSW_L1, HNSW_MAX_SPARSE_DIM, true, SPARSEVEC_MISMATCH, load_sparsevec_l1)
+SUPPORT(hnsw_sparsevec_l2_support, GRAPH_L2, GRAPH_MAX_SPARSE_DIM, true, SPARSEVEC_MISMATCH, load_sparsevec)
+SUPPORT(hnsw_sparsevec_ip_support, GRAPH_IP, GRAPH_MAX_SPARSE_DIM, true, SPARSEVEC_MISMATCH, load_sparsevec)
+SUPPORT(hnsw_sparsevec_cosine_support, GRAPH_COSINE, GRAPH_MAX_SPARSE_DIM, true, SPARSEVEC_MISMATCH, load_sparsevec)
+SUPPORT(hnsw_sparsevec_l1_support, GRAPH_L1, GRAPH_MAX_SPARSE_DIM, true, SPARSEVEC_MISMATCH, load_sparsevec_l1)
 
-SUPPORT(hnsw_bit_hamming_support, HNSW_HAMMING, HNSW_MAX_BITS, false, BIT_MISMATCH, load_bits)
-SUPPORT(hnsw_bit_jaccard_support, HNSW_JACCARD, HNSW_MAX_BITS, false, BIT_MISMATCH, load_bits)
+SUPPORT(hnsw_bit_hamming_support, GRAPH_HAMMING, GRAPH_MAX_BITS, false, BIT_MISMATCH, load_bits)
+SUPPORT(hnsw_bit_jaccard_support, GRAPH_JACCARD, GRAPH_MAX_BITS, false, BIT_MISMATCH, load_bits)

@@ -150,7 +150,7 @@ hnsw_init_page(Page page, uint16 kind)
 	special->reserved = 0;
 	special->page_id = HNSW_PAGE_ID;
 	if (kind == HNSW_PAGE_DIRECTORY)
-		HNSW_DIRECTORY(page)->overflow = HNSW_NO_NODE;
+		HNSW_DIRECTORY(page)->overflow = GRAPH_NO_NODE;
 }
 
 /* The operator class of the index's only column. */
@@ -170,21 +170,21 @@ HnswIndex  *
 hnsw_open_with(Relation rel, const HnswMeta *meta)
 {
 	HnswIndex  *index = palloc0(sizeof(HnswIndex));
-	HnswShape	shape = {meta->dim, meta->metric, meta->storage, meta->bits, meta->links};
+	GraphShape	shape = {meta->dim, meta->metric, meta->storage, meta->bits, meta->links};
 
 	index->rel = rel;
 	index->opclass = hnsw_opclass(rel);
 	index->meta = *meta;
 	index->log = RelationNeedsWAL(rel);
-	if (!hnsw_geometry(&shape, &index->geometry) || meta->metric != index->opclass->metric)
+	if (!graph_geometry(&shape, &index->geometry) || meta->metric != index->opclass->metric)
 		hnsw_corrupt(index, HNSW_META_BLOCK, "shape is impossible");
-	if (!hnsw_is_whole(&shape))
+	if (!graph_is_whole(&shape))
 	{
-		index->signs = palloc(sizeof(uint64) * HNSW_ROTATION_WORDS(meta->dim));
-		hnsw_rotation_signs(meta->seed, meta->dim, index->signs);
+		index->signs = palloc(sizeof(uint64) * GRAPH_ROTATION_WORDS(meta->dim));
+		graph_rotation_signs(meta->seed, meta->dim, index->signs);
 	}
 	if (index->geometry.pages_per_slot > 1)
-		index->image = palloc0((Size) index->geometry.pages_per_slot * HNSW_PAGE_ROOM);
+		index->image = palloc0((Size) index->geometry.pages_per_slot * GRAPH_PAGE_ROOM);
 	hnsw_refresh_limit(index);
 	return index;
 }
@@ -209,7 +209,7 @@ read_meta(Relation rel, HnswMeta *meta)
 				 errmsg("index \"%s\" has version %u, this vecmark knows version %d",
 						RelationGetRelationName(rel), meta->version, HNSW_VERSION),
 				 errhint("Please REINDEX it.")));
-	if (meta->entry_level < -1 || meta->entry_level > HNSW_MAX_LEVEL)
+	if (meta->entry_level < -1 || meta->entry_level > GRAPH_MAX_LEVEL)
 		hnsw_corrupt(&index, HNSW_META_BLOCK, "level of the entry point is impossible");
 }
 
@@ -309,7 +309,7 @@ hnsw_make_first(HnswIndex *index, bool odd, uint32 (*make) (void *context), void
 {
 	Buffer		buffer = lock_meta(index);
 
-	if ((odd ? index->meta.odd : index->meta.entry) != HNSW_NO_NODE)
+	if ((odd ? index->meta.odd : index->meta.entry) != GRAPH_NO_NODE)
 	{
 		UnlockReleaseBuffer(buffer);
 		return false;
@@ -350,7 +350,7 @@ hnsw_forget_odd(HnswIndex *index, uint32 node)
 		UnlockReleaseBuffer(buffer);
 		return;
 	}
-	index->meta.odd = HNSW_NO_NODE;
+	index->meta.odd = GRAPH_NO_NODE;
 	write_meta(index, buffer);
 }
 
@@ -384,9 +384,9 @@ has_direction(double norm)
 
 /* Give a sparse vector unit length; false if it has no direction. */
 static bool
-form_unit_sparse(HnswSparse *vector)
+form_unit_sparse(GraphSparse *vector)
 {
-	double		norm = hnsw_sparse_norm(vector) + (double) vector->error * vector->error;
+	double		norm = graph_sparse_norm(vector) + (double) vector->error * vector->error;
 	double		scale = 1 / sqrt(norm);
 
 	if (!has_direction(norm))
@@ -409,7 +409,7 @@ rotate(const HnswIndex *index, float *vector)
 
 	for (int i = 0; i < dim && large; i++)
 		vector[i] = ldexpf(vector[i], -30);
-	hnsw_rotate(index->signs, dim, vector, vector);
+	graph_rotate(index->signs, dim, vector, vector);
 	for (int i = 0; i < dim && large; i++)
 		vector[i] = Max(-FLT_MAX, Min(FLT_MAX, ldexpf(vector[i], 30)));
 }
@@ -424,21 +424,21 @@ bool
 hnsw_form_vector(const HnswIndex *index, Datum value, float *vector)
 {
 	int			dim = index->geometry.shape.dim;
-	HnswMetric	metric = index->geometry.shape.metric;
+	GraphMetric metric = index->geometry.shape.metric;
 	int			given = index->opclass->load(value, dim, vector);
 
 	if (given != dim)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_EXCEPTION),
 				 errmsg(index->opclass->mismatch, dim, given)));
-	if (index->geometry.shape.storage == HNSW_SPARSE)
+	if (index->geometry.shape.storage == GRAPH_SPARSE)
 	{
-		if (metric != HNSW_COSINE || form_unit_sparse((HnswSparse *) vector))
+		if (metric != GRAPH_COSINE || form_unit_sparse((GraphSparse *) vector))
 			return true;
-		memset(vector, 0, sizeof(HnswSparse));
+		memset(vector, 0, sizeof(GraphSparse));
 		return false;
 	}
-	if (metric == HNSW_COSINE)
+	if (metric == GRAPH_COSINE)
 	{
 		double		norm = squared_norm(vector, dim);
 		double		scale = 1 / sqrt(norm);
@@ -451,9 +451,9 @@ hnsw_form_vector(const HnswIndex *index, Datum value, float *vector)
 		for (int i = 0; i < dim; i++)
 			vector[i] = (float) (vector[i] * scale);
 	}
-	if (hnsw_is_bits(metric))
+	if (graph_is_bits(metric))
 		return true;
-	if (!hnsw_is_whole(&index->geometry.shape))
+	if (!graph_is_whole(&index->geometry.shape))
 		rotate(index, vector);
 	for (int i = 0; i < dim; i++)
 		vector[i] += 0.0f;
@@ -472,12 +472,12 @@ hnsw_hash_vector(const HnswIndex *index, const float *vector)
  * Whether a slot of level 0 holds the vector of an image, bit for bit.
  */
 bool
-hnsw_same_vector(const HnswIndex *index, const HnswSlot *slot, const HnswSlot *image)
+hnsw_same_vector(const HnswIndex *index, const GraphSlot *slot, const GraphSlot *image)
 {
-	const HnswGeometry *g = &index->geometry;
+	const GraphGeometry *g = &index->geometry;
 
 	return slot->level == 0 && slot->scale == image->scale && slot->error == image->error &&
-		memcmp(hnsw_slot_vector(g, slot), hnsw_slot_vector(g, image), g->ids_offset - g->vector_offset) == 0;
+		memcmp(graph_slot_vector(g, slot), graph_slot_vector(g, image), g->ids_offset - g->vector_offset) == 0;
 }
 
 /* Look how long the index is now. */
@@ -486,7 +486,7 @@ hnsw_refresh_limit(HnswIndex *index)
 {
 	BlockNumber blocks = RelationGetNumberOfBlocks(index->rel);
 
-	index->node_limit = hnsw_node_limit(&index->geometry, blocks);
+	index->node_limit = graph_node_limit(&index->geometry, blocks);
 	find_hints(index, blocks);
 }
 
@@ -504,21 +504,21 @@ in_range(HnswIndex *index, uint32 node)
  * The slot in the first page of a node, which is pinned and locked.  Returns
  * NULL if no node is there.  Checks what of the head others rely on.
  */
-static HnswSlot *
+static GraphSlot *
 first_page_slot(HnswIndex *index, Buffer buffer, uint32 node)
 {
-	const HnswGeometry *g = &index->geometry;
+	const GraphGeometry *g = &index->geometry;
 	Page		page = BufferGetPage(buffer);
-	HnswSlot   *slot;
+	GraphSlot  *slot;
 
 	if (PageIsNew(page))
 		return NULL;
 	hnsw_check_page(index, page, BufferGetBlockNumber(buffer), HNSW_PAGE_SLOTS);
-	slot = (HnswSlot *) ((char *) page + hnsw_slot_offset(g, node));
-	if (slot->kind == HNSW_SLOT_NONE || slot->kind == HNSW_SLOT_TIDS)
+	slot = (GraphSlot *) ((char *) page + graph_slot_offset(g, node));
+	if (slot->kind == GRAPH_SLOT_NONE || slot->kind == GRAPH_SLOT_TIDS)
 		return NULL;
-	if (slot->kind != HNSW_SLOT_NODE || slot->node != node ||
-		slot->count > g->shape.links || slot->level > HNSW_MAX_LEVEL)
+	if (slot->kind != GRAPH_SLOT_NODE || slot->node != node ||
+		slot->count > g->shape.links || slot->level > GRAPH_MAX_LEVEL)
 		hnsw_corrupt(index, BufferGetBlockNumber(buffer), "head of a slot is impossible");
 	return slot;
 }
@@ -527,20 +527,20 @@ first_page_slot(HnswIndex *index, Buffer buffer, uint32 node)
  * Pin and lock a slot of TIDs, which the directory says is there.  Its directory
  * page, which leads to it, is locked.
  */
-HnswSlot   *
+GraphSlot  *
 hnsw_tids_open(HnswIndex *index, uint32 node, int mode, Buffer *buffer)
 {
-	const HnswGeometry *g = &index->geometry;
-	BlockNumber block = hnsw_slot_block(g, node);
-	HnswSlot   *slot;
+	const GraphGeometry *g = &index->geometry;
+	BlockNumber block = graph_slot_block(g, node);
+	GraphSlot  *slot;
 
 	if (!in_range(index, node))
 		hnsw_corrupt(index, hnsw_directory_of(index, node), "a chain leads beyond the end");
 	*buffer = hnsw_read_buffer(index, block);
 	LockBuffer(*buffer, mode);
 	hnsw_check_page(index, BufferGetPage(*buffer), block, HNSW_PAGE_SLOTS);
-	slot = (HnswSlot *) ((char *) BufferGetPage(*buffer) + hnsw_slot_offset(g, node));
-	if (slot->kind != HNSW_SLOT_TIDS || slot->node != node || slot->count > HNSW_SLOT_TIDS_ROOM(g))
+	slot = (GraphSlot *) ((char *) BufferGetPage(*buffer) + graph_slot_offset(g, node));
+	if (slot->kind != GRAPH_SLOT_TIDS || slot->node != node || slot->count > HNSW_SLOT_TIDS_ROOM(g))
 		hnsw_corrupt(index, block, "head of a slot of TIDs is impossible");
 	return slot;
 }
@@ -552,48 +552,48 @@ hnsw_tids_open(HnswIndex *index, uint32 node, int mode, Buffer *buffer)
 void
 hnsw_prefetch(HnswIndex *index, uint32 node)
 {
-	const HnswGeometry *g = &index->geometry;
+	const GraphGeometry *g = &index->geometry;
 	HnswHints  *hints = index->hints;
 	Buffer		hint;
 	const char *slot;
 
 	if (hints == NULL)
 		return;
-	hint = hints->buffers[hnsw_slot_block(g, node) & (hints->size - 1)];
+	hint = hints->buffers[graph_slot_block(g, node) & (hints->size - 1)];
 	if (hint == InvalidBuffer)
 		return;
 	__builtin_prefetch(GetBufferDescriptor(hint - 1));
 	__builtin_prefetch(BufferGetPage(hint));
-	slot = (char *) BufferGetPage(hint) + hnsw_slot_offset(g, node);
+	slot = (char *) BufferGetPage(hint) + graph_slot_offset(g, node);
 	for (uint32 i = 0; i < PREFETCH_BYTES && i < g->ids_offset; i += PG_CACHE_LINE_SIZE / 2)
 		__builtin_prefetch(slot + i);
-	for (uint32 i = g->ids_offset; i < g->codes_offset && i < HNSW_PAGE_ROOM; i += PG_CACHE_LINE_SIZE / 2)
+	for (uint32 i = g->ids_offset; i < g->codes_offset && i < GRAPH_PAGE_ROOM; i += PG_CACHE_LINE_SIZE / 2)
 		__builtin_prefetch(slot + i);
 }
 
 /* Check the numbers that a slot leads to. */
 static void
-check_links(HnswIndex *index, const HnswSlot *slot)
+check_links(HnswIndex *index, const GraphSlot *slot)
 {
-	const uint32 *links = hnsw_slot_links(&index->geometry, slot);
+	const uint32 *links = graph_slot_links(&index->geometry, slot);
 	uint32		largest = 0;
 
 	for (int i = 0; i < slot->count; i++)
-		largest = Max(largest, HNSW_LINK_NODE(links[i]));
+		largest = Max(largest, GRAPH_LINK_NODE(links[i]));
 	if (slot->level > 0)
 		largest = Max(largest, slot->down);
 	if (slot->count + slot->level > 0 && !in_range(index, largest))
-		hnsw_corrupt(index, hnsw_slot_block(&index->geometry, slot->node), "a link leads beyond the end");
+		hnsw_corrupt(index, graph_slot_block(&index->geometry, slot->node), "a link leads beyond the end");
 }
 
 /* Copy a slot of several pages to image; the first is locked. */
 static void
 read_image(HnswIndex *index, Buffer first, uint32 node, char *image)
 {
-	const HnswGeometry *g = &index->geometry;
-	BlockNumber block = hnsw_slot_block(g, node);
+	const GraphGeometry *g = &index->geometry;
+	BlockNumber block = graph_slot_block(g, node);
 
-	memcpy(image, (char *) BufferGetPage(first) + HNSW_PAGE_HEADER, HNSW_PAGE_ROOM);
+	memcpy(image, (char *) BufferGetPage(first) + GRAPH_PAGE_HEADER, GRAPH_PAGE_ROOM);
 	for (uint32 i = 1; i < g->pages_per_slot; i++)
 	{
 		Buffer		buffer = hnsw_read_buffer(index, block + i);
@@ -601,7 +601,7 @@ read_image(HnswIndex *index, Buffer first, uint32 node, char *image)
 
 		LockBuffer(buffer, BUFFER_LOCK_SHARE);
 		hnsw_check_page(index, page, block + i, HNSW_PAGE_SLOTS);
-		memcpy(image + (Size) i * HNSW_PAGE_ROOM, (char *) page + HNSW_PAGE_HEADER, HNSW_PAGE_ROOM);
+		memcpy(image + (Size) i * GRAPH_PAGE_ROOM, (char *) page + GRAPH_PAGE_HEADER, GRAPH_PAGE_ROOM);
 		UnlockReleaseBuffer(buffer);
 	}
 }
@@ -611,21 +611,21 @@ read_image(HnswIndex *index, Buffer first, uint32 node, char *image)
  * nothing to close, if no node is there.  One slot can be open at a time.  The
  * page is share-locked meanwhile, unless the slot has several: then this is a copy.
  */
-const HnswSlot *
+const GraphSlot *
 hnsw_slot_open(HnswIndex *index, uint32 node)
 {
-	const HnswGeometry *g = &index->geometry;
-	HnswSlot   *slot;
+	const GraphGeometry *g = &index->geometry;
+	GraphSlot  *slot;
 
 	if (!in_range(index, node))
 		return NULL;
-	index->buffer = hnsw_read_buffer(index, hnsw_slot_block(g, node));
+	index->buffer = hnsw_read_buffer(index, graph_slot_block(g, node));
 	LockBuffer(index->buffer, BUFFER_LOCK_SHARE);
 	slot = first_page_slot(index, index->buffer, node);
 	if (slot != NULL && g->pages_per_slot > 1)
 	{
 		read_image(index, index->buffer, node, index->image);
-		slot = (HnswSlot *) index->image;
+		slot = (GraphSlot *) index->image;
 	}
 	if (slot == NULL || g->pages_per_slot > 1)
 	{
@@ -646,7 +646,7 @@ hnsw_slot_close(HnswIndex *index)
 	index->buffer = InvalidBuffer;
 }
 
-static const HnswSlot *
+static const GraphSlot *
 source_open(void *context, uint32 node)
 {
 	CHECK_FOR_INTERRUPTS();
@@ -683,7 +683,7 @@ source_resize(void *context, void *memory, size_t size)
  * that is current when it begins, and when it first needs more of a kind.
  */
 void
-hnsw_source_init(HnswSource *source, HnswIndex *index)
+hnsw_source_init(GraphSource *source, HnswIndex *index)
 {
 	memset(source, 0, sizeof(*source));
 	source->context = index;
@@ -700,7 +700,7 @@ hnsw_source_init(HnswSource *source, HnswIndex *index)
 bool
 hnsw_edit_open(HnswEdit *edit, HnswIndex *index, uint32 node)
 {
-	const HnswGeometry *g = &index->geometry;
+	const GraphGeometry *g = &index->geometry;
 
 	if (!in_range(index, node))
 		return false;
@@ -708,7 +708,7 @@ hnsw_edit_open(HnswEdit *edit, HnswIndex *index, uint32 node)
 	edit->node = node;
 	edit->state = NULL;
 	edit->before = NULL;
-	edit->buffer = hnsw_read_buffer(index, hnsw_slot_block(g, node));
+	edit->buffer = hnsw_read_buffer(index, graph_slot_block(g, node));
 	LockBuffer(edit->buffer, BUFFER_LOCK_EXCLUSIVE);
 	edit->slot = first_page_slot(index, edit->buffer, node);
 	if (edit->slot == NULL)
@@ -718,7 +718,7 @@ hnsw_edit_open(HnswEdit *edit, HnswIndex *index, uint32 node)
 	}
 	if (g->pages_per_slot > 1)
 	{
-		Size		size = (Size) g->pages_per_slot * HNSW_PAGE_ROOM;
+		Size		size = (Size) g->pages_per_slot * GRAPH_PAGE_ROOM;
 
 		edit->before = palloc(size);
 		read_image(index, edit->buffer, node, edit->before);
@@ -735,8 +735,8 @@ hnsw_edit_start(HnswEdit *edit)
 	if (edit->before != NULL || !edit->index->log)
 		return;
 	edit->state = GenericXLogStart(edit->index->rel);
-	edit->slot = (HnswSlot *) ((char *) GenericXLogRegisterBuffer(edit->state, edit->buffer, 0) +
-							   hnsw_slot_offset(&edit->index->geometry, edit->node));
+	edit->slot = (GraphSlot *) ((char *) GenericXLogRegisterBuffer(edit->state, edit->buffer, 0) +
+								graph_slot_offset(&edit->index->geometry, edit->node));
 }
 
 /* Log, and unlock, what has been changed since hnsw_edit_start. */
@@ -772,11 +772,11 @@ hnsw_edit_close(HnswEdit *edit)
 void
 hnsw_copy_to_page(HnswIndex *index, Page page, const char *image, uint32 part)
 {
-	const HnswGeometry *g = &index->geometry;
-	Size		length = Min(HNSW_PAGE_ROOM, g->slot_size - (Size) part * HNSW_PAGE_ROOM);
+	const GraphGeometry *g = &index->geometry;
+	Size		length = Min(GRAPH_PAGE_ROOM, g->slot_size - (Size) part * GRAPH_PAGE_ROOM);
 
-	memcpy((char *) page + HNSW_PAGE_HEADER, image + (Size) part * HNSW_PAGE_ROOM, length);
-	((PageHeader) page)->pd_lower = HNSW_PAGE_HEADER + length;
+	memcpy((char *) page + GRAPH_PAGE_HEADER, image + (Size) part * GRAPH_PAGE_ROOM, length);
+	((PageHeader) page)->pd_lower = GRAPH_PAGE_HEADER + length;
 }
 
 /*
@@ -787,17 +787,17 @@ hnsw_copy_to_page(HnswIndex *index, Page page, const char *image, uint32 part)
 void
 hnsw_write_image(HnswIndex *index, Buffer first, uint32 node, const char *image, const char *before)
 {
-	const HnswGeometry *g = &index->geometry;
-	BlockNumber block = hnsw_slot_block(g, node);
+	const GraphGeometry *g = &index->geometry;
+	BlockNumber block = graph_slot_block(g, node);
 
 	for (int i = g->pages_per_slot - 1; i >= (before == NULL ? 1 : 0); i--)
 	{
-		Size		offset = (Size) i * HNSW_PAGE_ROOM;
+		Size		offset = (Size) i * GRAPH_PAGE_ROOM;
 		Buffer		buffer = first;
 		GenericXLogState *state = NULL;
 		Page		page;
 
-		if (before != NULL && memcmp(image + offset, before + offset, HNSW_PAGE_ROOM) == 0)
+		if (before != NULL && memcmp(image + offset, before + offset, GRAPH_PAGE_ROOM) == 0)
 			continue;
 		if (i > 0)
 		{

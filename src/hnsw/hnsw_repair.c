@@ -44,7 +44,7 @@ typedef struct Broken
 	int			place;			/* among the links */
 	bool		chosen;			/* by the diversity rule */
 	uint32		gone;
-	uint32		instead;		/* or HNSW_NO_NODE */
+	uint32		instead;		/* or GRAPH_NO_NODE */
 } Broken;
 
 typedef struct Repair
@@ -63,15 +63,15 @@ typedef struct Repair
 	uint32		upper_count;
 	uint32		upper_room;
 	uint32		live;			/* a node of level 0 that stays, or
-								 * HNSW_NO_NODE */
+								 * GRAPH_NO_NODE */
 
 	/* Of the node in hand. */
-	HnswQuery  *query;			/* its vector */
-	HnswQuery  *aside;			/* that of a neighbour that goes */
+	GraphQuery *query;			/* its vector */
+	GraphQuery *aside;			/* that of a neighbour that goes */
 	int			level;
-	uint32		links[HNSW_MAX_LINKS];
+	uint32		links[GRAPH_MAX_LINKS];
 	int			count;
-	Broken		broken[HNSW_MAX_LINKS];
+	Broken		broken[GRAPH_MAX_LINKS];
 	int			broken_count;
 	float	   *vectors;		/* of what takes a place, by index in broken */
 } Repair;
@@ -169,7 +169,7 @@ find_doomed(Repair *repair)
 					add_upper(repair, node, &repair->entries[i]);
 					break;
 				case HNSW_ENTRY_LIVE:
-					if (repair->live == HNSW_NO_NODE && node != index->meta.odd)
+					if (repair->live == GRAPH_NO_NODE && node != index->meta.odd)
 						repair->live = node;
 					break;
 				default:
@@ -196,7 +196,7 @@ find_doomed(Repair *repair)
 static int
 read_level(HnswIndex *index, uint32 node)
 {
-	const HnswSlot *slot = hnsw_slot_open(index, node);
+	const GraphSlot *slot = hnsw_slot_open(index, node);
 	int			level;
 
 	if (slot == NULL)
@@ -214,10 +214,10 @@ replace_entry(Repair *repair)
 {
 	HnswIndex  *index = repair->index;
 	uint32		best = repair->live;
-	int			best_level = best == HNSW_NO_NODE ? -1 : 0;
+	int			best_level = best == GRAPH_NO_NODE ? -1 : 0;
 
 	hnsw_read_meta(index);
-	if (index->meta.entry != HNSW_NO_NODE && !is_gone(repair, index->meta.entry))
+	if (index->meta.entry != GRAPH_NO_NODE && !is_gone(repair, index->meta.entry))
 		return;
 	for (uint32 i = 0; i < repair->upper_count; i++)
 	{
@@ -241,7 +241,7 @@ is_linked(const Repair *repair, uint32 node)
 {
 	for (int i = 0; i < repair->count; i++)
 	{
-		if (HNSW_LINK_NODE(repair->links[i]) == node)
+		if (GRAPH_LINK_NODE(repair->links[i]) == node)
 			return true;
 	}
 	for (int i = 0; i < repair->broken_count; i++)
@@ -276,17 +276,17 @@ compare_candidates(const void *a, const void *b)
  * Make the vector of a node a query.  False if it is no node of the level in hand.
  */
 static bool
-load_query(Repair *repair, uint32 node, HnswQuery *query)
+load_query(Repair *repair, uint32 node, GraphQuery *query)
 {
-	const HnswSlot *slot = hnsw_slot_open(repair->index, node);
+	const GraphSlot *slot = hnsw_slot_open(repair->index, node);
 	bool		fits = slot != NULL && slot->level == repair->level;
 
 	if (fits)
-		hnsw_slot_load(&repair->index->geometry, slot, query->vector);
+		graph_slot_load(&repair->index->geometry, slot, query->vector);
 	if (slot != NULL)
 		hnsw_slot_close(repair->index);
 	if (fits)
-		hnsw_query_prepare(query);
+		graph_query_prepare(query);
 	return fits;
 }
 
@@ -299,35 +299,35 @@ static int
 read_detour(Repair *repair, uint32 node, uint32 from, bool beside, Candidate *candidates, uint32 *next)
 {
 	HnswIndex  *index = repair->index;
-	const HnswSlot *slot = hnsw_slot_open(index, node);
-	uint32		links[HNSW_MAX_LINKS];
-	uint16		which[HNSW_MAX_LINKS];
-	float		distances[HNSW_MAX_LINKS];
-	float		aside[HNSW_MAX_LINKS];
+	const GraphSlot *slot = hnsw_slot_open(index, node);
+	uint32		links[GRAPH_MAX_LINKS];
+	uint16		which[GRAPH_MAX_LINKS];
+	float		distances[GRAPH_MAX_LINKS];
+	float		aside[GRAPH_MAX_LINKS];
 	float		next_distance = 0;
 	int			count;
 	int			found = 0;
 
-	*next = HNSW_NO_NODE;
+	*next = GRAPH_NO_NODE;
 	if (slot == NULL)
 		return 0;
 	count = slot->level == repair->level ? slot->count : 0;
-	memcpy(links, hnsw_slot_links(&index->geometry, slot), sizeof(uint32) * count);
+	memcpy(links, graph_slot_links(&index->geometry, slot), sizeof(uint32) * count);
 	for (int i = 0; i < count; i++)
 		which[i] = i;
-	hnsw_estimate(repair->query, slot, hnsw_exact(repair->query, slot), which, count, distances);
+	graph_estimate(repair->query, slot, graph_exact(repair->query, slot), which, count, distances);
 	if (beside)
-		hnsw_estimate(repair->aside, slot, hnsw_exact(repair->aside, slot), which, count, aside);
+		graph_estimate(repair->aside, slot, graph_exact(repair->aside, slot), which, count, aside);
 	hnsw_slot_close(index);
 	for (int i = 0; i < count; i++)
 	{
-		uint32		neighbour = HNSW_LINK_NODE(links[i]);
+		uint32		neighbour = GRAPH_LINK_NODE(links[i]);
 
 		if (neighbour == from)
 			continue;
 		if (is_gone(repair, neighbour))
 		{
-			if (*next == HNSW_NO_NODE || distances[i] < next_distance)
+			if (*next == GRAPH_NO_NODE || distances[i] < next_distance)
 			{
 				*next = neighbour;
 				next_distance = distances[i];
@@ -353,36 +353,36 @@ static uint32
 find_instead(Repair *repair, uint32 from, const Broken *broken, float *vector)
 {
 	HnswIndex  *index = repair->index;
-	Candidate	candidates[HNSW_MAX_LINKS];
+	Candidate	candidates[GRAPH_MAX_LINKS];
 	int			count = 0;
 	uint32		next = broken->gone;
 	bool		beside = broken->chosen && load_query(repair, broken->gone, repair->aside);
 
-	for (int reads = 0; reads < DETOUR_READS && next != HNSW_NO_NODE && count == 0; reads++)
+	for (int reads = 0; reads < DETOUR_READS && next != GRAPH_NO_NODE && count == 0; reads++)
 		count = read_detour(repair, next, from, beside, candidates, &next);
 	qsort(candidates, count, sizeof(Candidate), compare_candidates);
 	for (int i = 0; i < count && i < DETOUR_TRIES; i++)
 	{
-		const HnswSlot *slot = hnsw_slot_open(index, candidates[i].node);
+		const GraphSlot *slot = hnsw_slot_open(index, candidates[i].node);
 		bool		fits;
 
 		if (slot == NULL)
 			continue;
 		fits = slot->level == repair->level;
 		if (fits)
-			hnsw_slot_load(&index->geometry, slot, vector);
+			graph_slot_load(&index->geometry, slot, vector);
 		hnsw_slot_close(index);
 		if (fits)
 			return candidates[i].node;
 	}
-	return HNSW_NO_NODE;
+	return GRAPH_NO_NODE;
 }
 
 /* Write what takes the place of the broken links of a node. */
 static void
 write_links(Repair *repair, uint32 node)
 {
-	const HnswGeometry *g = &repair->index->geometry;
+	const GraphGeometry *g = &repair->index->geometry;
 	HnswEdit	edit;
 	uint32	   *links;
 	bool		started = false;
@@ -395,25 +395,25 @@ write_links(Repair *repair, uint32 node)
 		Broken	   *broken = &repair->broken[i];
 
 		/* Others may have written to the slot since it was read. */
-		links = hnsw_slot_links(g, edit.slot);
+		links = graph_slot_links(g, edit.slot);
 		if (edit.slot->level != repair->level || broken->place >= edit.slot->count ||
-			HNSW_LINK_NODE(links[broken->place]) != broken->gone)
+			GRAPH_LINK_NODE(links[broken->place]) != broken->gone)
 			continue;
-		for (int j = 0; j < edit.slot->count && broken->instead != HNSW_NO_NODE; j++)
+		for (int j = 0; j < edit.slot->count && broken->instead != GRAPH_NO_NODE; j++)
 		{
-			if (HNSW_LINK_NODE(links[j]) == broken->instead)
-				broken->instead = HNSW_NO_NODE;
+			if (GRAPH_LINK_NODE(links[j]) == broken->instead)
+				broken->instead = GRAPH_NO_NODE;
 		}
 		if (!started)
 			hnsw_edit_start(&edit);
 		started = true;
-		links = hnsw_slot_links(g, edit.slot);
-		if (broken->instead != HNSW_NO_NODE)
-			hnsw_slot_set_link(g, edit.slot, broken->place,
-							   broken->instead | (links[broken->place] & HNSW_LINK_CHOSEN),
-							   repair->query->vector, repair->vectors + (Size) i * g->words);
+		links = graph_slot_links(g, edit.slot);
+		if (broken->instead != GRAPH_NO_NODE)
+			graph_slot_set_link(g, edit.slot, broken->place,
+								broken->instead | (links[broken->place] & GRAPH_LINK_CHOSEN),
+								repair->query->vector, repair->vectors + (Size) i * g->words);
 		else
-			hnsw_slot_move_link(g, edit.slot, broken->place, --edit.slot->count);
+			graph_slot_move_link(g, edit.slot, broken->place, --edit.slot->count);
 	}
 	if (started)
 		hnsw_edit_finish(&edit);
@@ -426,31 +426,31 @@ static void
 repair_node(Repair *repair, uint32 node)
 {
 	HnswIndex  *index = repair->index;
-	const HnswGeometry *g = &index->geometry;
-	const HnswSlot *slot = hnsw_slot_open(index, node);
+	const GraphGeometry *g = &index->geometry;
+	const GraphSlot *slot = hnsw_slot_open(index, node);
 
 	if (slot == NULL)
 		return;
 	repair->level = slot->level;
 	repair->count = slot->count;
-	memcpy(repair->links, hnsw_slot_links(g, slot), sizeof(uint32) * slot->count);
-	hnsw_slot_load(g, slot, repair->query->vector);
+	memcpy(repair->links, graph_slot_links(g, slot), sizeof(uint32) * slot->count);
+	graph_slot_load(g, slot, repair->query->vector);
 	hnsw_slot_close(index);
 
 	repair->broken_count = 0;
 	for (int i = 0; i < repair->count; i++)
 	{
-		uint32		neighbour = HNSW_LINK_NODE(repair->links[i]);
+		uint32		neighbour = GRAPH_LINK_NODE(repair->links[i]);
 
 		if (is_gone(repair, neighbour))
 			repair->broken[repair->broken_count++] = (Broken)
 		{
-			i, (repair->links[i] & HNSW_LINK_CHOSEN) != 0, neighbour, HNSW_NO_NODE
+			i, (repair->links[i] & GRAPH_LINK_CHOSEN) != 0, neighbour, GRAPH_NO_NODE
 		};
 	}
 	if (repair->broken_count == 0)
 		return;
-	hnsw_query_prepare(repair->query);
+	graph_query_prepare(repair->query);
 	for (int i = 0; i < repair->broken_count; i++)
 		repair->broken[i].instead = find_instead(repair, node, &repair->broken[i],
 												 repair->vectors + (Size) i * g->words);
@@ -461,9 +461,9 @@ repair_node(Repair *repair, uint32 node)
 	{
 		Broken	   *broken = &repair->broken[i];
 
-		if (broken->chosen && broken->instead != HNSW_NO_NODE)
+		if (broken->chosen && broken->instead != GRAPH_NO_NODE)
 			hnsw_link_back(index, repair->query, broken->instead, node, repair->level,
-						   hnsw_distance(g, repair->query->vector, repair->vectors + (Size) i * g->words), false);
+						   graph_distance(g, repair->query->vector, repair->vectors + (Size) i * g->words), false);
 	}
 }
 
@@ -498,17 +498,17 @@ static bool
 follow(Repair *repair, uint32 node)
 {
 	HnswIndex  *index = repair->index;
-	const HnswSlot *slot = hnsw_slot_open(index, node);
+	const GraphSlot *slot = hnsw_slot_open(index, node);
 	const uint32 *links;
 	bool		back = false;
 
 	set_bit(repair->followed, node);
 	if (slot == NULL)
 		return false;
-	links = hnsw_slot_links(&index->geometry, slot);
+	links = graph_slot_links(&index->geometry, slot);
 	for (int i = slot->level > 0 ? -1 : 0; i < slot->count; i++)
 	{
-		uint32		next = i < 0 ? slot->down : HNSW_LINK_NODE(links[i]);
+		uint32		next = i < 0 ? slot->down : GRAPH_LINK_NODE(links[i]);
 
 		if (next >= repair->limit || get_bit(repair->reached, next))
 			continue;
@@ -543,35 +543,35 @@ follow_all(Repair *repair)
 
 /*
  * Search from the entry point for the nearest node to the one in hand that is
- * reached and stays.  Returns HNSW_NO_NODE if it meets none.
+ * reached and stays.  Returns GRAPH_NO_NODE if it meets none.
  */
-static HnswNear
+static GraphNear
 find_reached(Repair *repair)
 {
 	HnswIndex  *index = repair->index;
-	HnswNear	nearest = {INFINITY, HNSW_NO_NODE};
-	HnswSource	source;
-	HnswWalk	walk;
+	GraphNear	nearest = {INFINITY, GRAPH_NO_NODE};
+	GraphSource source;
+	GraphWalk	walk;
 
 	hnsw_read_meta(index);
 	hnsw_source_init(&source, index);
-	hnsw_walk_init(&walk, &source, repair->query);
+	graph_walk_init(&walk, &source, repair->query);
 	if (repair->level <= index->meta.entry_level &&
-		hnsw_walk_descend(&walk, index->meta.entry, index->meta.entry_level, repair->level))
+		graph_walk_descend(&walk, index->meta.entry, index->meta.entry_level, repair->level))
 	{
-		hnsw_walk_widen(&walk, ADOPT_WIDTH);
-		while (hnsw_walk_step(&walk))
+		graph_walk_widen(&walk, ADOPT_WIDTH);
+		while (graph_walk_step(&walk))
 			;
 	}
 	for (uint32 i = 0; i < walk.best.count; i++)
 	{
-		const HnswNear *near = &walk.best.items[i];
+		const GraphNear *near = &walk.best.items[i];
 
 		if (near->distance < nearest.distance && near->node < repair->limit &&
 			get_bit(repair->reached, near->node) && !is_gone(repair, near->node))
 			nearest = *near;
 	}
-	hnsw_walk_free(&walk);
+	graph_walk_free(&walk);
 	return nearest;
 }
 
@@ -583,8 +583,8 @@ static void
 adopt_node(Repair *repair, uint32 node)
 {
 	HnswIndex  *index = repair->index;
-	HnswNear	nearest;
-	const HnswSlot *slot;
+	GraphNear	nearest;
+	const GraphSlot *slot;
 
 	/* One made since the repair began was linked to by whoever made it. */
 	if (get_bit(repair->reached, node) || get_bit(repair->free, node) || node == index->meta.odd)
@@ -593,11 +593,11 @@ adopt_node(Repair *repair, uint32 node)
 	if (slot == NULL)
 		return;
 	repair->level = slot->level;
-	hnsw_slot_load(&index->geometry, slot, repair->query->vector);
+	graph_slot_load(&index->geometry, slot, repair->query->vector);
 	hnsw_slot_close(index);
-	hnsw_query_prepare(repair->query);
+	graph_query_prepare(repair->query);
 	nearest = find_reached(repair);
-	if (nearest.node == HNSW_NO_NODE)
+	if (nearest.node == GRAPH_NO_NODE)
 		return;
 	hnsw_link_back(index, repair->query, nearest.node, node, repair->level, nearest.distance, true);
 	if (load_query(repair, nearest.node, repair->aside))
@@ -639,7 +639,7 @@ free_nodes(Repair *repair, BlockNumber block, uint16 state, const uint32 *nodes,
 	directory = HNSW_DIRECTORY(hnsw_change_page(log, buffer));
 	for (int i = 0; i < count; i++)
 	{
-		HnswEntry  *entry = &directory->entries[hnsw_directory_index(&index->geometry, nodes[i])];
+		HnswEntry  *entry = &directory->entries[graph_directory_index(&index->geometry, nodes[i])];
 
 		if (HNSW_ENTRY_STATE(entry) == state)
 			hnsw_entry_set_free(entry, last);
@@ -666,7 +666,7 @@ static void
 free_doomed(Repair *repair)
 {
 	HnswIndex  *index = repair->index;
-	const HnswGeometry *g = &index->geometry;
+	const GraphGeometry *g = &index->geometry;
 	uint32	   *nodes = palloc(sizeof(uint32) * g->group_nodes);
 	uint32		doomed = 0;
 
@@ -751,7 +751,7 @@ make_bits(const Repair *repair)
 void
 hnsw_repair(HnswIndex *index, BufferAccessStrategy strategy)
 {
-	const HnswGeometry *g = &index->geometry;
+	const GraphGeometry *g = &index->geometry;
 	Repair	   *repair = palloc0(sizeof(Repair));
 
 	repair->index = index;
@@ -762,9 +762,9 @@ hnsw_repair(HnswIndex *index, BufferAccessStrategy strategy)
 	repair->free = make_bits(repair);
 	repair->reached = make_bits(repair);
 	repair->followed = make_bits(repair);
-	repair->live = HNSW_NO_NODE;
-	repair->query = hnsw_query_init(palloc(hnsw_query_size(g)), g);
-	repair->aside = hnsw_query_init(palloc(hnsw_query_size(g)), g);
+	repair->live = GRAPH_NO_NODE;
+	repair->query = graph_query_init(palloc(graph_query_size(g)), g);
+	repair->aside = graph_query_init(palloc(graph_query_size(g)), g);
 	repair->vectors = palloc(sizeof(float) * g->shape.links * g->words);
 	/* Inserts that began before are to look at their links again. */
 	hnsw_count_repair(index);
@@ -772,7 +772,7 @@ hnsw_repair(HnswIndex *index, BufferAccessStrategy strategy)
 
 	/* Nobody is to begin at a node that goes, or add to it. */
 	replace_entry(repair);
-	if (index->meta.odd != HNSW_NO_NODE && is_gone(repair, index->meta.odd))
+	if (index->meta.odd != GRAPH_NO_NODE && is_gone(repair, index->meta.odd))
 		hnsw_forget_odd(index, index->meta.odd);
 
 	visit_nodes(repair, repair_node);

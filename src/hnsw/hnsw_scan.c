@@ -36,9 +36,9 @@ typedef struct HnswScan
 	HnswScanSettings settings;
 	ScanPhase	phase;
 	HnswIndex  *index;
-	HnswQuery  *query;			/* NULL to return rows in any order */
-	HnswSource	source;
-	HnswWalk	walk;
+	GraphQuery *query;			/* NULL to return rows in any order */
+	GraphSource source;
+	GraphWalk	walk;
 
 	HnswTids	tids;			/* of the node that is being returned */
 	int			next_tid;
@@ -130,7 +130,7 @@ start(IndexScanDesc scan)
 {
 	HnswScan   *state = scan->opaque;
 	HnswIndex  *index;
-	const HnswGeometry *g;
+	const GraphGeometry *g;
 	ScanKey		order = scan->numberOfOrderBys > 0 ? scan->orderByData : NULL;
 
 	if (!IsMVCCSnapshot(scan->xs_snapshot))
@@ -145,8 +145,8 @@ start(IndexScanDesc scan)
 	state->last = -get_float4_infinity();
 	state->phase = SCAN_SWEEP;
 	hnsw_source_init(&state->source, index);
-	state->query = hnsw_query_init(palloc(hnsw_query_size(g)), g);
-	hnsw_walk_init(&state->walk, &state->source, state->query);
+	state->query = graph_query_init(palloc(graph_query_size(g)), g);
+	graph_walk_init(&state->walk, &state->source, state->query);
 
 	/*
 	 * Distances from NULL are NULL, and those from nowhere NaN: any order
@@ -158,10 +158,10 @@ start(IndexScanDesc scan)
 		state->query = NULL;
 		return;
 	}
-	hnsw_query_prepare(state->query);
+	graph_query_prepare(state->query);
 	/* A search that must be exact leaves all to the sweep. */
-	if (!state->settings.exact && index->meta.entry != HNSW_NO_NODE &&
-		hnsw_walk_descend(&state->walk, index->meta.entry, index->meta.entry_level, 0))
+	if (!state->settings.exact && index->meta.entry != GRAPH_NO_NODE &&
+		graph_walk_descend(&state->walk, index->meta.entry, index->meta.entry_level, 0))
 		state->phase = SCAN_WALK;
 }
 
@@ -187,12 +187,12 @@ wanted_width(const HnswScan *state)
 static void
 walk_on(HnswScan *state)
 {
-	HnswWalk   *walk = &state->walk;
+	GraphWalk  *walk = &state->walk;
 
 	if (state->phase != SCAN_WALK)
 		return;
-	hnsw_walk_widen(walk, wanted_width(state));
-	while (hnsw_walk_step(walk))
+	graph_walk_widen(walk, wanted_width(state));
+	while (graph_walk_step(walk))
 	{
 		/*
 		 * As in pgvector, the limits do not apply to what the first row
@@ -247,11 +247,11 @@ sweep(HnswScan *state)
 	hnsw_refresh_limit(index);
 	for (uint32 node = 0; node < index->node_limit; node++)
 	{
-		const HnswSlot *slot;
+		const GraphSlot *slot;
 		float		distance = 0;
 
 		CHECK_FOR_INTERRUPTS();
-		if (node == index->meta.odd || hnsw_walk_met(&state->walk, node) ||
+		if (node == index->meta.odd || graph_walk_met(&state->walk, node) ||
 			hnsw_node_state(index, node) != HNSW_ENTRY_LIVE)
 			continue;
 		if (state->query != NULL)
@@ -259,10 +259,10 @@ sweep(HnswScan *state)
 			slot = hnsw_slot_open(index, node);
 			if (slot == NULL)
 				continue;
-			distance = hnsw_key(state->query, slot, hnsw_exact(state->query, slot));
+			distance = graph_key(state->query, slot, graph_exact(state->query, slot));
 			hnsw_slot_close(index);
 		}
-		hnsw_walk_add(&state->walk, node, distance);
+		graph_walk_add(&state->walk, node, distance);
 	}
 }
 
@@ -272,7 +272,7 @@ sweep(HnswScan *state)
 static bool
 next_node(HnswScan *state)
 {
-	HnswNear	near;
+	GraphNear	near;
 
 	for (;;)
 	{
@@ -284,9 +284,9 @@ next_node(HnswScan *state)
 		}
 		if (state->settings.iterative_scan == HNSW_ITERATIVE_OFF && state->returned >= state->settings.ef_search)
 			return false;
-		if (!hnsw_walk_take(&state->walk, &near))
+		if (!graph_walk_take(&state->walk, &near))
 		{
-			if (state->phase != SCAN_REST || state->index->meta.odd == HNSW_NO_NODE)
+			if (state->phase != SCAN_REST || state->index->meta.odd == GRAPH_NO_NODE)
 			{
 				state->exhausted = true;
 				return false;
@@ -323,7 +323,7 @@ hnsw_get_tuple(IndexScanDesc scan, ScanDirection direction)
 	{
 		scan->xs_heaptid = state->tids.tids[state->next_tid++];
 		scan->xs_recheck = false;
-		scan->xs_recheckorderby = state->query != NULL && state->index->geometry.shape.storage != HNSW_FLOAT32;
+		scan->xs_recheckorderby = state->query != NULL && state->index->geometry.shape.storage != GRAPH_FLOAT32;
 		if (scan->xs_recheckorderby)
 		{
 			/*

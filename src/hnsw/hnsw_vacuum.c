@@ -139,10 +139,10 @@ leads_to_dead(Deletion *deletion, BlockNumber block, HnswDirectory *directory)
 	}
 	for (int i = 0; i < directory->extra && !found; i++)
 		found = is_dead(deletion, &extra[i].tid);
-	for (uint32 steps = 0; next != HNSW_NO_NODE && !found; steps++)
+	for (uint32 steps = 0; next != GRAPH_NO_NODE && !found; steps++)
 	{
 		Buffer		buffer;
-		HnswSlot   *slot = hnsw_tids_open(index, next, BUFFER_LOCK_SHARE, &buffer);
+		GraphSlot  *slot = hnsw_tids_open(index, next, BUFFER_LOCK_SHARE, &buffer);
 
 		extra = HNSW_SLOT_EXTRA_TIDS(slot);
 		for (int i = 0; i < slot->count && !found; i++)
@@ -173,7 +173,7 @@ static void
 survey(Deletion *deletion, BlockNumber block, HnswDirectory *directory)
 {
 	HnswIndex  *index = deletion->index;
-	const HnswGeometry *g = &index->geometry;
+	const GraphGeometry *g = &index->geometry;
 	uint32		next = directory->overflow;
 
 	memset(deletion->further, 0, sizeof(uint32) * g->group_nodes);
@@ -181,10 +181,10 @@ survey(Deletion *deletion, BlockNumber block, HnswDirectory *directory)
 		deletion->first_dead[i] = HNSW_ENTRY_STATE(&directory->entries[i]) == HNSW_ENTRY_LIVE &&
 			is_dead(deletion, &directory->entries[i].tid);
 	count_further(deletion, block, directory, HNSW_EXTRA_TIDS(g, directory), directory->extra);
-	for (uint32 steps = 0; next != HNSW_NO_NODE; steps++)
+	for (uint32 steps = 0; next != GRAPH_NO_NODE; steps++)
 	{
 		Buffer		buffer;
-		HnswSlot   *slot = hnsw_tids_open(index, next, BUFFER_LOCK_SHARE, &buffer);
+		GraphSlot  *slot = hnsw_tids_open(index, next, BUFFER_LOCK_SHARE, &buffer);
 
 		count_further(deletion, block, directory, HNSW_SLOT_EXTRA_TIDS(slot), slot->count);
 		next = slot->down;
@@ -273,10 +273,10 @@ unlink_after(HnswIndex *index, uint32 before, uint32 next)
 {
 	GenericXLogState *state = index->log ? GenericXLogStart(index->rel) : NULL;
 	Buffer		buffer;
-	HnswSlot   *slot;
+	GraphSlot  *slot;
 
 	(void) hnsw_tids_open(index, before, BUFFER_LOCK_EXCLUSIVE, &buffer);
-	slot = (HnswSlot *) ((char *) hnsw_change_page(state, buffer) + hnsw_slot_offset(&index->geometry, before));
+	slot = (GraphSlot *) ((char *) hnsw_change_page(state, buffer) + graph_slot_offset(&index->geometry, before));
 	slot->down = next;
 	hnsw_finish_change(state, buffer, InvalidBuffer);
 	UnlockReleaseBuffer(buffer);
@@ -290,30 +290,30 @@ static List *
 delete_from_chain(Deletion *deletion, Buffer directory_buffer)
 {
 	HnswIndex  *index = deletion->index;
-	const HnswGeometry *g = &index->geometry;
+	const GraphGeometry *g = &index->geometry;
 	List	   *empty = NIL;
-	uint32		before = HNSW_NO_NODE;
+	uint32		before = GRAPH_NO_NODE;
 	uint32		node = HNSW_DIRECTORY(BufferGetPage(directory_buffer))->overflow;
 
-	while (node != HNSW_NO_NODE)
+	while (node != GRAPH_NO_NODE)
 	{
 		Buffer		buffer;
-		HnswSlot   *slot = hnsw_tids_open(index, node, BUFFER_LOCK_EXCLUSIVE, &buffer);
+		GraphSlot  *slot = hnsw_tids_open(index, node, BUFFER_LOCK_EXCLUSIVE, &buffer);
 		uint32		next = slot->down;
 		int			left = slot->count;
 		bool		work = has_work(deletion, HNSW_SLOT_EXTRA_TIDS(slot), left);
 
 		/* Entries and further TIDs change together, so that none is lost. */
-		if (work || (left == 0 && before == HNSW_NO_NODE))
+		if (work || (left == 0 && before == GRAPH_NO_NODE))
 		{
 			GenericXLogState *state = index->log ? GenericXLogStart(index->rel) : NULL;
 			HnswDirectory *directory = HNSW_DIRECTORY(hnsw_change_page(state, directory_buffer));
 
-			slot = (HnswSlot *) ((char *) hnsw_change_page(state, buffer) + hnsw_slot_offset(g, node));
+			slot = (GraphSlot *) ((char *) hnsw_change_page(state, buffer) + graph_slot_offset(g, node));
 			left = remove_further(deletion, directory, HNSW_SLOT_EXTRA_TIDS(slot), slot->count);
 			slot->count = left;
 			settle(deletion, directory, true);
-			if (left == 0 && before == HNSW_NO_NODE)
+			if (left == 0 && before == GRAPH_NO_NODE)
 				directory->overflow = next;
 			hnsw_finish_change(state, directory_buffer, buffer);
 		}
@@ -324,7 +324,7 @@ delete_from_chain(Deletion *deletion, Buffer directory_buffer)
 		else
 		{
 			empty = lappend_int(empty, node);
-			if (before != HNSW_NO_NODE)
+			if (before != GRAPH_NO_NODE)
 				unlink_after(index, before, next);
 		}
 		node = next;
@@ -422,11 +422,11 @@ hnsw_bulk_delete(IndexVacuumInfo *info, IndexBulkDeleteResult *stats, IndexBulkD
 void
 hnsw_take_census(HnswIndex *index, BufferAccessStrategy strategy, HnswCensus *census, uint8 **states)
 {
-	const HnswGeometry *g = &index->geometry;
+	const GraphGeometry *g = &index->geometry;
 	uint32		groups = hnsw_count_groups(index);
 
 	memset(census, 0, sizeof(*census));
-	census->some_live = HNSW_NO_NODE;
+	census->some_live = GRAPH_NO_NODE;
 	census->limit = groups * g->group_nodes;
 	if (states != NULL)
 		*states = MemoryContextAllocExtended(CurrentMemoryContext, census->limit + 1, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
@@ -450,7 +450,7 @@ hnsw_take_census(HnswIndex *index, BufferAccessStrategy strategy, HnswCensus *ce
 
 			if (states != NULL)
 				(*states)[node] = (uint8) state;
-			if (state == HNSW_ENTRY_LIVE && census->some_live == HNSW_NO_NODE && node != index->meta.odd)
+			if (state == HNSW_ENTRY_LIVE && census->some_live == GRAPH_NO_NODE && node != index->meta.odd)
 				census->some_live = node;
 			census->live += state == HNSW_ENTRY_LIVE;
 			census->dead += state == HNSW_ENTRY_DEAD;
@@ -461,10 +461,10 @@ hnsw_take_census(HnswIndex *index, BufferAccessStrategy strategy, HnswCensus *ce
 		}
 		census->tids += directory->extra;
 		next = directory->overflow;
-		for (uint32 steps = 0; next != HNSW_NO_NODE; steps++)
+		for (uint32 steps = 0; next != GRAPH_NO_NODE; steps++)
 		{
 			Buffer		chained;
-			HnswSlot   *slot = hnsw_tids_open(index, next, BUFFER_LOCK_SHARE, &chained);
+			GraphSlot  *slot = hnsw_tids_open(index, next, BUFFER_LOCK_SHARE, &chained);
 
 			census->tids += slot->count;
 			next = slot->down;
@@ -509,10 +509,10 @@ hnsw_vacuum_cleanup(IndexVacuumInfo *info, IndexBulkDeleteResult *stats)
 	 * last node there was, and added a node that nobody begins at.
 	 */
 	hnsw_read_meta(index);
-	if (index->meta.entry == HNSW_NO_NODE)
+	if (index->meta.entry == GRAPH_NO_NODE)
 	{
 		hnsw_take_census(index, info->strategy, &census, NULL);
-		if (census.some_live != HNSW_NO_NODE)
+		if (census.some_live != GRAPH_NO_NODE)
 			hnsw_set_entry(index, census.some_live, 0, false);
 	}
 	IndexFreeSpaceMapVacuum(info->index);

@@ -24,7 +24,7 @@
 
 typedef struct Lab
 {
-	HnswGeometry geometry;
+	GraphGeometry geometry;
 	char	   *slots;
 	uint32_t	nodes;
 	char	  **chunks;
@@ -44,23 +44,23 @@ lab_resize(void *context, void *memory, size_t size)
 	return memory;
 }
 
-static HnswGraph graph;
+static Graph graph;
 static char *chunk_table[1 << 16];
 
 static char *
 lab_chunk(void *context, uint32_t chunk)
 {
 	if (chunk_table[chunk] == NULL)
-		chunk_table[chunk] = calloc(1, hnsw_graph_chunk_bytes(&graph));
+		chunk_table[chunk] = calloc(1, graph_chunk_bytes(&graph));
 	return chunk_table[chunk];
 }
 
-static const HnswSlot *
+static const GraphSlot *
 lab_open(void *context, uint32_t node)
 {
 	Lab		   *lab = context;
 
-	return (HnswSlot *) (lab->slots + (size_t) node * lab->geometry.slot_size);
+	return (GraphSlot *) (lab->slots + (size_t) node * lab->geometry.slot_size);
 }
 
 static void
@@ -122,11 +122,11 @@ int
 main(int argc, char **argv)
 {
 	static const int widths[] = {10, 20, 40, 60, 80, 120, 160, 240, 400, 800};
-	HnswShape	shape;
-	HnswGraphShared shared;
-	HnswGraphHooks hooks = {NULL, lab_chunk, NULL, NULL, NULL, NULL, lab_resize};
+	GraphShape	shape;
+	GraphShared	shared;
+	GraphHooks	hooks = {NULL, lab_chunk, NULL, NULL, NULL, NULL, lab_resize};
 	Lab			lab;
-	HnswSource	source = {&lab, lab_open, lab_close, NULL, lab_resize};
+	GraphSource	source = {&lab, lab_open, lab_close, NULL, lab_resize};
 	int			dim;
 	size_t		n;
 	size_t		queries;
@@ -145,30 +145,30 @@ main(int argc, char **argv)
 	size_t		linked = 0;
 	float	   *own;
 	float	   *other;
-	HnswQuery  *query;
-	HnswWalk	walk;
+	GraphQuery *query;
+	GraphWalk	walk;
 
 	simd_init();
 	shape.dim = dim;
-	shape.metric = option(argc, argv, "metric", HNSW_COSINE);
-	shape.storage = option(argc, argv, "storage", HNSW_FLOAT32);
-	shape.bits = option(argc, argv, "bits", hnsw_default_bits(&shape));
-	shape.links = option(argc, argv, "links", hnsw_default_links(&shape, m));
+	shape.metric = option(argc, argv, "metric", GRAPH_COSINE);
+	shape.storage = option(argc, argv, "storage", GRAPH_FLOAT32);
+	shape.bits = option(argc, argv, "bits", graph_default_bits(&shape));
+	shape.links = option(argc, argv, "links", graph_default_links(&shape, m));
 	fill = option(argc, argv, "fill", shape.links);
 	n = option(argc, argv, "n", n);
-	hnsw_geometry(&shape, &lab.geometry);
+	graph_geometry(&shape, &lab.geometry);
 	printf("# %s dim %d n %zu m %d efc %d links %d bits %d branching %d: slot %u, %u a page, %u pages\n",
 		   argv[1], dim, n, m, option(argc, argv, "efc", 64), shape.links, shape.bits, branching,
 		   lab.geometry.slot_size, lab.geometry.slots_per_page, lab.geometry.pages_per_slot);
-	signs = malloc(HNSW_ROTATION_WORDS(dim) * 8);
-	hnsw_rotation_signs(1, dim, signs);
-	if (shape.metric != HNSW_L1)
+	signs = malloc(GRAPH_ROTATION_WORDS(dim) * 8);
+	graph_rotation_signs(1, dim, signs);
+	if (shape.metric != GRAPH_L1)
 	{
 		for (size_t i = 0; i < n; i++)
-			hnsw_rotate(signs, dim, base + i * dim, base + i * dim);
+			graph_rotate(signs, dim, base + i * dim, base + i * dim);
 	}
-	hnsw_graph_shared_init(&shared);
-	hnsw_graph_init(&graph, &lab.geometry, option(argc, argv, "most", m), option(argc, argv, "efc", 64), &shared, &hooks);
+	graph_shared_init(&shared);
+	graph_init(&graph, &lab.geometry, option(argc, argv, "most", m), option(argc, argv, "efc", 64), &shared, &hooks);
 	graph.relax = option(argc, argv, "relax", (int) (100 * graph.relax + 0.5f)) / 100.0f;
 	row_of = malloc(4 * (n + n / 2 + 16));
 	start = now();
@@ -181,7 +181,7 @@ main(int argc, char **argv)
 
 		hash = (hash ^ hash >> 31) * UINT64_C(0xbf58476d1ce4e5b9);
 		hash ^= hash >> 32;
-		node = hnsw_graph_insert(&graph, base + i * dim, hash, hnsw_random_level(hash, branching), &duplicate);
+		node = graph_insert(&graph, base + i * dim, hash, graph_random_level(hash, branching), &duplicate);
 		for (uint32_t j = before; j < shared.nodes; j++)
 			row_of[j] = j == node ? i : UINT32_MAX;
 	}
@@ -195,55 +195,55 @@ main(int argc, char **argv)
 	other = malloc(4 * dim);
 	for (uint32_t i = 0; i < shared.nodes; i++)
 	{
-		HnswVertex *vertex = hnsw_graph_vertex(&graph, i);
-		HnswVertexLink *links = hnsw_graph_links(&graph, vertex);
-		HnswSlot   *slot = (HnswSlot *) lab_open(&lab, i);
+		GraphVertex *vertex = graph_vertex(&graph, i);
+		GraphVertexLink *links = graph_links(&graph, vertex);
+		GraphSlot  *slot = (GraphSlot *) lab_open(&lab, i);
 		uint32_t	base_node = i;
 
 		while (row_of[base_node] == UINT32_MAX)
 			base_node--;
 		slot->node = i;
-		slot->kind = HNSW_SLOT_NODE;
+		slot->kind = GRAPH_SLOT_NODE;
 		slot->level = vertex->level;
 		slot->down = vertex->down;
-		hnsw_slot_store(&lab.geometry, slot, base + (size_t) row_of[base_node] * dim);
-		hnsw_slot_load(&lab.geometry, slot, own);
+		graph_slot_store(&lab.geometry, slot, base + (size_t) row_of[base_node] * dim);
+		graph_slot_load(&lab.geometry, slot, own);
 		for (int j = 0; j < vertex->count; j++)
 		{
-			chosen += (links[j].link & HNSW_LINK_CHOSEN) != 0;
-			if (!(links[j].link & HNSW_LINK_CHOSEN) && slot->count >= fill)
+			chosen += (links[j].link & GRAPH_LINK_CHOSEN) != 0;
+			if (!(links[j].link & GRAPH_LINK_CHOSEN) && slot->count >= fill)
 				continue;
-			hnsw_graph_load(&graph, hnsw_graph_vertex(&graph, HNSW_LINK_NODE(links[j].link)), other);
-			hnsw_slot_set_link(&lab.geometry, slot, slot->count++, links[j].link, own, other);
+			graph_load(&graph, graph_vertex(&graph, GRAPH_LINK_NODE(links[j].link)), other);
+			graph_slot_set_link(&lab.geometry, slot, slot->count++, links[j].link, own, other);
 		}
 		linked += slot->count;
 	}
 	printf("slots written in %.1f s; %.1f chosen, %.1f links a node\n", now() - start,
 		   (double) chosen / shared.nodes, (double) linked / shared.nodes);
 
-	query = hnsw_query_init(malloc(hnsw_query_size(&lab.geometry)), &lab.geometry);
+	query = graph_query_init(malloc(graph_query_size(&lab.geometry)), &lab.geometry);
 	printf("%6s %8s %8s %8s %9s\n", "width", "recall", "hops", "us", "us/hop");
 	for (size_t w = 0; w < sizeof(widths) / sizeof(widths[0]); w++)
 	{
 		size_t		hits = 0;
 
 		start = now();
-		hnsw_walk_init(&walk, &source, query);
+		graph_walk_init(&walk, &source, query);
 		for (size_t q = 0; q < queries; q++)
 		{
-			HnswNear	near;
+			GraphNear	near;
 
-			hnsw_walk_reset(&walk);
-			if (shape.metric == HNSW_L1)
+			graph_walk_reset(&walk);
+			if (shape.metric == GRAPH_L1)
 				memcpy(query->vector, query_vectors + q * dim, 4 * dim);
 			else
-				hnsw_rotate(signs, dim, query_vectors + q * dim, query->vector);
-			hnsw_query_prepare(query);
-			hnsw_walk_descend(&walk, shared.entry, shared.entry_level, 0);
-			hnsw_walk_widen(&walk, widths[w]);
-			while (hnsw_walk_step(&walk))
+				graph_rotate(signs, dim, query_vectors + q * dim, query->vector);
+			graph_query_prepare(query);
+			graph_walk_descend(&walk, shared.entry, shared.entry_level, 0);
+			graph_walk_widen(&walk, widths[w]);
+			while (graph_walk_step(&walk))
 				;
-			for (int k = 0; k < 10 && hnsw_walk_take(&walk, &near); k++)
+			for (int k = 0; k < 10 && graph_walk_take(&walk, &near); k++)
 			{
 				for (int t = 0; t < 10; t++)
 					hits += row_of[near.node] == (uint32_t) truth[q * truth_depth + t];
@@ -251,7 +251,7 @@ main(int argc, char **argv)
 		}
 		printf("%6d %8.4f %8.1f %8.1f %9.3f\n", widths[w], hits / 10.0 / queries, (double) walk.hops / queries,
 			   (now() - start) / queries * 1e6, (now() - start) / walk.hops * 1e6);
-		hnsw_walk_free(&walk);
+		graph_walk_free(&walk);
 	}
 	return 0;
 }

@@ -26,36 +26,36 @@ fill(void *memory, size_t length, const uint8_t *data, size_t size)
 }
 
 static void
-try_slot(const HnswGeometry *g, HnswSlot *slot, HnswQuery *query)
+try_slot(const GraphGeometry *g, GraphSlot *slot, GraphQuery *query)
 {
-	uint16_t	which[HNSW_MAX_LINKS];
-	float		estimates[HNSW_MAX_LINKS];
+	uint16_t	which[GRAPH_MAX_LINKS];
+	float		estimates[GRAPH_MAX_LINKS];
 	float	   *vector = malloc(sizeof(float) * g->words);
-	float		exact = hnsw_exact(query, slot);
+	float		exact = graph_exact(query, slot);
 	int			count = 0;
 
 	/* as the walk does: first some, from the last on, then all */
 	for (int i = slot->count - 1; i >= 0; i -= 3)
 		which[count++] = i;
-	hnsw_estimate(query, slot, exact, which, count, estimates);
+	graph_estimate(query, slot, exact, which, count, estimates);
 	for (int i = 0; i < slot->count; i++)
 		which[i] = i;
-	hnsw_estimate(query, slot, isnan(exact) ? INFINITY : exact, which, slot->count, estimates);
+	graph_estimate(query, slot, isnan(exact) ? INFINITY : exact, which, slot->count, estimates);
 
 	/* a key is never above the distance of what is stored, whatever was lost */
-	if (g->shape.storage == HNSW_FLOAT32 && !isnan(exact) && hnsw_key(query, slot, exact) != exact)
+	if (g->shape.storage == GRAPH_FLOAT32 && !isnan(exact) && graph_key(query, slot, exact) != exact)
 		abort();
-	if (g->shape.storage == HNSW_INT8 && slot->error >= 0 && isfinite(query->norm) &&
-		hnsw_key(query, slot, exact) > hnsw_output_distance(g->shape.metric, exact))
+	if (g->shape.storage == GRAPH_INT8 && slot->error >= 0 && isfinite(query->norm) &&
+		graph_key(query, slot, exact) > graph_output_distance(g->shape.metric, exact))
 		abort();
 
 	/* as when a node is linked to, and when one is inserted */
-	hnsw_slot_load(g, slot, vector);
+	graph_slot_load(g, slot, vector);
 	if (slot->count > 0)
-		hnsw_slot_set_link(g, slot, slot->count - 1, 1, vector, query->vector);
-	hnsw_slot_store(g, slot, query->vector);
-	hnsw_slot_load(g, slot, vector);
-	for (uint32_t i = 0; i < g->words && g->shape.storage == HNSW_INT8; i++)
+		graph_slot_set_link(g, slot, slot->count - 1, 1, vector, query->vector);
+	graph_slot_store(g, slot, query->vector);
+	graph_slot_load(g, slot, vector);
+	for (uint32_t i = 0; i < g->words && g->shape.storage == GRAPH_INT8; i++)
 	{
 		float		off = fabsf(vector[i] - query->vector[i]);
 
@@ -73,21 +73,21 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const int dims[] = {1, 2, 3, 7, 16, 33, 64, 65, 100, 128, 192, 300};
-	HnswGeometry g;
-	HnswShape	shape;
-	HnswSlot   *slot;
-	HnswQuery  *query;
+	GraphGeometry g;
+	GraphShape	shape;
+	GraphSlot  *slot;
+	GraphQuery *query;
 	const SimdKernels *rung;
 
 	if (size < 8)
 		return 0;
 	shape.dim = dims[data[0] % (sizeof(dims) / sizeof(dims[0]))];
-	shape.metric = data[1] % (HNSW_LAST_METRIC + 1);
+	shape.metric = data[1] % (GRAPH_LAST_METRIC + 1);
 	shape.storage = data[2] % 3;
 	shape.bits = data[3] % 4 + 1;
 	shape.links = data[4] % 253 + 2;
 	rung = simd_rungs[data[5] % simd_rung_count];
-	if (!hnsw_geometry(&shape, &g) || !rung->usable())
+	if (!graph_geometry(&shape, &g) || !rung->usable())
 		return 0;
 	simd_use(rung);
 
@@ -96,15 +96,15 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	 * seen
 	 */
 	slot = malloc(g.slot_size);
-	query = hnsw_query_init(malloc(hnsw_query_size(&g)), &g);
+	query = graph_query_init(malloc(graph_query_size(&g)), &g);
 	fill(query->vector, sizeof(float) * g.words, data + 8, size - 8);
 	fill(slot, g.slot_size, data + 8 + (size - 8) / 4, size - 8 - (size - 8) / 4);
 	/* what first_page_slot of hnsw_page.c checks */
 	slot->node = 0;
-	slot->kind = HNSW_SLOT_NODE;
-	slot->level = data[6] % (HNSW_MAX_LEVEL + 1);
+	slot->kind = GRAPH_SLOT_NODE;
+	slot->level = data[6] % (GRAPH_MAX_LEVEL + 1);
 	slot->count %= shape.links + 1;
-	hnsw_query_prepare(query);
+	graph_query_prepare(query);
 	try_slot(&g, slot, query);
 	free(query);
 	free(slot);

@@ -1,4 +1,4 @@
-/* graph_code_test.c: a slot's own vector, and that hnsw_key is never above what the operator returns. */
+/* graph_code_test.c: a slot's own vector, and that graph_key is never above what the operator returns. */
 /* sources: src/graph/code.c src/graph/sparse.c src/vector/hyperbolic_math.c src/vector/sparsevec_distance.c src/graph/geometry.c src/graph/rotation.c src/simd/simd*.c */
 
 /*
@@ -51,23 +51,23 @@ random_gauss(void)
 /* An index of one shape with one node, and a query. */
 typedef struct Room
 {
-	HnswGeometry geometry;
-	uint64_t	signs[HNSW_ROTATION_WORDS(HNSW_MAX_DIM)];
-	HnswSlot   *slot;
-	HnswQuery  *query;
+	GraphGeometry geometry;
+	uint64_t	signs[GRAPH_ROTATION_WORDS(GRAPH_MAX_DIM)];
+	GraphSlot  *slot;
+	GraphQuery *query;
 } Room;
 
 static Room *
-room_open(int dim, HnswMetric metric, HnswStorage storage)
+room_open(int dim, GraphMetric metric, GraphStorage storage)
 {
-	HnswShape	shape = {dim, metric, storage, 1, 2};
+	GraphShape	shape = {dim, metric, storage, 1, 2};
 	Room	   *room = malloc(sizeof(Room));
 
-	if (!hnsw_geometry(&shape, &room->geometry))
+	if (!graph_geometry(&shape, &room->geometry))
 		abort();
-	hnsw_rotation_signs(1, dim, room->signs);
+	graph_rotation_signs(1, dim, room->signs);
 	room->slot = calloc(1, room->geometry.slot_size);
-	room->query = hnsw_query_init(malloc(hnsw_query_size(&room->geometry)), &room->geometry);
+	room->query = graph_query_init(malloc(graph_query_size(&room->geometry)), &room->geometry);
 	return room;
 }
 
@@ -87,7 +87,7 @@ form(const Room *room, const float *in, float *out)
 	double		norm = 0;
 
 	memcpy(out, in, sizeof(float) * dim);
-	if (room->geometry.shape.metric == HNSW_COSINE)
+	if (room->geometry.shape.metric == GRAPH_COSINE)
 	{
 		for (int i = 0; i < dim; i++)
 			norm += (double) out[i] * out[i];
@@ -97,8 +97,8 @@ form(const Room *room, const float *in, float *out)
 		for (int i = 0; i < dim; i++)
 			out[i] = (float) (out[i] / norm);
 	}
-	if (room->geometry.shape.metric != HNSW_L1)
-		hnsw_rotate(room->signs, dim, out, out);
+	if (room->geometry.shape.metric != GRAPH_L1)
+		graph_rotate(room->signs, dim, out, out);
 	for (int i = 0; i < dim; i++)
 		out[i] += 0.0f;
 	return true;
@@ -106,18 +106,18 @@ form(const Room *room, const float *in, float *out)
 
 /* As the SQL functions of src/vector/vector_ops.c. */
 static double
-operator_distance(HnswMetric metric, const float *a, const float *b, int dim)
+operator_distance(GraphMetric metric, const float *a, const float *b, int dim)
 {
 	SimdCosine	parts;
 	double		similarity;
 
 	switch (metric)
 	{
-		case HNSW_IP:
+		case GRAPH_IP:
 			return -(double) simd->inner_product_f32(a, b, dim);
-		case HNSW_L1:
+		case GRAPH_L1:
 			return (double) simd->l1_f32(a, b, dim);
-		case HNSW_COSINE:
+		case GRAPH_COSINE:
 			parts = simd->cosine_f32(a, b, dim);
 			similarity = (double) parts.dot / sqrt((double) parts.norm_a * (double) parts.norm_b);
 			if (similarity > 1)
@@ -155,11 +155,11 @@ unrotate(const Room *room, double *v)
 	int			dim = room->geometry.shape.dim;
 	int			block = 1;
 
-	if (room->geometry.shape.metric == HNSW_L1)
+	if (room->geometry.shape.metric == GRAPH_L1)
 		return;
 	while (block * 2 <= dim)
 		block *= 2;
-	for (int round = HNSW_ROTATION_ROUNDS - 1; round >= 0; round--)
+	for (int round = GRAPH_ROTATION_ROUNDS - 1; round >= 0; round--)
 	{
 		const uint64_t *signs = room->signs + round * ((dim + 63) / 64);
 
@@ -248,15 +248,15 @@ pair_along_error(Room *room, float *q, float *o, int dim)
 	gaussian(o, dim, 1);
 	if (!form(room, o, room->query->vector))
 		abort();
-	hnsw_slot_store(&room->geometry, room->slot, room->query->vector);
-	hnsw_slot_load(&room->geometry, room->slot, room->query->scratch);
+	graph_slot_store(&room->geometry, room->slot, room->query->vector);
+	graph_slot_load(&room->geometry, room->slot, room->query->scratch);
 	for (int i = 0; i < dim; i++)
 	{
 		double		lost = (double) room->query->vector[i] - room->query->scratch[i];
 
-		work[i] = room->geometry.shape.metric == HNSW_L1 ? copysign(length, lost) :
+		work[i] = room->geometry.shape.metric == GRAPH_L1 ? copysign(length, lost) :
 			room->slot->error > 0 ? length * lost / room->slot->error : length;
-		if (room->geometry.shape.metric != HNSW_IP)
+		if (room->geometry.shape.metric != GRAPH_IP)
 			work[i] += room->query->vector[i];
 	}
 	unrotate(room, work);
@@ -312,11 +312,11 @@ pair_largest(Room *room, float *q, float *o, int dim)
 	{
 		double		difference = (double) q[i] - o[i];
 
-		sum += room->geometry.shape.metric == HNSW_L1 ? fabs(difference) :
-			room->geometry.shape.metric == HNSW_IP ? fabs((double) q[i] * o[i]) : difference * difference;
+		sum += room->geometry.shape.metric == GRAPH_L1 ? fabs(difference) :
+			room->geometry.shape.metric == GRAPH_IP ? fabs((double) q[i] * o[i]) : difference * difference;
 	}
 	sum = FLT_MAX * (1 - 1e-4 * random_unit()) / sum;
-	if (room->geometry.shape.metric != HNSW_L1)
+	if (room->geometry.shape.metric != GRAPH_L1)
 		sum = sqrt(sum);
 	for (int i = 0; i < dim; i++)
 	{
@@ -374,12 +374,12 @@ allowance(const Room *room, double truth)
 
 	switch (room->geometry.shape.metric)
 	{
-		case HNSW_IP:
+		case GRAPH_IP:
 			return norm * (error + slack * (sqrt(room->slot->norm) + norm + 1));
-		case HNSW_COSINE:
+		case GRAPH_COSINE:
 			root = error + 2 * slack;
 			return root * (sqrt(2 * truth) + root) + 2 * slack;
-		case HNSW_L1:
+		case GRAPH_L1:
 			return error + slack * truth;
 		default:
 			return error + slack * (truth + norm);
@@ -390,22 +390,22 @@ allowance(const Room *room, double truth)
 static bool
 key_good(Room *room, const float *q, const float *o, const char *kind, int size)
 {
-	HnswMetric	metric = room->geometry.shape.metric;
+	GraphMetric metric = room->geometry.shape.metric;
 	int			dim = room->geometry.shape.dim;
 	double		truth = operator_distance(metric, q, o, dim);
 	float		exact;
 
 	if (isnan(truth) || !form(room, o, room->query->vector))
 		return true;
-	hnsw_slot_store(&room->geometry, room->slot, room->query->vector);
+	graph_slot_store(&room->geometry, room->slot, room->query->vector);
 	if (!form(room, q, room->query->vector))
 		return true;
-	hnsw_query_prepare(room->query);
-	exact = hnsw_exact(room->query, room->slot);
+	graph_query_prepare(room->query);
+	exact = graph_exact(room->query, room->slot);
 	for (int walk = 0; walk < 2; walk++)
 	{
 		float		distance = walk && isnan(exact) ? INFINITY : exact;
-		float		key = hnsw_key(room->query, room->slot, distance);
+		float		key = graph_key(room->query, room->slot, distance);
 
 		if (!(key <= truth))
 		{
@@ -428,9 +428,9 @@ key_good(Room *room, const float *q, const float *o, const char *kind, int size)
 
 /* Pairs of all kinds for some dimensions and a metric. */
 static bool
-keys_good(int dim, HnswMetric metric, int pairs)
+keys_good(int dim, GraphMetric metric, int pairs)
 {
-	Room	   *room = room_open(dim, metric, HNSW_INT8);
+	Room	   *room = room_open(dim, metric, GRAPH_INT8);
 	float	   *q = malloc(sizeof(float) * dim);
 	float	   *o = malloc(sizeof(float) * dim);
 	bool		good = true;
@@ -459,7 +459,7 @@ keys_good(int dim, HnswMetric metric, int pairs)
 }
 
 static bool
-test_keys(HnswMetric metric)
+test_keys(GraphMetric metric)
 {
 	static const struct
 	{
@@ -489,10 +489,10 @@ close_to(double got, double want)
  * what was lost and of what is there; and beside the vector nothing is written.
  */
 static bool
-store_good(int dim, HnswMetric metric, HnswStorage storage, double size)
+store_good(int dim, GraphMetric metric, GraphStorage storage, double size)
 {
 	Room	   *room = room_open(dim, metric, storage);
-	const HnswGeometry *g = &room->geometry;
+	const GraphGeometry *g = &room->geometry;
 	float	   *v = malloc(sizeof(float) * dim);
 	float	   *back = malloc(sizeof(float) * dim);
 	double		lost = 0;
@@ -501,20 +501,20 @@ store_good(int dim, HnswMetric metric, HnswStorage storage, double size)
 
 	memset(room->slot, 0xa5, g->slot_size);
 	gaussian(v, dim, size);
-	hnsw_slot_store(g, room->slot, v);
-	hnsw_slot_load(g, room->slot, back);
+	graph_slot_store(g, room->slot, v);
+	graph_slot_load(g, room->slot, back);
 	for (int i = 0; i < dim; i++)
 	{
 		double		difference = (double) v[i] - back[i];
 
-		lost += metric == HNSW_L1 ? fabs(difference) : difference * difference;
+		lost += metric == GRAPH_L1 ? fabs(difference) : difference * difference;
 		norm += (double) back[i] * back[i];
-		if (storage == HNSW_FLOAT32)
+		if (storage == GRAPH_FLOAT32)
 			good &= memcmp(&v[i], &back[i], sizeof(float)) == 0;
 		else
 			good &= fabs(difference) <= room->slot->scale * (0.5 + 1e-4);
 	}
-	if (metric != HNSW_L1)
+	if (metric != GRAPH_L1)
 		lost = sqrt(lost);
 	good &= close_to(room->slot->error, lost) && close_to(room->slot->norm, norm);
 	for (const uint8_t *p = (uint8_t *) room->slot + g->ids_offset; p < (uint8_t *) room->slot + g->slot_size; p++)
@@ -541,8 +541,8 @@ test_store(void)
 		{
 			for (int j = 0; j < 3; j++)
 			{
-				good &= store_good(dims[i], metric, HNSW_FLOAT32, lengths[j]);
-				good &= store_good(dims[i], metric, HNSW_INT8, lengths[j]);
+				good &= store_good(dims[i], metric, GRAPH_FLOAT32, lengths[j]);
+				good &= store_good(dims[i], metric, GRAPH_INT8, lengths[j]);
 			}
 		}
 	}
@@ -553,18 +553,18 @@ test_store(void)
 static bool
 test_store_small(void)
 {
-	Room	   *room = room_open(2, HNSW_L1, HNSW_INT8);
+	Room	   *room = room_open(2, GRAPH_L1, GRAPH_INT8);
 	float		v[2] = {0, 0};
 	float		back[2] = {1, 1};
 	bool		good;
 
-	hnsw_slot_store(&room->geometry, room->slot, v);
-	hnsw_slot_load(&room->geometry, room->slot, back);
+	graph_slot_store(&room->geometry, room->slot, v);
+	graph_slot_load(&room->geometry, room->slot, back);
 	good = back[0] == 0 && back[1] == 0 && room->slot->error == 0 && room->slot->norm == 0;
 	v[0] = 1e-37f;
 	v[1] = -1e-45f;
-	hnsw_slot_store(&room->geometry, room->slot, v);
-	hnsw_slot_load(&room->geometry, room->slot, back);
+	graph_slot_store(&room->geometry, room->slot, v);
+	graph_slot_load(&room->geometry, room->slot, back);
 	good &= back[0] == 0 && back[1] == 0 && close_to(room->slot->error, 1e-37);
 	room_close(room);
 	return good;
@@ -590,24 +590,24 @@ test_exact(void)
 
 				gaussian(room->query->vector, dim, 1);
 				gaussian(o, dim, 1);
-				hnsw_query_prepare(room->query);
-				hnsw_slot_store(&room->geometry, room->slot, o);
-				hnsw_slot_load(&room->geometry, room->slot, o);
+				graph_query_prepare(room->query);
+				graph_slot_store(&room->geometry, room->slot, o);
+				graph_slot_load(&room->geometry, room->slot, o);
 				for (int i = 0; i < dim; i++)
 				{
 					double		q = room->query->vector[i];
-					double		term = metric == HNSW_IP ? -q * o[i] : metric == HNSW_L1 ? fabs(q - o[i]) : (q - o[i]) * (q - o[i]);
+					double		term = metric == GRAPH_IP ? -q * o[i] : metric == GRAPH_L1 ? fabs(q - o[i]) : (q - o[i]) * (q - o[i]);
 
 					want += term;
 					size += fabs(term);
 				}
-				got = hnsw_exact(room->query, room->slot);
+				got = graph_exact(room->query, room->slot);
 				good &= fabs(got - want) <= 1e-5 * size;
-				good &= close_to(hnsw_output_distance(metric, fabsf(got)), metric == HNSW_L2 ? sqrt(fabsf(got)) :
-								 metric == HNSW_COSINE ? fabsf(got) / 2 : fabsf(got));
-				if (storage == HNSW_FLOAT32)
-					good &= hnsw_key(room->query, room->slot, got) == got &&
-						hnsw_distance(&room->geometry, room->query->vector, o) == got;
+				good &= close_to(graph_output_distance(metric, fabsf(got)), metric == GRAPH_L2 ? sqrt(fabsf(got)) :
+								 metric == GRAPH_COSINE ? fabsf(got) / 2 : fabsf(got));
+				if (storage == GRAPH_FLOAT32)
+					good &= graph_key(room->query, room->slot, got) == got &&
+						graph_distance(&room->geometry, room->query->vector, o) == got;
 				room_close(room);
 			}
 		}

@@ -74,7 +74,7 @@ normalize(float *v, int dim)
 
 /* The distance between two vectors as they are, and the sum of its terms' sizes. */
 static double
-distance(HnswMetric metric, const float *a, const float *b, int dim, double *size)
+distance(GraphMetric metric, const float *a, const float *b, int dim, double *size)
 {
 	double		sum = 0;
 
@@ -84,8 +84,8 @@ distance(HnswMetric metric, const float *a, const float *b, int dim, double *siz
 		double		x = a[i];
 		double		y = b[i];
 
-		sum += metric == HNSW_IP ? -x * y : metric == HNSW_L1 ? fabs(x - y) : (x - y) * (x - y);
-		*size += fabs(x * y) + (metric == HNSW_L1 ? fabs(x - y) : x * x + y * y);
+		sum += metric == GRAPH_IP ? -x * y : metric == GRAPH_L1 ? fabs(x - y) : (x - y) * (x - y);
+		*size += fabs(x * y) + (metric == GRAPH_L1 ? fabs(x - y) : x * x + y * y);
 	}
 	return sum;
 }
@@ -93,22 +93,22 @@ distance(HnswMetric metric, const float *a, const float *b, int dim, double *siz
 /* A node with LINKS neighbours, and a query. */
 typedef struct Room
 {
-	HnswGeometry geometry;
-	HnswSlot   *slot;
-	HnswQuery  *query;
+	GraphGeometry geometry;
+	GraphSlot  *slot;
+	GraphQuery *query;
 	float		exact;
 	float		estimates[LINKS];
 } Room;
 
 static bool
-room_open(Room *room, int dim, HnswMetric metric, HnswStorage storage, int bits)
+room_open(Room *room, int dim, GraphMetric metric, GraphStorage storage, int bits)
 {
-	HnswShape	shape = {dim, metric, storage, bits, LINKS};
+	GraphShape	shape = {dim, metric, storage, bits, LINKS};
 
-	if (!hnsw_geometry(&shape, &room->geometry))
+	if (!graph_geometry(&shape, &room->geometry))
 		return false;
 	room->slot = calloc(1, room->geometry.slot_size);
-	room->query = hnsw_query_init(malloc(hnsw_query_size(&room->geometry)), &room->geometry);
+	room->query = graph_query_init(malloc(graph_query_size(&room->geometry)), &room->geometry);
 	return true;
 }
 
@@ -123,10 +123,10 @@ room_close(Room *room)
 static void
 room_store(Room *room)
 {
-	hnsw_slot_store(&room->geometry, room->slot, own);
-	hnsw_slot_load(&room->geometry, room->slot, own);
+	graph_slot_store(&room->geometry, room->slot, own);
+	graph_slot_load(&room->geometry, room->slot, own);
 	for (int i = 0; i < LINKS; i++)
-		hnsw_slot_set_link(&room->geometry, room->slot, i, 100 + i, own, neighbours[i]);
+		graph_slot_set_link(&room->geometry, room->slot, i, 100 + i, own, neighbours[i]);
 	room->slot->count = LINKS;
 }
 
@@ -140,16 +140,16 @@ room_estimate(Room *room)
 	for (int i = 0; i < LINKS; i++)
 		which[i] = LINKS - 1 - i;
 	memcpy(room->query->vector, query_vector, sizeof(float) * room->geometry.shape.dim);
-	hnsw_query_prepare(room->query);
-	room->exact = hnsw_exact(room->query, room->slot);
-	hnsw_estimate(room->query, room->slot, room->exact, which, LINKS, backwards);
+	graph_query_prepare(room->query);
+	room->exact = graph_exact(room->query, room->slot);
+	graph_estimate(room->query, room->slot, room->exact, which, LINKS, backwards);
 	for (int i = 0; i < LINKS; i++)
 		room->estimates[which[i]] = backwards[i];
 }
 
 /* The odd number that a code has for a dimension. */
 static int
-level(const HnswGeometry *g, const uint8_t *code, int i)
+level(const GraphGeometry *g, const uint8_t *code, int i)
 {
 	int			u = 0;
 
@@ -165,8 +165,8 @@ level(const HnswGeometry *g, const uint8_t *code, int i)
 static double
 formula(const Room *room, int link, double *allowed)
 {
-	const HnswGeometry *g = &room->geometry;
-	const uint8_t *code = hnsw_slot_code(g, room->slot, link);
+	const GraphGeometry *g = &room->geometry;
+	const uint8_t *code = graph_slot_code(g, room->slot, link);
 	const float *o = neighbours[link];
 	double		xr = 0,
 				rr = 0,
@@ -191,9 +191,9 @@ formula(const Room *room, int link, double *allowed)
 		largest = fmax(largest, fabsf(query_vector[i]));
 	}
 	k = xr > 0 ? rr / xr : 0;
-	*allowed = k * xs * largest / 127 / 2 * (g->shape.metric == HNSW_IP ? 1 : 2) +
+	*allowed = k * xs * largest / 127 / 2 * (g->shape.metric == GRAPH_IP ? 1 : 2) +
 		1e-5 * (size + rr + k * xs * sqrt(size / g->shape.dim));
-	if (g->shape.metric == HNSW_IP)
+	if (g->shape.metric == GRAPH_IP)
 		return base - rc - k * xy;
 	return base + rr - 2 * k * xy;
 }
@@ -202,15 +202,15 @@ formula(const Room *room, int link, double *allowed)
 static double
 formula_l1(const Room *room, int link, double *allowed)
 {
-	const HnswGeometry *g = &room->geometry;
-	const uint8_t *code = hnsw_slot_code(g, room->slot, link);
+	const GraphGeometry *g = &room->geometry;
+	const uint8_t *code = graph_slot_code(g, room->slot, link);
 	double		mean = 0;
 	double		sum = 0;
 	double		size;
-	double		a = distance(HNSW_L1, neighbours[link], own, g->shape.dim, &size) / g->shape.dim;
+	double		a = distance(GRAPH_L1, neighbours[link], own, g->shape.dim, &size) / g->shape.dim;
 
 	for (int i = 0; i < LINKS; i++)
-		mean += distance(HNSW_L1, neighbours[i], own, g->shape.dim, &size) / g->shape.dim / LINKS;
+		mean += distance(GRAPH_L1, neighbours[i], own, g->shape.dim, &size) / g->shape.dim / LINKS;
 	for (int i = 0; i < g->shape.dim; i++)
 	{
 		double		t = (double) query_vector[i] - own[i];
@@ -224,7 +224,7 @@ formula_l1(const Room *room, int link, double *allowed)
 
 /* Whether all estimates are what the formula gives; at the node itself, that is the truth. */
 static bool
-formula_good(int dim, HnswMetric metric, HnswStorage storage, int bits, int at)
+formula_good(int dim, GraphMetric metric, GraphStorage storage, int bits, int at)
 {
 	Room		room;
 	bool		good = true;
@@ -241,7 +241,7 @@ formula_good(int dim, HnswMetric metric, HnswStorage storage, int bits, int at)
 	{
 		double		allowed;
 		double		size;
-		double		want = metric == HNSW_L1 ? formula_l1(&room, i, &allowed) : formula(&room, i, &allowed);
+		double		want = metric == GRAPH_L1 ? formula_l1(&room, i, &allowed) : formula(&room, i, &allowed);
 
 		if (at == 0)
 			want = distance(metric, own, neighbours[i], dim, &size);
@@ -258,7 +258,7 @@ formula_good(int dim, HnswMetric metric, HnswStorage storage, int bits, int at)
 }
 
 static bool
-test_formula(HnswMetric metric)
+test_formula(GraphMetric metric)
 {
 	static const int dims[] = {1, 2, 3, 17, 63, 64, 65, 100, 384};
 	bool		good = true;
@@ -269,12 +269,12 @@ test_formula(HnswMetric metric)
 		 * L1's formula is for signs; more bits only have to be good
 		 * (test_statistics_l1)
 		 */
-		for (int bits = 1; bits <= (metric == HNSW_L1 ? 1 : 4); bits++)
+		for (int bits = 1; bits <= (metric == GRAPH_L1 ? 1 : 4); bits++)
 		{
 			for (int at = 0; at < 4; at++)
 			{
-				good &= formula_good(dims[d], metric, HNSW_FLOAT32, bits, at);
-				good &= formula_good(dims[d], metric, HNSW_INT8, bits, at);
+				good &= formula_good(dims[d], metric, GRAPH_FLOAT32, bits, at);
+				good &= formula_good(dims[d], metric, GRAPH_INT8, bits, at);
 			}
 		}
 	}
@@ -295,7 +295,7 @@ test_equal(void)
 			{
 				Room		room;
 
-				if (!room_open(&room, dim, metric, HNSW_FLOAT32, bits))
+				if (!room_open(&room, dim, metric, GRAPH_FLOAT32, bits))
 					continue;
 				fill(own, dim, NULL, 1);
 				for (int i = 0; i < LINKS; i++)
@@ -305,7 +305,7 @@ test_equal(void)
 				room_estimate(&room);
 				for (int i = 0; i < LINKS; i++)
 				{
-					if (metric == HNSW_L1)
+					if (metric == GRAPH_L1)
 						good &= fabsf(room.estimates[i] - room.exact) <= 1e-5f * room.exact;
 					else
 						good &= room.estimates[i] == room.exact;
@@ -329,7 +329,7 @@ test_subsets(void)
 	{
 		Room		room;
 
-		if (!room_open(&room, 100, metric, HNSW_INT8, 1))
+		if (!room_open(&room, 100, metric, GRAPH_INT8, 1))
 			abort();
 		fill(own, 100, NULL, 1);
 		for (int i = 0; i < LINKS; i++)
@@ -340,7 +340,7 @@ test_subsets(void)
 		for (int count = 0; count <= 5; count++)
 		{
 			some[0] = 42;
-			hnsw_estimate(room.query, room.slot, room.exact, which, count, some);
+			graph_estimate(room.query, room.slot, room.exact, which, count, some);
 			for (int i = 0; i < count; i++)
 				good &= some[i] == room.estimates[which[i]];
 			good &= count > 0 || some[0] == 42;
@@ -368,7 +368,7 @@ add_errors(Errors *errors, const Room *room)
 {
 	/* distortion of uniform quantizers of a Gaussian: Max, 1960 */
 	static const double distortion[] = {0, 0.3634, 0.1188, 0.0374, 0.01154};
-	const HnswShape *shape = &room->geometry.shape;
+	const GraphShape *shape = &room->geometry.shape;
 	double		cos2 = 1 - distortion[shape->bits];
 	double		mean = 0;
 
@@ -395,7 +395,7 @@ add_errors(Errors *errors, const Room *room)
 		}
 		code = (rr * yy - ry * ry) * (1 / cos2 - 1) / (shape->dim - 1);
 		weights = rr / cos2 * largest / 127 * largest / 127 / 12;
-		error /= sqrt(code + weights) * (shape->metric == HNSW_IP ? 1 : 2);
+		error /= sqrt(code + weights) * (shape->metric == GRAPH_IP ? 1 : 2);
 		mean += error / LINKS;
 		errors->squares += error * error / LINKS;
 	}
@@ -412,7 +412,7 @@ static bool
 statistics_good(int dim, bool clustered)
 {
 	static const int all_bits[] = {1, 2, 4};
-	uint64_t	signs[HNSW_ROTATION_WORDS(MAX_DIM)];
+	uint64_t	signs[GRAPH_ROTATION_WORDS(MAX_DIM)];
 	Errors		errors[3][3] = {{{0}}};
 	bool		good = true;
 	float		centre[MAX_DIM];
@@ -421,23 +421,23 @@ statistics_good(int dim, bool clustered)
 	{
 		double		size = clustered ? 0.5 : 1;
 
-		hnsw_rotation_signs(random_bits(), dim, signs);
+		graph_rotation_signs(random_bits(), dim, signs);
 		fill(centre, dim, NULL, clustered ? 1 : 0);
 		fill(query_vector, dim, centre, size);
 		fill(own, dim, centre, size);
-		hnsw_rotate(signs, dim, query_vector, query_vector);
-		hnsw_rotate(signs, dim, own, own);
+		graph_rotate(signs, dim, query_vector, query_vector);
+		graph_rotate(signs, dim, own, own);
 		for (int i = 0; i < LINKS; i++)
 		{
 			fill(neighbours[i], dim, centre, size);
-			hnsw_rotate(signs, dim, neighbours[i], neighbours[i]);
+			graph_rotate(signs, dim, neighbours[i], neighbours[i]);
 		}
-		for (int metric = HNSW_L2; metric <= HNSW_COSINE; metric++)
+		for (int metric = GRAPH_L2; metric <= GRAPH_COSINE; metric++)
 		{
 			/* the last, as it changes them */
-			for (int i = 0; i < LINKS && metric == HNSW_COSINE; i++)
+			for (int i = 0; i < LINKS && metric == GRAPH_COSINE; i++)
 				normalize(neighbours[i], dim);
-			if (metric == HNSW_COSINE)
+			if (metric == GRAPH_COSINE)
 			{
 				normalize(own, dim);
 				normalize(query_vector, dim);
@@ -446,7 +446,7 @@ statistics_good(int dim, bool clustered)
 			{
 				Room		room;
 
-				if (!room_open(&room, dim, metric, HNSW_FLOAT32, all_bits[b]))
+				if (!room_open(&room, dim, metric, GRAPH_FLOAT32, all_bits[b]))
 					abort();
 				room_store(&room);
 				room_estimate(&room);
@@ -455,7 +455,7 @@ statistics_good(int dim, bool clustered)
 			}
 		}
 	}
-	for (int metric = HNSW_L2; metric <= HNSW_COSINE; metric++)
+	for (int metric = GRAPH_L2; metric <= GRAPH_COSINE; metric++)
 	{
 		for (int b = 0; b < 3; b++)
 		{
@@ -504,7 +504,7 @@ test_statistics_l1(void)
 			double		signed_sum = 0;
 			Room		room;
 
-			if (!room_open(&room, dims[d], HNSW_L1, HNSW_FLOAT32, bits))
+			if (!room_open(&room, dims[d], GRAPH_L1, GRAPH_FLOAT32, bits))
 				continue;
 			for (int trial = 0; trial < 10; trial++)
 			{
@@ -517,7 +517,7 @@ test_statistics_l1(void)
 				for (int i = 0; i < LINKS; i++)
 				{
 					double		size;
-					double		truth = distance(HNSW_L1, query_vector, neighbours[i], dims[d], &size);
+					double		truth = distance(GRAPH_L1, query_vector, neighbours[i], dims[d], &size);
 					double		error = room.estimates[i] / truth - 1;
 
 					squares += error * error;
@@ -551,7 +551,7 @@ test_broken(void)
 			{
 				Room		room;
 				float		before[LINKS];
-				HnswFactors *factors;
+				GraphFactors *factors;
 				char	   *vector;
 
 				if (!room_open(&room, 70, metric, storage, 1))
@@ -564,8 +564,8 @@ test_broken(void)
 				room_estimate(&room);
 				memcpy(before, room.estimates, sizeof(before));
 
-				factors = hnsw_slot_factors(&room.geometry, room.slot);
-				if (metric != HNSW_L1)
+				factors = graph_slot_factors(&room.geometry, room.slot);
+				if (metric != GRAPH_L1)
 				{
 					factors[3].add = values[v];
 					factors[5].multiply = values[v];
@@ -581,20 +581,20 @@ test_broken(void)
 				}
 
 				room_store(&room);
-				vector = hnsw_slot_vector(&room.geometry, room.slot);
-				if (storage == HNSW_INT8)
+				vector = graph_slot_vector(&room.geometry, room.slot);
+				if (storage == GRAPH_INT8)
 					room.slot->scale = values[v];
 				else
 					memcpy(vector + 4 * 33, &values[v], sizeof(float));
 				room_estimate(&room);
 				good &= !isfinite(room.exact);
-				for (int i = 0; i < LINKS && metric != HNSW_L1; i++)
+				for (int i = 0; i < LINKS && metric != GRAPH_L1; i++)
 					good &= !isfinite(room.estimates[i]);
 				room_store(&room);
 				query_vector[11] = values[v];
 				room_estimate(&room);
 				good &= !isfinite(room.exact);
-				for (int i = 0; i < LINKS && metric != HNSW_L1; i++)
+				for (int i = 0; i < LINKS && metric != GRAPH_L1; i++)
 					good &= !isfinite(room.estimates[i]);
 				room_close(&room);
 			}

@@ -34,24 +34,24 @@ random_number(void)
 /* A node with neighbours, and a query. */
 typedef struct Room
 {
-	HnswGeometry g;
-	HnswSlot   *slot;
-	HnswQuery  *query;
+	GraphGeometry g;
+	GraphSlot  *slot;
+	GraphQuery *query;
 	float	   *own;
 	float	   *neighbours;		/* links vectors */
 } Room;
 
 static void
-room_open(Room *room, int dim, HnswMetric metric, HnswStorage storage)
+room_open(Room *room, int dim, GraphMetric metric, GraphStorage storage)
 {
-	HnswShape	shape = {dim, metric, storage, 1, 0};
+	GraphShape	shape = {dim, metric, storage, 1, 0};
 
-	shape.bits = hnsw_default_bits(&shape);
+	shape.bits = graph_default_bits(&shape);
 	shape.links = 20;
-	if (!hnsw_geometry(&shape, &room->g))
+	if (!graph_geometry(&shape, &room->g))
 		abort();
 	room->slot = calloc(1, room->g.slot_size);
-	room->query = hnsw_query_init(calloc(1, hnsw_query_size(&room->g)), &room->g);
+	room->query = graph_query_init(calloc(1, graph_query_size(&room->g)), &room->g);
 	room->own = calloc(room->g.words, sizeof(float));
 	room->neighbours = calloc(room->g.words * shape.links, sizeof(float));
 }
@@ -75,19 +75,19 @@ neighbour(const Room *room, int i)
 static float
 room_estimate(Room *room, float *estimates)
 {
-	uint16_t	which[HNSW_MAX_LINKS];
+	uint16_t	which[GRAPH_MAX_LINKS];
 	float		exact;
 
-	hnsw_slot_store(&room->g, room->slot, room->own);
+	graph_slot_store(&room->g, room->slot, room->own);
 	room->slot->count = room->g.shape.links;
 	for (int i = 0; i < room->slot->count; i++)
 	{
-		hnsw_slot_set_link(&room->g, room->slot, i, i, room->own, neighbour(room, i));
+		graph_slot_set_link(&room->g, room->slot, i, i, room->own, neighbour(room, i));
 		which[i] = i;
 	}
-	hnsw_query_prepare(room->query);
-	exact = hnsw_exact(room->query, room->slot);
-	hnsw_estimate(room->query, room->slot, exact, which, room->slot->count, estimates);
+	graph_query_prepare(room->query);
+	exact = graph_exact(room->query, room->slot);
+	graph_estimate(room->query, room->slot, exact, which, room->slot->count, estimates);
 	return exact;
 }
 
@@ -107,7 +107,7 @@ fill_bits(float *vector, int dim, int density)
 }
 
 static double
-bits_distance(HnswMetric metric, const float *a, const float *b, int dim)
+bits_distance(GraphMetric metric, const float *a, const float *b, int dim)
 {
 	int			both = 0;
 	int			either = 0;
@@ -120,14 +120,14 @@ bits_distance(HnswMetric metric, const float *a, const float *b, int dim)
 		both += x & y;
 		either += x | y;
 	}
-	if (metric == HNSW_HAMMING)
+	if (metric == GRAPH_HAMMING)
 		return either - both;
 	return both == 0 ? 1 : 1 - (double) both / either;
 }
 
 /* Exact distances and, of strings that are coded whole, exact estimates; else near ones. */
 static bool
-test_bits(HnswMetric metric)
+test_bits(GraphMetric metric)
 {
 	static const int dims[] = {1, 7, 8, 31, 32, 33, 64, 65, 100, 768, 2047, 2048, 2049, 5000, 64000};
 	bool		good = true;
@@ -135,10 +135,10 @@ test_bits(HnswMetric metric)
 	for (size_t d = 0; d < sizeof(dims) / sizeof(dims[0]); d++)
 	{
 		int			dim = dims[d];
-		float		estimates[HNSW_MAX_LINKS];
+		float		estimates[GRAPH_MAX_LINKS];
 		Room		room;
 
-		room_open(&room, dim, metric, HNSW_FLOAT32);
+		room_open(&room, dim, metric, GRAPH_FLOAT32);
 		for (int density = 0; density <= 100; density += 25)
 		{
 			fill_bits(room.own, dim, density);
@@ -151,7 +151,7 @@ test_bits(HnswMetric metric)
 				double		want = bits_distance(metric, room.query->vector, neighbour(&room, i), dim);
 				double		off = fabs(estimates[i] - want);
 
-				if (off > (dim <= 768 ? 1e-6 : metric == HNSW_HAMMING ? dim * 0.08 : 0.1))
+				if (off > (dim <= 768 ? 1e-6 : metric == GRAPH_HAMMING ? dim * 0.08 : 0.1))
 				{
 					printf("# %d bits: estimate %g, not %g\n", dim, estimates[i], want);
 					good = false;
@@ -171,7 +171,7 @@ test_bits(HnswMetric metric)
 static void
 fill_sparse(double *dense, float *vector, int count, bool taxicab)
 {
-	HnswSparse *sparse = (HnswSparse *) vector;
+	GraphSparse *sparse = (GraphSparse *) vector;
 	double		error = 0;
 	int			kept = 0;
 	double		least = 0;
@@ -191,7 +191,7 @@ fill_sparse(double *dense, float *vector, int count, bool taxicab)
 
 		for (int i = 0; i < DENSE; i++)
 			above += fabs(dense[i]) > least;
-		if (above <= HNSW_SPARSE_KEPT)
+		if (above <= GRAPH_SPARSE_KEPT)
 			break;
 		for (int i = 0; i < DENSE; i++)
 		{
@@ -211,7 +211,7 @@ fill_sparse(double *dense, float *vector, int count, bool taxicab)
 			error += taxicab ? fabs(dense[i]) : dense[i] * dense[i];
 	}
 	sparse->count = kept;
-	for (; kept < HNSW_SPARSE_KEPT; kept++)
+	for (; kept < GRAPH_SPARSE_KEPT; kept++)
 	{
 		sparse->indices[kept] = 0;
 		sparse->values[kept] = 0;
@@ -220,48 +220,48 @@ fill_sparse(double *dense, float *vector, int count, bool taxicab)
 }
 
 static double
-dense_distance(HnswMetric metric, const double *a, const double *b)
+dense_distance(GraphMetric metric, const double *a, const double *b)
 {
 	double		sum = 0;
 
 	for (int i = 0; i < DENSE; i++)
-		sum += metric == HNSW_IP ? -a[i] * b[i] : metric == HNSW_L1 ? fabs(a[i] - b[i]) : (a[i] - b[i]) * (a[i] - b[i]);
+		sum += metric == GRAPH_IP ? -a[i] * b[i] : metric == GRAPH_L1 ? fabs(a[i] - b[i]) : (a[i] - b[i]) * (a[i] - b[i]);
 	return sum;
 }
 
 /* Distances of vectors that are kept whole; keys no greater than distances of those that are not. */
 static bool
-test_sparse(HnswMetric metric)
+test_sparse(GraphMetric metric)
 {
 	static double own[DENSE];
 	static double query[DENSE];
 	bool		good = true;
 	Room		room;
 
-	room_open(&room, 1000000000, metric, HNSW_SPARSE);
+	room_open(&room, 1000000000, metric, GRAPH_SPARSE);
 	for (int round = 0; round < 400; round++)
 	{
 		double		want;
 		double		output;
 		float		exact;
 
-		fill_sparse(own, room.own, round, metric == HNSW_L1);
-		fill_sparse(query, room.query->vector, 400 - round, metric == HNSW_L1);
-		hnsw_slot_store(&room.g, room.slot, room.own);
-		hnsw_query_prepare(room.query);
-		exact = hnsw_exact(room.query, room.slot);
+		fill_sparse(own, room.own, round, metric == GRAPH_L1);
+		fill_sparse(query, room.query->vector, 400 - round, metric == GRAPH_L1);
+		graph_slot_store(&room.g, room.slot, room.own);
+		graph_query_prepare(room.query);
+		exact = graph_exact(room.query, room.slot);
 		want = dense_distance(metric, query, own);
-		output = metric == HNSW_L2 ? sqrt(want) : want;
-		if (room.slot->error == 0 && ((HnswSparse *) room.query->vector)->error == 0)
+		output = metric == GRAPH_L2 ? sqrt(want) : want;
+		if (room.slot->error == 0 && ((GraphSparse *) room.query->vector)->error == 0)
 			good &= fabs(exact - want) <= 1e-5 * (1 + fabs(want));
-		if (hnsw_key(room.query, room.slot, exact) > output)
+		if (graph_key(room.query, room.slot, exact) > output)
 		{
-			printf("# round %d: key %g, distance %g\n", round, hnsw_key(room.query, room.slot, exact), output);
+			printf("# round %d: key %g, distance %g\n", round, graph_key(room.query, room.slot, exact), output);
 			good = false;
 		}
-		if (hnsw_key(room.query, room.slot, exact) < output - 4 * (room.slot->error + ((HnswSparse *) room.query->vector)->error) * 8 - 0.05)
+		if (graph_key(room.query, room.slot, exact) < output - 4 * (room.slot->error + ((GraphSparse *) room.query->vector)->error) * 8 - 0.05)
 		{
-			printf("# round %d: key %g, distance %g: too loose\n", round, hnsw_key(room.query, room.slot, exact), output);
+			printf("# round %d: key %g, distance %g: too loose\n", round, graph_key(room.query, room.slot, exact), output);
 			good = false;
 		}
 	}
@@ -271,7 +271,7 @@ test_sparse(HnswMetric metric)
 
 /* Estimates go with distances. */
 static bool
-test_sparse_estimates(HnswMetric metric)
+test_sparse_estimates(GraphMetric metric)
 {
 	static double dense[DENSE];
 	double		correlation;
@@ -279,10 +279,10 @@ test_sparse_estimates(HnswMetric metric)
 	double		sums[5] = {0};
 	Room		room;
 
-	room_open(&room, DENSE, metric, HNSW_SPARSE);
+	room_open(&room, DENSE, metric, GRAPH_SPARSE);
 	for (int round = 0; round < 50; round++)
 	{
-		float		estimates[HNSW_MAX_LINKS];
+		float		estimates[GRAPH_MAX_LINKS];
 
 		fill_sparse(dense, room.own, 60, false);
 		fill_sparse(dense, room.query->vector, 60, false);
@@ -291,16 +291,16 @@ test_sparse_estimates(HnswMetric metric)
 			/* some near the query, some near the node */
 			fill_sparse(dense, neighbour(&room, i), 60, false);
 			if (i % 3 == 1)
-				memcpy(neighbour(&room, i), room.own, sizeof(HnswSparse));
+				memcpy(neighbour(&room, i), room.own, sizeof(GraphSparse));
 			if (i % 3 == 2)
-				memcpy(neighbour(&room, i), room.query->vector, sizeof(HnswSparse));
-			((HnswSparse *) neighbour(&room, i))->values[i] *= 2;
+				memcpy(neighbour(&room, i), room.query->vector, sizeof(GraphSparse));
+			((GraphSparse *) neighbour(&room, i))->values[i] *= 2;
 		}
 		room_estimate(&room, estimates);
 		for (int i = 0; i < room.g.shape.links; i++)
 		{
 			double		x = estimates[i];
-			double		y = hnsw_distance(&room.g, room.query->vector, neighbour(&room, i));
+			double		y = graph_distance(&room.g, room.query->vector, neighbour(&room, i));
 
 			n++;
 			sums[0] += x;
@@ -363,10 +363,10 @@ test_poincare(void)
 		int			count = 0;
 		Room		room;
 
-		room_open(&room, dim, HNSW_POINCARE, HNSW_FLOAT32);
+		room_open(&room, dim, GRAPH_POINCARE, GRAPH_FLOAT32);
 		for (int round = 0; round < 100; round++)
 		{
-			float		estimates[HNSW_MAX_LINKS];
+			float		estimates[GRAPH_MAX_LINKS];
 			double		got;
 			double		want;
 
@@ -374,7 +374,7 @@ test_poincare(void)
 			fill_point(room.query->vector, dim, round % 3 ? 0.001 : 0.5);
 			for (int i = 0; i < room.g.shape.links; i++)
 				fill_point(neighbour(&room, i), dim, i % 2 ? 0.0015 : 0.1);
-			got = hnsw_output_distance(HNSW_POINCARE, room_estimate(&room, estimates));
+			got = graph_output_distance(GRAPH_POINCARE, room_estimate(&room, estimates));
 			want = hyperbolic(room.query->vector, room.own, dim);
 			if (fabs(got - want) > 1e-5 * want)
 			{
@@ -383,7 +383,7 @@ test_poincare(void)
 			}
 			for (int i = 0; i < room.g.shape.links; i++)
 			{
-				off += fabs(hnsw_output_distance(HNSW_POINCARE, estimates[i]) - hyperbolic(room.query->vector, neighbour(&room, i), dim));
+				off += fabs(graph_output_distance(GRAPH_POINCARE, estimates[i]) - hyperbolic(room.query->vector, neighbour(&room, i), dim));
 				count++;
 			}
 		}
@@ -398,14 +398,14 @@ int
 main(void)
 {
 	simd_init();
-	ok(test_bits(HNSW_HAMMING), "Hamming distances and estimates");
-	ok(test_bits(HNSW_JACCARD), "Jaccard distances and estimates");
-	ok(test_sparse(HNSW_L2), "sparse vectors: Euclidean distances and their bounds");
-	ok(test_sparse(HNSW_IP), "sparse vectors: inner products and their bounds");
-	ok(test_sparse(HNSW_L1), "sparse vectors: taxicab distances and their bounds");
-	ok(test_sparse_estimates(HNSW_L2), "sparse vectors: estimates of Euclidean distances");
-	ok(test_sparse_estimates(HNSW_IP), "sparse vectors: estimates of inner products");
-	ok(test_sparse_estimates(HNSW_L1), "sparse vectors: estimates of taxicab distances");
+	ok(test_bits(GRAPH_HAMMING), "Hamming distances and estimates");
+	ok(test_bits(GRAPH_JACCARD), "Jaccard distances and estimates");
+	ok(test_sparse(GRAPH_L2), "sparse vectors: Euclidean distances and their bounds");
+	ok(test_sparse(GRAPH_IP), "sparse vectors: inner products and their bounds");
+	ok(test_sparse(GRAPH_L1), "sparse vectors: taxicab distances and their bounds");
+	ok(test_sparse_estimates(GRAPH_L2), "sparse vectors: estimates of Euclidean distances");
+	ok(test_sparse_estimates(GRAPH_IP), "sparse vectors: estimates of inner products");
+	ok(test_sparse_estimates(GRAPH_L1), "sparse vectors: estimates of taxicab distances");
 	ok(test_poincare(), "hyperbolic distances and estimates");
 	return done_testing();
 }

@@ -36,8 +36,8 @@ random_distance(int kind)
 static int
 compare_near(const void *a, const void *b)
 {
-	float		x = ((const HnswNear *) a)->distance;
-	float		y = ((const HnswNear *) b)->distance;
+	float		x = ((const GraphNear *) a)->distance;
+	float		y = ((const GraphNear *) b)->distance;
 
 	return (x > y) - (x < y);
 }
@@ -45,7 +45,7 @@ compare_near(const void *a, const void *b)
 /* Candidates and the distances between them. */
 typedef struct Candidates
 {
-	HnswNear	near[MAX_COUNT];
+	GraphNear	near[MAX_COUNT];
 	float		pairs[MAX_COUNT][MAX_COUNT];
 	int			count;
 } Candidates;
@@ -71,7 +71,7 @@ make_candidates(Candidates *candidates, int kind)
 		for (int j = 0; j < i; j++)
 			candidates->pairs[i][j] = candidates->pairs[j][i] = random_distance(kind);
 	}
-	qsort(candidates->near, candidates->count, sizeof(HnswNear), compare_near);
+	qsort(candidates->near, candidates->count, sizeof(GraphNear), compare_near);
 }
 
 /*
@@ -128,7 +128,7 @@ test_select(void)
 			if (!by_rule[i])
 				want[want_n++] = i;
 		}
-		n = hnsw_select(c.near, c.count, room, most, relax, pair_distance, &c, picked, &chosen);
+		n = graph_select(c.near, c.count, room, most, relax, pair_distance, &c, picked, &chosen);
 		if (n != want_n || chosen != want_chosen || memcmp(picked, want, sizeof(int) * n) != 0)
 		{
 			printf("# %d candidates, room %d, most %d, relax %g: %d picked, not %d; %d chosen, not %d\n",
@@ -162,7 +162,7 @@ make_back(Back *back, int kind)
 	back->must = random_bits() % 3 == 0;
 	for (int i = 0; i < back->count; i++)
 	{
-		back->links[i] = (1000 + i) | (random_bits() % 4 != 0 ? HNSW_LINK_CHOSEN : 0);
+		back->links[i] = (1000 + i) | (random_bits() % 4 != 0 ? GRAPH_LINK_CHOSEN : 0);
 		back->distances[i] = random_distance(kind);
 		back->to_new[i] = random_distance(kind);
 	}
@@ -171,7 +171,7 @@ make_back(Back *back, int kind)
 	{
 		for (int i = 0; i < back->count; i++)
 		{
-			back->links[i] |= HNSW_LINK_CHOSEN;
+			back->links[i] |= GRAPH_LINK_CHOSEN;
 			if (random_bits() % 8 != 0)
 				back->to_new[i] = 10;
 		}
@@ -182,11 +182,11 @@ make_back(Back *back, int kind)
 static bool
 is_filler(const Back *b, int i)
 {
-	return !(b->links[i] & HNSW_LINK_CHOSEN) ||
+	return !(b->links[i] & GRAPH_LINK_CHOSEN) ||
 		(b->distances[i] > b->distance && b->relax * b->to_new[i] < b->distances[i]);
 }
 
-/* The contract of hnsw_back_link, sentence by sentence. */
+/* The contract of graph_back_link, sentence by sentence. */
 static bool
 back_good(const Back *b)
 {
@@ -194,10 +194,10 @@ back_good(const Back *b)
 	int			demoted_count = -1;
 	bool		chosen = true;
 	int			fillers = 0;
-	HnswBackLink got;
+	GraphBackLink got;
 
-	got = hnsw_back_link(b->links, b->distances, b->to_new, b->count, b->room, b->relax, b->distance, b->must,
-						 demoted, &demoted_count);
+	got = graph_back_link(b->links, b->distances, b->to_new, b->count, b->room, b->relax, b->distance, b->must,
+						  demoted, &demoted_count);
 
 	/*
 	 * "The new node is chosen unless a chosen neighbour is nearer to both, or
@@ -205,7 +205,7 @@ back_good(const Back *b)
 	 */
 	for (int i = 0; i < b->count; i++)
 	{
-		if (b->links[i] & HNSW_LINK_CHOSEN && b->distances[i] <= b->distance && b->relax * b->to_new[i] < b->distance)
+		if (b->links[i] & GRAPH_LINK_CHOSEN && b->distances[i] <= b->distance && b->relax * b->to_new[i] < b->distance)
 			chosen = false;
 		fillers += is_filler(b, i);
 	}
@@ -261,7 +261,7 @@ back_good(const Back *b)
 	 */
 	for (int i = 0, n = 0; i < b->count; i++)
 	{
-		bool		demote = chosen && got.place >= 0 && b->links[i] & HNSW_LINK_CHOSEN && is_filler(b, i);
+		bool		demote = chosen && got.place >= 0 && b->links[i] & GRAPH_LINK_CHOSEN && is_filler(b, i);
 
 		if (demote && (n >= demoted_count || demoted[n++] != (uint32_t) i))
 			return false;
@@ -299,7 +299,7 @@ test_nan(void)
 		Back		b;
 		uint32_t	demoted[MAX_COUNT];
 		int			demoted_count;
-		HnswBackLink got;
+		GraphBackLink got;
 
 		make_back(&b, 1);
 		for (int i = 0; i < b.count; i++)
@@ -309,8 +309,8 @@ test_nan(void)
 			if (random_bits() % 2 == 0)
 				b.to_new[i] = NAN;
 		}
-		got = hnsw_back_link(b.links, b.distances, b.to_new, b.count, b.room, b.relax, b.distance, b.must,
-							 demoted, &demoted_count);
+		got = graph_back_link(b.links, b.distances, b.to_new, b.count, b.room, b.relax, b.distance, b.must,
+							  demoted, &demoted_count);
 		good &= got.place >= -1 && got.place < b.room && got.place <= b.count && (!b.must || got.place >= 0);
 		for (int i = 0; i < demoted_count; i++)
 			good &= demoted[i] < (uint32_t) b.count;
@@ -324,7 +324,7 @@ main(void)
 	ok(test_select(), "a new node's links");
 	ok(test_back_link(), "a link back to a new node");
 	ok(test_nan(), "a link back among distances that are NaN");
-	ok(hnsw_relax(HNSW_IP) == 1 && hnsw_relax(HNSW_L2) >= 1 && hnsw_relax(HNSW_COSINE) == hnsw_relax(HNSW_L2) &&
-	   hnsw_relax(HNSW_L1) >= 1, "factors of the rule");
+	ok(graph_relax(GRAPH_IP) == 1 && graph_relax(GRAPH_L2) >= 1 && graph_relax(GRAPH_COSINE) == graph_relax(GRAPH_L2) &&
+	   graph_relax(GRAPH_L1) >= 1, "factors of the rule");
 	return done_testing();
 }

@@ -30,11 +30,11 @@ static const uint64_t golden[N_DIMS] = {
 	UINT64_C(0x9b21240db7f89db8)
 };
 
-static uint64_t signs[HNSW_ROTATION_WORDS(HNSW_MAX_DIM)];
-static float in[HNSW_MAX_DIM];
-static float other[HNSW_MAX_DIM];
-static float out[HNSW_MAX_DIM];
-static float other_out[HNSW_MAX_DIM];
+static uint64_t signs[GRAPH_ROTATION_WORDS(GRAPH_MAX_DIM)];
+static float in[GRAPH_MAX_DIM];
+static float other[GRAPH_MAX_DIM];
+static float out[GRAPH_MAX_DIM];
+static float other_out[GRAPH_MAX_DIM];
 
 /* Numbers that are the same in every run (xorshift64*). */
 
@@ -90,11 +90,11 @@ test_orthogonal(void)
 			double		norm;
 			double		other_norm;
 
-			hnsw_rotation_signs(random_bits(), dim, signs);
+			graph_rotation_signs(random_bits(), dim, signs);
 			fill(in, dim, round % N_WAYS);
 			fill(other, dim, round / N_WAYS);
-			hnsw_rotate(signs, dim, in, out);
-			hnsw_rotate(signs, dim, other, other_out);
+			graph_rotate(signs, dim, in, out);
+			graph_rotate(signs, dim, other, other_out);
 			norm = sqrt(product(in, in, dim));
 			other_norm = sqrt(product(other, other, dim));
 			if (fabs(sqrt(product(out, out, dim)) - norm) > 1e-5 * norm ||
@@ -104,7 +104,7 @@ test_orthogonal(void)
 					   sqrt(product(out, out, dim)), norm, product(out, other_out, dim), product(in, other, dim));
 				good = false;
 			}
-			hnsw_rotate(signs, dim, in, in);
+			graph_rotate(signs, dim, in, in);
 			good &= memcmp(in, out, sizeof(float) * dim) == 0;
 		}
 	}
@@ -131,10 +131,10 @@ test_mixed(void)
 			double		norm;
 			double		sum = 0;
 
-			hnsw_rotation_signs(random_bits(), dim, signs);
+			graph_rotation_signs(random_bits(), dim, signs);
 			fill(in, dim, 1 + round % 2);
 			norm = sqrt(product(in, in, dim));
-			hnsw_rotate(signs, dim, in, out);
+			graph_rotate(signs, dim, in, out);
 			for (int i = 0; i < dim; i++)
 				sum += fabsf(out[i]);
 			if (sum < 0.7 * norm * sqrt(dim))
@@ -157,10 +157,10 @@ test_golden(void)
 	{
 		uint64_t	hash = UINT64_C(0xcbf29ce484222325);
 
-		hnsw_rotation_signs(1, dims[d], signs);
+		graph_rotation_signs(1, dims[d], signs);
 		for (int i = 0; i < dims[d]; i++)
 			in[i] = (float) ((i * 7919 + 13) % 1009 - 504) / 64;
-		hnsw_rotate(signs, dims[d], in, out);
+		graph_rotate(signs, dims[d], in, out);
 		for (int i = 0; i < dims[d]; i++)
 		{
 			uint32_t	bits;
@@ -193,14 +193,14 @@ test_seeds(void)
 			continue;
 		fill(in, dim, 0);
 		norm = product(in, in, dim);
-		hnsw_rotation_signs(1, dim, signs);
-		hnsw_rotate(signs, dim, in, out);
+		graph_rotation_signs(1, dim, signs);
+		graph_rotate(signs, dim, in, out);
 		for (int seed = 2; seed < 12; seed++)
 		{
 			double		sum = 0;
 
-			hnsw_rotation_signs(seed, dim, signs);
-			hnsw_rotate(signs, dim, in, other_out);
+			graph_rotation_signs(seed, dim, signs);
+			graph_rotate(signs, dim, in, other_out);
 			for (int i = 0; i < dim; i++)
 				sum += fabs((double) out[i] * other_out[i]);
 			good &= sum < 0.9 * norm && fabs(product(out, other_out, dim)) < 8 * norm / sqrt(dim);
@@ -219,16 +219,16 @@ test_scale(void)
 	{
 		int			dim = dims[d];
 
-		hnsw_rotation_signs(1, dim, signs);
+		graph_rotation_signs(1, dim, signs);
 		for (int way = 0; way < 3; way++)
 		{
 			fill(in, dim, way);
-			hnsw_rotate(signs, dim, in, out);
+			graph_rotate(signs, dim, in, out);
 			for (int sign = -1; sign <= 1; sign += 2)
 			{
 				for (int i = 0; i < dim; i++)
 					other[i] = ldexpf(in[i], 100 * sign);
-				hnsw_rotate(signs, dim, other, other_out);
+				graph_rotate(signs, dim, other, other_out);
 				for (int i = 0; i < dim; i++)
 				{
 					/* what is subnormal when small has lost bits */

@@ -50,9 +50,9 @@ static void
 make_vectors(void)
 {
 	static float centres[CLUSTERS][DIM];
-	static uint64_t signs[HNSW_ROTATION_WORDS(DIM)];
+	static uint64_t signs[GRAPH_ROTATION_WORDS(DIM)];
 
-	hnsw_rotation_signs(1, DIM, signs);
+	graph_rotation_signs(1, DIM, signs);
 	for (int i = 0; i < CLUSTERS; i++)
 	{
 		for (int j = 0; j < DIM; j++)
@@ -65,17 +65,17 @@ make_vectors(void)
 
 		for (int j = 0; j < DIM; j++)
 			v[j] = centres[cluster][j] + 0.3f * random_bell();
-		hnsw_rotate(signs, DIM, v, v);
+		graph_rotate(signs, DIM, v, v);
 	}
 }
 
 /* A graph and the memory that it is in. */
 typedef struct Build
 {
-	HnswGeometry geometry;
-	HnswGraphShared shared;
-	HnswGraphHooks hooks;
-	HnswGraph	graph;
+	GraphGeometry geometry;
+	GraphShared	shared;
+	GraphHooks	hooks;
+	Graph		graph;
 	char	   *chunks[MAX_CHUNKS];
 	void	   *blocks[64];		/* what resize has given */
 	int			blocks_count;
@@ -90,7 +90,7 @@ build_chunk(void *context, uint32_t chunk)
 	if (chunk >= MAX_CHUNKS)
 		abort();
 	if (build->chunks[chunk] == NULL)
-		build->chunks[chunk] = calloc(1, hnsw_graph_chunk_bytes(&build->graph));
+		build->chunks[chunk] = calloc(1, graph_chunk_bytes(&build->graph));
 	return build->chunks[chunk];
 }
 
@@ -108,19 +108,19 @@ build_resize(void *context, void *memory, size_t size)
 }
 
 static Build *
-build_begin(HnswMetric metric, HnswStorage storage, int m, int ef_construction)
+build_begin(GraphMetric metric, GraphStorage storage, int m, int ef_construction)
 {
 	Build	   *build = calloc(1, sizeof(Build));
-	HnswShape	shape = {DIM, metric, storage, metric == HNSW_L1 ? 1 : 4, 0};
+	GraphShape	shape = {DIM, metric, storage, metric == GRAPH_L1 ? 1 : 4, 0};
 
-	shape.links = hnsw_default_links(&shape, m);
-	if (!hnsw_geometry(&shape, &build->geometry))
+	shape.links = graph_default_links(&shape, m);
+	if (!graph_geometry(&shape, &build->geometry))
 		abort();
 	build->hooks.context = build;
 	build->hooks.chunk = build_chunk;
 	build->hooks.resize = build_resize;
-	hnsw_graph_shared_init(&build->shared);
-	hnsw_graph_init(&build->graph, &build->geometry, m, ef_construction, &build->shared, &build->hooks);
+	graph_shared_init(&build->shared);
+	graph_init(&build->graph, &build->geometry, m, ef_construction, &build->shared, &build->hooks);
 	return build;
 }
 
@@ -152,8 +152,8 @@ build_rows(Build *build, int first, int count, int branching)
 	for (int i = first; i < first + count; i++)
 	{
 		bool		duplicate;
-		uint32_t	node = hnsw_graph_insert(&build->graph, rows[i], hash_of(i), hnsw_random_level(hash_of(i), branching),
-											 &duplicate);
+		uint32_t	node = graph_insert(&build->graph, rows[i], hash_of(i), graph_random_level(hash_of(i), branching),
+										&duplicate);
 
 		if (!duplicate)
 			build->row_of[node] = i;
@@ -166,16 +166,16 @@ build_rows(Build *build, int first, int count, int branching)
 /* Slots as CREATE INDEX writes them, the source of a walk. */
 typedef struct Slots
 {
-	const HnswGeometry *geometry;
+	const GraphGeometry *geometry;
 	char	   *slots;
 } Slots;
 
-static const HnswSlot *
+static const GraphSlot *
 slots_open(void *context, uint32_t node)
 {
 	Slots	   *slots = context;
 
-	return (HnswSlot *) (slots->slots + (size_t) node * slots->geometry->slot_size);
+	return (GraphSlot *) (slots->slots + (size_t) node * slots->geometry->slot_size);
 }
 
 static void
@@ -197,16 +197,16 @@ slots_resize(void *context, void *memory, size_t size)
 static void
 write_slots(Build *build, Slots *slots)
 {
-	const HnswGeometry *g = &build->geometry;
+	const GraphGeometry *g = &build->geometry;
 	uint32_t	row = 0;
 
 	slots->geometry = g;
 	slots->slots = calloc(build->shared.nodes, g->slot_size);
 	for (uint32_t i = 0; i < build->shared.nodes; i++)
 	{
-		HnswVertex *vertex = hnsw_graph_vertex(&build->graph, i);
-		HnswVertexLink *links = hnsw_graph_links(&build->graph, vertex);
-		HnswSlot   *slot = (HnswSlot *) slots_open(slots, i);
+		GraphVertex *vertex = graph_vertex(&build->graph, i);
+		GraphVertexLink *links = graph_links(&build->graph, vertex);
+		GraphSlot  *slot = (GraphSlot *) slots_open(slots, i);
 		float		own[DIM];
 		float		other[DIM];
 
@@ -214,15 +214,15 @@ write_slots(Build *build, Slots *slots)
 		if (vertex->level == 0)
 			row = build->row_of[i];
 		slot->node = i;
-		slot->kind = HNSW_SLOT_NODE;
+		slot->kind = GRAPH_SLOT_NODE;
 		slot->level = vertex->level;
 		slot->down = vertex->down;
-		hnsw_slot_store(g, slot, rows[row]);
-		hnsw_slot_load(g, slot, own);
+		graph_slot_store(g, slot, rows[row]);
+		graph_slot_load(g, slot, own);
 		for (int j = 0; j < vertex->count; j++)
 		{
-			hnsw_graph_load(&build->graph, hnsw_graph_vertex(&build->graph, HNSW_LINK_NODE(links[j].link)), other);
-			hnsw_slot_set_link(g, slot, slot->count++, links[j].link, own, other);
+			graph_load(&build->graph, graph_vertex(&build->graph, GRAPH_LINK_NODE(links[j].link)), other);
+			graph_slot_set_link(g, slot, slot->count++, links[j].link, own, other);
 		}
 	}
 }
@@ -232,9 +232,9 @@ static double
 recall(Build *build, uint32_t width)
 {
 	Slots		slots;
-	HnswSource	source = {0};
-	HnswQuery  *query = hnsw_query_init(malloc(hnsw_query_size(&build->geometry)), &build->geometry);
-	HnswWalk	walk;
+	GraphSource	source = {0};
+	GraphQuery *query = graph_query_init(malloc(graph_query_size(&build->geometry)), &build->geometry);
+	GraphWalk	walk;
 	int			hits = 0;
 
 	write_slots(build, &slots);
@@ -242,16 +242,16 @@ recall(Build *build, uint32_t width)
 	source.open = slots_open;
 	source.close = slots_close;
 	source.resize = slots_resize;
-	hnsw_walk_init(&walk, &source, query);
+	graph_walk_init(&walk, &source, query);
 	for (int q = 0; q < QUERIES; q++)
 	{
 		float		nearest[10];	/* distances of the ten nearest, ascending */
 		int			count = 0;
-		HnswNear	near;
+		GraphNear	near;
 
 		for (int i = 0; i < ROWS; i++)
 		{
-			float		d = hnsw_distance(&build->geometry, queries[q], rows[i]);
+			float		d = graph_distance(&build->geometry, queries[q], rows[i]);
 			int			j = count < 10 ? count++ : 10;
 
 			for (; j > 0 && nearest[j - 1] > d; j--)
@@ -263,16 +263,16 @@ recall(Build *build, uint32_t width)
 				nearest[j] = d;
 		}
 		memcpy(query->vector, queries[q], sizeof(queries[q]));
-		hnsw_query_prepare(query);
-		if (!hnsw_walk_descend(&walk, build->shared.entry, build->shared.entry_level, 0))
+		graph_query_prepare(query);
+		if (!graph_walk_descend(&walk, build->shared.entry, build->shared.entry_level, 0))
 			break;
-		hnsw_walk_widen(&walk, width);
-		while (hnsw_walk_step(&walk))
+		graph_walk_widen(&walk, width);
+		while (graph_walk_step(&walk))
 			;
-		for (int i = 0; i < 10 && hnsw_walk_take(&walk, &near); i++)
-			hits += hnsw_distance(&build->geometry, queries[q], rows[build->row_of[near.node]]) <= nearest[9];
+		for (int i = 0; i < 10 && graph_walk_take(&walk, &near); i++)
+			hits += graph_distance(&build->geometry, queries[q], rows[build->row_of[near.node]]) <= nearest[9];
 	}
-	hnsw_walk_free(&walk);
+	graph_walk_free(&walk);
 	free(query);
 	free(slots.slots);
 	return hits / 10.0 / QUERIES;
@@ -282,35 +282,35 @@ recall(Build *build, uint32_t width)
 static bool
 links_good(Build *build)
 {
-	HnswGraph  *graph = &build->graph;
-	uint32_t	of_level[HNSW_MAX_LEVEL + 1] = {0};
+	Graph	   *graph = &build->graph;
+	uint32_t	of_level[GRAPH_MAX_LEVEL + 1] = {0};
 	bool		good = true;
 
 	for (uint32_t i = 0; i < build->shared.nodes; i++)
-		of_level[hnsw_graph_vertex(graph, i)->level]++;
+		of_level[graph_vertex(graph, i)->level]++;
 	for (uint32_t i = 0; i < build->shared.nodes && good; i++)
 	{
-		HnswVertex *vertex = hnsw_graph_vertex(graph, i);
-		HnswVertexLink *links = hnsw_graph_links(graph, vertex);
+		GraphVertex *vertex = graph_vertex(graph, i);
+		GraphVertexLink *links = graph_links(graph, vertex);
 		float		own[DIM];
 		float		other[DIM];
 
 		good &= vertex->count <= build->geometry.shape.links && (vertex->count > 0 || of_level[vertex->level] == 1);
-		good &= vertex->level == 0 || (vertex->down < i && hnsw_graph_vertex(graph, vertex->down)->level == vertex->level - 1 &&
-									   hnsw_graph_vertex(graph, vertex->down)->hash == vertex->hash);
-		hnsw_graph_load(graph, vertex, own);
+		good &= vertex->level == 0 || (vertex->down < i && graph_vertex(graph, vertex->down)->level == vertex->level - 1 &&
+									   graph_vertex(graph, vertex->down)->hash == vertex->hash);
+		graph_load(graph, vertex, own);
 		for (int j = 0; j < vertex->count && good; j++)
 		{
-			uint32_t	node = HNSW_LINK_NODE(links[j].link);
+			uint32_t	node = GRAPH_LINK_NODE(links[j].link);
 			float		d;
 
-			good &= node != i && node < build->shared.nodes && hnsw_graph_vertex(graph, node)->level == vertex->level;
+			good &= node != i && node < build->shared.nodes && graph_vertex(graph, node)->level == vertex->level;
 			for (int k = 0; k < j; k++)
-				good &= HNSW_LINK_NODE(links[k].link) != node;
+				good &= GRAPH_LINK_NODE(links[k].link) != node;
 			if (!good)
 				break;
-			hnsw_graph_load(graph, hnsw_graph_vertex(graph, node), other);
-			d = hnsw_distance(&build->geometry, own, other);
+			graph_load(graph, graph_vertex(graph, node), other);
+			d = graph_distance(&build->geometry, own, other);
 			good &= fabsf(d - links[j].distance) <= 1e-4f * (fabsf(d) + vertex->norm);
 		}
 		if (!good)
@@ -335,14 +335,14 @@ unreachable(Build *build)
 	}
 	for (uint32_t head = 0; head < tail; head++)
 	{
-		HnswVertex *vertex = hnsw_graph_vertex(&build->graph, queue[head]);
-		HnswVertexLink *links = hnsw_graph_links(&build->graph, vertex);
+		GraphVertex *vertex = graph_vertex(&build->graph, queue[head]);
+		GraphVertexLink *links = graph_links(&build->graph, vertex);
 
 		for (int j = -1; j < vertex->count; j++)
 		{
-			uint32_t	node = j >= 0 ? HNSW_LINK_NODE(links[j].link) : vertex->down;
+			uint32_t	node = j >= 0 ? GRAPH_LINK_NODE(links[j].link) : vertex->down;
 
-			if (node != HNSW_NO_NODE && !reached[node])
+			if (node != GRAPH_NO_NODE && !reached[node])
 			{
 				reached[node] = true;
 				queue[tail++] = node;
@@ -358,7 +358,7 @@ unreachable(Build *build)
 static void
 test_build(void)
 {
-	Build	   *build = build_begin(HNSW_L2, HNSW_FLOAT32, 16, 64);
+	Build	   *build = build_begin(GRAPH_L2, GRAPH_FLOAT32, 16, 64);
 	uint32_t	nodes;
 	double		found;
 	int			duplicates;
@@ -368,7 +368,7 @@ test_build(void)
 	ok(links_good(build), "links lead to other nodes of the level, once, and say how far");
 	ok(unreachable(build) == 0, "every node can be reached");
 	ok(build->shared.entry_level > 0 &&
-	   hnsw_graph_vertex(&build->graph, build->shared.entry)->level == build->shared.entry_level,
+	   graph_vertex(&build->graph, build->shared.entry)->level == build->shared.entry_level,
 	   "the entry point is of the highest level");
 	found = recall(build, 80);
 	printf("# recall %.4f\n", found);
@@ -379,14 +379,14 @@ test_build(void)
 	ok(duplicates >= ROWS - ROWS / 1000 && (int) (build->shared.nodes - nodes) <= 2 * (ROWS - duplicates), "duplicates are found");
 	/* what is only rounded alike is none */
 	nodes = build->shared.nodes;
-	hnsw_graph_insert(&build->graph, rows[0], hash_of(ROWS), 0, &duplicate);
+	graph_insert(&build->graph, rows[0], hash_of(ROWS), 0, &duplicate);
 	ok(!duplicate && build->shared.nodes == nodes + 1, "the same rounded vector with another hash");
 	build_free(build);
 }
 
 /* The same with other metrics and options, smaller; and again, to the last link. */
 static bool
-build_good(HnswMetric metric, HnswStorage storage, int m, int ef_construction, int branching, int count)
+build_good(GraphMetric metric, GraphStorage storage, int m, int ef_construction, int branching, int count)
 {
 	Build	   *builds[2];
 	uint32_t	lost;
@@ -400,7 +400,7 @@ build_good(HnswMetric metric, HnswStorage storage, int m, int ef_construction, i
 	good = links_good(builds[0]);
 	good &= builds[0]->shared.nodes == builds[1]->shared.nodes && builds[0]->shared.entry == builds[1]->shared.entry;
 	for (uint32_t i = 0; i < builds[0]->shared.nodes && good; i++)
-		good &= memcmp(hnsw_graph_vertex(&builds[0]->graph, i), hnsw_graph_vertex(&builds[1]->graph, i),
+		good &= memcmp(graph_vertex(&builds[0]->graph, i), graph_vertex(&builds[1]->graph, i),
 					   builds[0]->graph.vertex_bytes) == 0;
 
 	/*
@@ -410,7 +410,7 @@ build_good(HnswMetric metric, HnswStorage storage, int m, int ef_construction, i
 	lost = unreachable(builds[0]);
 	if (lost > 0)
 		printf("# metric %d, m %d: %u of %u not reachable\n", metric, m, lost, builds[0]->shared.nodes);
-	good &= lost <= builds[0]->shared.nodes * (m == 2 ? 0.15 : metric == HNSW_IP ? 0.03 : 0);
+	good &= lost <= builds[0]->shared.nodes * (m == 2 ? 0.15 : metric == GRAPH_IP ? 0.03 : 0);
 	if (!good)
 		printf("# metric %d, storage %d, m %d, ef_construction %d\n", metric, storage, m, ef_construction);
 	build_free(builds[0]);
@@ -422,19 +422,19 @@ build_good(HnswMetric metric, HnswStorage storage, int m, int ef_construction, i
 static bool
 test_levels(void)
 {
-	int			counts[HNSW_MAX_LEVEL + 1] = {0};
+	int			counts[GRAPH_MAX_LEVEL + 1] = {0};
 	bool		good = true;
 
 	for (int i = 0; i < 100000; i++)
 	{
-		int			level = hnsw_random_level(random_bits(), 16);
+		int			level = graph_random_level(random_bits(), 16);
 
-		if (level < 0 || level > HNSW_MAX_LEVEL)
+		if (level < 0 || level > GRAPH_MAX_LEVEL)
 			return false;
 		counts[level]++;
 	}
 	good &= abs(counts[1] - 100000 * 15 / 256) < 400 && abs(counts[2] - 100000 * 15 / 4096) < 100;
-	return good && hnsw_random_level(0, 2) == HNSW_MAX_LEVEL && hnsw_random_level(1, 2) == 0;
+	return good && graph_random_level(0, 2) == GRAPH_MAX_LEVEL && graph_random_level(1, 2) == 0;
 }
 
 int
@@ -450,10 +450,10 @@ main(void)
 		good &= build_good(metric, metric % 2, 8, 40, 32, 800);
 	ok(good, "a second build gives the same graph, with every metric");
 	ok(test_levels(), "levels");
-	good = build_good(HNSW_L2, HNSW_INT8, 16, 64, 64, 0) && build_good(HNSW_L2, HNSW_INT8, 16, 64, 64, 1) &&
-		build_good(HNSW_L2, HNSW_INT8, 16, 64, 1, 3);
+	good = build_good(GRAPH_L2, GRAPH_INT8, 16, 64, 64, 0) && build_good(GRAPH_L2, GRAPH_INT8, 16, 64, 64, 1) &&
+		build_good(GRAPH_L2, GRAPH_INT8, 16, 64, 1, 3);
 	ok(good, "no node, one, and some of the highest level");
 	/* fewer than a level is started from */
-	ok(build_good(HNSW_L2, HNSW_FLOAT32, 2, 4, 4, 800), "the least ef_construction and m");
+	ok(build_good(GRAPH_L2, GRAPH_FLOAT32, 2, 4, 4, 800), "the least ef_construction and m");
 	return done_testing();
 }

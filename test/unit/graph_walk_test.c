@@ -34,9 +34,9 @@ random_unit(void)
 /* A graph of slots, the source of a walk, and what the walk did with it. */
 typedef struct TestGraph
 {
-	HnswGeometry geometry;
-	HnswSource	source;
-	HnswQuery  *query;
+	GraphGeometry geometry;
+	GraphSource	source;
+	GraphQuery *query;
 	char	   *slots;
 	uint32_t	nodes;
 	bool	   *gone;			/* open gives NULL */
@@ -48,13 +48,13 @@ typedef struct TestGraph
 	bool		misused;
 } TestGraph;
 
-static HnswSlot *
+static GraphSlot *
 slot_of(const TestGraph *graph, uint32_t node)
 {
-	return (HnswSlot *) (graph->slots + (size_t) node * graph->geometry.slot_size);
+	return (GraphSlot *) (graph->slots + (size_t) node * graph->geometry.slot_size);
 }
 
-static const HnswSlot *
+static const GraphSlot *
 graph_open(void *context, uint32_t node)
 {
 	TestGraph  *graph = context;
@@ -78,7 +78,7 @@ graph_close(void *context)
 }
 
 static void
-graph_visit(void *context, const HnswSlot *slot, float distance)
+graph_visit(void *context, const GraphSlot *slot, float distance)
 {
 	TestGraph  *graph = context;
 
@@ -112,12 +112,12 @@ graph_resize(void *context, void *memory, size_t size)
 
 /* A graph of nodes that all are zero and have no links. */
 static TestGraph *
-graph_make(uint32_t nodes, int dim, HnswMetric metric, HnswStorage storage, int links)
+graph_make(uint32_t nodes, int dim, GraphMetric metric, GraphStorage storage, int links)
 {
-	HnswShape	shape = {dim, metric, storage, metric == HNSW_L1 ? 1 : 4, links};
+	GraphShape	shape = {dim, metric, storage, metric == GRAPH_L1 ? 1 : 4, links};
 	TestGraph  *graph = calloc(1, sizeof(TestGraph));
 
-	if (!hnsw_geometry(&shape, &graph->geometry))
+	if (!graph_geometry(&shape, &graph->geometry))
 		abort();
 	graph->source.context = graph;
 	graph->source.open = graph_open;
@@ -127,12 +127,12 @@ graph_make(uint32_t nodes, int dim, HnswMetric metric, HnswStorage storage, int 
 	graph->nodes = nodes;
 	graph->slots = calloc(nodes, graph->geometry.slot_size);
 	graph->gone = calloc(nodes, sizeof(bool));
-	graph->query = hnsw_query_init(malloc(hnsw_query_size(&graph->geometry)), &graph->geometry);
+	graph->query = graph_query_init(malloc(graph_query_size(&graph->geometry)), &graph->geometry);
 	for (uint32_t i = 0; i < nodes; i++)
 	{
 		slot_of(graph, i)->node = i;
-		slot_of(graph, i)->kind = HNSW_SLOT_NODE;
-		slot_of(graph, i)->down = HNSW_NO_NODE;
+		slot_of(graph, i)->kind = GRAPH_SLOT_NODE;
+		slot_of(graph, i)->down = GRAPH_NO_NODE;
 	}
 	return graph;
 }
@@ -149,20 +149,20 @@ test_graph_free(TestGraph *graph)
 static void
 graph_set(TestGraph *graph, uint32_t node, const float *vector)
 {
-	hnsw_slot_store(&graph->geometry, slot_of(graph, node), vector);
+	graph_slot_store(&graph->geometry, slot_of(graph, node), vector);
 }
 
 /* Link two nodes whose vectors are set, one way. */
 static void
 graph_link(TestGraph *graph, uint32_t from, uint32_t to)
 {
-	HnswSlot   *slot = slot_of(graph, from);
+	GraphSlot  *slot = slot_of(graph, from);
 	float		own[64];
 	float		other[64];
 
-	hnsw_slot_load(&graph->geometry, slot, own);
-	hnsw_slot_load(&graph->geometry, slot_of(graph, to), other);
-	hnsw_slot_set_link(&graph->geometry, slot, slot->count++, to | (random_bits() % 2 ? HNSW_LINK_CHOSEN : 0), own, other);
+	graph_slot_load(&graph->geometry, slot, own);
+	graph_slot_load(&graph->geometry, slot_of(graph, to), other);
+	graph_slot_set_link(&graph->geometry, slot, slot->count++, to | (random_bits() % 2 ? GRAPH_LINK_CHOSEN : 0), own, other);
 }
 
 static void
@@ -174,7 +174,7 @@ random_vector(float *vector, int dim)
 
 /* A graph of random vectors with random links, perhaps twice to a node or to itself. */
 static TestGraph *
-graph_random(uint32_t nodes, int dim, HnswMetric metric, HnswStorage storage, int links)
+graph_random(uint32_t nodes, int dim, GraphMetric metric, GraphStorage storage, int links)
 {
 	TestGraph  *graph = graph_make(nodes, dim, metric, storage, links);
 	float		vector[64];
@@ -196,7 +196,7 @@ static void
 graph_ask(TestGraph *graph)
 {
 	random_vector(graph->query->vector, graph->geometry.shape.dim);
-	hnsw_query_prepare(graph->query);
+	graph_query_prepare(graph->query);
 }
 
 /* Mark what can be reached from a node; returns how many, those gone not counted. */
@@ -213,7 +213,7 @@ reach(const TestGraph *graph, uint32_t from, bool *reached)
 	queue[tail++] = from;
 	while (head < tail)
 	{
-		const HnswSlot *slot = slot_of(graph, queue[head++]);
+		const GraphSlot *slot = slot_of(graph, queue[head++]);
 
 		if (graph->gone[slot->node])
 		{
@@ -222,7 +222,7 @@ reach(const TestGraph *graph, uint32_t from, bool *reached)
 		}
 		for (int i = 0; i < slot->count; i++)
 		{
-			uint32_t	node = HNSW_LINK_NODE(hnsw_slot_links(&graph->geometry, slot)[i]);
+			uint32_t	node = GRAPH_LINK_NODE(graph_slot_links(&graph->geometry, slot)[i]);
 
 			if (!reached[node])
 			{
@@ -243,22 +243,22 @@ reach(const TestGraph *graph, uint32_t from, bool *reached)
 typedef struct Plain
 {
 	TestGraph  *graph;
-	HnswQuery  *query;			/* not the walk's own */
+	GraphQuery *query;			/* not the walk's own */
 	bool		met[PLAIN_NODES];
-	HnswNear	frontier[PLAIN_NODES];
+	GraphNear	frontier[PLAIN_NODES];
 	int			frontier_count;
-	HnswNear	ready[PLAIN_NODES];
+	GraphNear	ready[PLAIN_NODES];
 	int			ready_count;
 	float		read[PLAIN_NODES];	/* distances, ascending */
 	int			read_count;
 	uint32_t	last;			/* the node read last */
 } Plain;
 
-static HnswNear
-take_nearest(HnswNear *list, int *count)
+static GraphNear
+take_nearest(GraphNear *list, int *count)
 {
 	int			best = 0;
-	HnswNear	nearest;
+	GraphNear	nearest;
 
 	for (int i = 1; i < *count; i++)
 	{
@@ -276,7 +276,7 @@ plain_meet(Plain *plain, uint32_t node, float estimate)
 	if (plain->met[node])
 		return;
 	plain->met[node] = true;
-	plain->frontier[plain->frontier_count++] = (HnswNear)
+	plain->frontier[plain->frontier_count++] = (GraphNear)
 	{
 		estimate, node
 	};
@@ -286,8 +286,8 @@ static bool
 plain_step(Plain *plain, uint32_t width)
 {
 	const TestGraph *graph = plain->graph;
-	const HnswSlot *slot;
-	HnswNear	nearest;
+	const GraphSlot *slot;
+	GraphNear	nearest;
 	float		exact;
 	int			i;
 
@@ -303,27 +303,27 @@ plain_step(Plain *plain, uint32_t width)
 	if (graph->gone[nearest.node])
 		return true;
 	slot = slot_of(graph, nearest.node);
-	exact = hnsw_exact(plain->query, slot);
+	exact = graph_exact(plain->query, slot);
 	for (i = plain->read_count++; i > 0 && plain->read[i - 1] > exact; i--)
 		plain->read[i] = plain->read[i - 1];
 	plain->read[i] = exact;
-	plain->ready[plain->ready_count++] = (HnswNear)
+	plain->ready[plain->ready_count++] = (GraphNear)
 	{
-		hnsw_key(plain->query, slot, exact), nearest.node
+		graph_key(plain->query, slot, exact), nearest.node
 	};
 	for (uint16_t link = 0; link < slot->count; link++)
 	{
 		float		estimate;
 
-		hnsw_estimate(plain->query, slot, exact, &link, 1, &estimate);
-		plain_meet(plain, HNSW_LINK_NODE(hnsw_slot_links(&graph->geometry, slot)[link]), estimate);
+		graph_estimate(plain->query, slot, exact, &link, 1, &estimate);
+		plain_meet(plain, GRAPH_LINK_NODE(graph_slot_links(&graph->geometry, slot)[link]), estimate);
 	}
 	return true;
 }
 
 /* One walk beside the plain one, with rows taken and the width raised on the way. */
 static bool
-walks_alike(TestGraph *graph, HnswWalk *walk)
+walks_alike(TestGraph *graph, GraphWalk *walk)
 {
 	Plain	   *plain = calloc(1, sizeof(Plain));
 	uint32_t	width = 1 + random_bits() % 20;
@@ -333,28 +333,28 @@ walks_alike(TestGraph *graph, HnswWalk *walk)
 	int			read = 0;
 
 	plain->graph = graph;
-	plain->query = hnsw_query_init(malloc(hnsw_query_size(&graph->geometry)), &graph->geometry);
+	plain->query = graph_query_init(malloc(graph_query_size(&graph->geometry)), &graph->geometry);
 	graph_ask(graph);
 	memcpy(plain->query->vector, graph->query->vector, sizeof(float) * graph->geometry.shape.dim);
-	hnsw_query_prepare(plain->query);
+	graph_query_prepare(plain->query);
 
-	hnsw_walk_reset(walk);
+	graph_walk_reset(walk);
 	walk->width = 0;
 	for (int i = random_bits() % 3; i >= 0; i--)
 	{
 		uint32_t	node = random_bits() % graph->nodes;
 
-		hnsw_walk_start(walk, node, (float) i);
+		graph_walk_start(walk, node, (float) i);
 		plain_meet(plain, node, (float) i);
 	}
 	while (good)
 	{
-		HnswNear	near = {0};
-		HnswNear	want;
+		GraphNear	near = {0};
+		GraphNear	want;
 		bool		stepped;
 
-		hnsw_walk_widen(walk, width);
-		stepped = hnsw_walk_step(walk);
+		graph_walk_widen(walk, width);
+		stepped = graph_walk_step(walk);
 		good &= stepped == plain_step(plain, width);
 		if (stepped)
 		{
@@ -365,16 +365,16 @@ walks_alike(TestGraph *graph, HnswWalk *walk)
 		if (stepped && random_bits() % 8 != 0)
 			continue;
 		for (uint32_t i = 0; i < graph->nodes; i++)
-			good &= hnsw_walk_met(walk, i) == plain->met[i];
+			good &= graph_walk_met(walk, i) == plain->met[i];
 		if (plain->ready_count == 0)
 		{
-			good &= !hnsw_walk_take(walk, &near);
+			good &= !graph_walk_take(walk, &near);
 			if (!stepped)
 				break;
 			continue;
 		}
 		want = take_nearest(plain->ready, &plain->ready_count);
-		good &= hnsw_walk_take(walk, &near) && near.node == want.node && near.distance == want.distance;
+		good &= graph_walk_take(walk, &near) && near.node == want.node && near.distance == want.distance;
 		takes++;
 		if (random_bits() % 3 == 0)
 			width += random_bits() % 10;
@@ -397,9 +397,9 @@ test_alike(void)
 			for (int links = 2; links < 20; links += 5)
 			{
 				TestGraph  *graph = graph_random(PLAIN_NODES, 12, metric, storage, links);
-				HnswWalk	walk;
+				GraphWalk	walk;
 
-				hnsw_walk_init(&walk, &graph->source, graph->query);
+				graph_walk_init(&walk, &graph->source, graph->query);
 				for (int round = 0; round < 8; round++)
 				{
 					if (round == 4)
@@ -413,7 +413,7 @@ test_alike(void)
 						good = false;
 					}
 				}
-				hnsw_walk_free(&walk);
+				graph_walk_free(&walk);
 				good &= graph->bytes == 0 && walk.memory == 0;
 				test_graph_free(graph);
 			}
@@ -438,19 +438,19 @@ compare_floats(const void *a, const void *b)
 static bool
 whole_good(uint32_t nodes, int broken)
 {
-	TestGraph  *graph = graph_random(nodes, 2, HNSW_L2, HNSW_FLOAT32, 8);
+	TestGraph  *graph = graph_random(nodes, 2, GRAPH_L2, GRAPH_FLOAT32, 8);
 	bool	   *reached = malloc(nodes);
 	bool	   *taken = calloc(nodes, 1);
 	float	   *distances = malloc(sizeof(float) * nodes);
 	uint32_t	start = 0;
 	uint32_t	count;
 	uint32_t	i = 0;
-	HnswWalk	walk;
-	HnswNear	near;
+	GraphWalk	walk;
+	GraphNear	near;
 	bool		good = true;
 
 	for (; broken > 0; broken--)
-		*(float *) hnsw_slot_vector(&graph->geometry, slot_of(graph, random_bits() % nodes)) = broken % 2 ? NAN : INFINITY;
+		*(float *) graph_slot_vector(&graph->geometry, slot_of(graph, random_bits() % nodes)) = broken % 2 ? NAN : INFINITY;
 	while (slot_of(graph, start)->count == 0)
 		start++;
 	graph_ask(graph);
@@ -459,29 +459,29 @@ whole_good(uint32_t nodes, int broken)
 	{
 		if (reached[node])
 		{
-			float		distance = hnsw_exact(graph->query, slot_of(graph, node));
+			float		distance = graph_exact(graph->query, slot_of(graph, node));
 
 			distances[i++] = isnan(distance) ? INFINITY : distance;
 		}
 	}
 	qsort(distances, count, sizeof(float), compare_floats);
 
-	hnsw_walk_init(&walk, &graph->source, graph->query);
-	hnsw_walk_start(&walk, start, 0);
-	hnsw_walk_widen(&walk, nodes);
-	while (hnsw_walk_step(&walk))
+	graph_walk_init(&walk, &graph->source, graph->query);
+	graph_walk_start(&walk, start, 0);
+	graph_walk_widen(&walk, nodes);
+	while (graph_walk_step(&walk))
 		good &= walk.memory == graph->bytes;
-	for (i = 0; hnsw_walk_take(&walk, &near); i++)
+	for (i = 0; graph_walk_take(&walk, &near); i++)
 	{
 		good &= i < count && near.distance == distances[i] && reached[near.node] && !taken[near.node];
 		taken[near.node] = true;
 	}
 	good &= i == count && walk.hops == count && walk.visited_count == count && !graph->misused;
 	for (uint32_t node = 0; node < nodes; node++)
-		good &= hnsw_walk_met(&walk, node) == reached[node];
+		good &= graph_walk_met(&walk, node) == reached[node];
 	if (!good)
 		printf("# %u of %u nodes, %u reached\n", i, nodes, count);
-	hnsw_walk_free(&walk);
+	graph_walk_free(&walk);
 	good &= graph->bytes == 0;
 	free(distances);
 	free(taken);
@@ -497,7 +497,7 @@ whole_good(uint32_t nodes, int broken)
 static bool
 test_width(void)
 {
-	TestGraph  *graph = graph_make(1000, 1, HNSW_L2, HNSW_FLOAT32, 8);
+	TestGraph  *graph = graph_make(1000, 1, GRAPH_L2, GRAPH_FLOAT32, 8);
 	float		position = 0;
 	bool		good = true;
 
@@ -517,18 +517,18 @@ test_width(void)
 	for (uint32_t width = 1; width <= 256; width *= 2)
 	{
 		uint32_t	nearest = 300 + random_bits() % 400;
-		HnswWalk	walk;
+		GraphWalk	walk;
 
-		hnsw_slot_load(&graph->geometry, slot_of(graph, nearest), graph->query->vector);
+		graph_slot_load(&graph->geometry, slot_of(graph, nearest), graph->query->vector);
 		graph->query->vector[0] += 0.2f;
-		hnsw_query_prepare(graph->query);
-		hnsw_walk_init(&walk, &graph->source, graph->query);
-		hnsw_walk_start(&walk, nearest, 0);
+		graph_query_prepare(graph->query);
+		graph_walk_init(&walk, &graph->source, graph->query);
+		graph_walk_start(&walk, nearest, 0);
 		for (uint32_t w = width; w <= 2 * width; w += width)
 		{
-			hnsw_walk_widen(&walk, w);
-			hnsw_walk_widen(&walk, 1);	/* does nothing */
-			while (hnsw_walk_step(&walk))
+			graph_walk_widen(&walk, w);
+			graph_walk_widen(&walk, 1);	/* does nothing */
+			while (graph_walk_step(&walk))
 				;
 			if (walk.hops != w || walk.ready.count != w)
 			{
@@ -536,7 +536,7 @@ test_width(void)
 				good = false;
 			}
 		}
-		hnsw_walk_free(&walk);
+		graph_walk_free(&walk);
 	}
 	test_graph_free(graph);
 	return good;
@@ -552,14 +552,14 @@ test_width(void)
 #define DIM 16
 
 static TestGraph *
-graph_levels(HnswStorage storage)
+graph_levels(GraphStorage storage)
 {
-	TestGraph  *graph = graph_make(BASE + MIDDLE + TOP, DIM, HNSW_L2, storage, 254);
+	TestGraph  *graph = graph_make(BASE + MIDDLE + TOP, DIM, GRAPH_L2, storage, 254);
 	float		vector[DIM];
 
 	for (uint32_t i = 0; i < graph->nodes; i++)
 	{
-		HnswSlot   *slot = slot_of(graph, i);
+		GraphSlot  *slot = slot_of(graph, i);
 
 		slot->level = i < BASE ? 0 : i < BASE + MIDDLE ? 1 : 2;
 		if (slot->level == 0)
@@ -567,7 +567,7 @@ graph_levels(HnswStorage storage)
 		else
 		{
 			slot->down = slot->level == 1 ? (i - BASE) * 7 : BASE + (i - BASE - MIDDLE) * 5;
-			hnsw_slot_load(&graph->geometry, slot_of(graph, slot->down), vector);
+			graph_slot_load(&graph->geometry, slot_of(graph, slot->down), vector);
 		}
 		graph_set(graph, i, vector);
 	}
@@ -586,13 +586,13 @@ graph_levels(HnswStorage storage)
 static int
 nearer(const TestGraph *graph, uint32_t node)
 {
-	float		distance = hnsw_exact(graph->query, slot_of(graph, node));
+	float		distance = graph_exact(graph->query, slot_of(graph, node));
 	int			count = 0;
 
 	for (uint32_t i = 0; i < graph->nodes; i++)
 	{
 		if (slot_of(graph, i)->level == slot_of(graph, node)->level)
-			count += hnsw_exact(graph->query, slot_of(graph, i)) < distance;
+			count += graph_exact(graph->query, slot_of(graph, i)) < distance;
 	}
 	return count;
 }
@@ -609,41 +609,41 @@ test_descend(void)
 	for (int storage = 0; storage < 2; storage++)
 	{
 		TestGraph  *graph = graph_levels(storage);
-		HnswWalk	walk;
-		HnswNear	near;
+		GraphWalk	walk;
+		GraphNear	near;
 
-		hnsw_walk_init(&walk, &graph->source, graph->query);
+		graph_walk_init(&walk, &graph->source, graph->query);
 		for (int round = 0; round < 50; round++)
 		{
 			int			to = round % 3;
 			uint64_t	hops = walk.hops;
 
 			graph_ask(graph);
-			good &= hnsw_walk_descend(&walk, BASE + MIDDLE, 2, to);
+			good &= graph_walk_descend(&walk, BASE + MIDDLE, 2, to);
 			/* of level 2 there are but three */
 			hops = walk.hops - hops;
-			good &= to == 2 ? hops == 0 : to == 1 ? hops == TOP : hops > HNSW_DESCENT_WIDTH && hops <= TOP + MIDDLE;
+			good &= to == 2 ? hops == 0 : to == 1 ? hops == TOP : hops > GRAPH_DESCENT_WIDTH && hops <= TOP + MIDDLE;
 			good &= walk.width == 0 && walk.ready.count == 0;
-			good &= walk.frontier.count == (to == 2 ? 1 : to == 1 ? TOP : HNSW_WALK_STARTS);
+			good &= walk.frontier.count == (to == 2 ? 1 : to == 1 ? TOP : GRAPH_WALK_STARTS);
 			for (uint32_t i = 0; i < walk.frontier.count; i++)
 				good &= slot_of(graph, walk.frontier.items[i].node)->level == to;
-			hnsw_walk_widen(&walk, 50);
-			while (hnsw_walk_step(&walk))
+			graph_walk_widen(&walk, 50);
+			while (graph_walk_step(&walk))
 				good &= slot_of(graph, graph->opened)->level == to;
 			for (int i = 0; i < (to == 2 ? TOP : 10); i++)
 			{
-				good &= hnsw_walk_take(&walk, &near);
+				good &= graph_walk_take(&walk, &near);
 
 				/*
 				 * above level 0, what is below is the result; int8 leaves the
 				 * order a little open
 				 */
 				good &= near.node < graph->nodes && slot_of(graph, near.node)->level == (to > 0 ? to - 1 : 0);
-				good &= to > 0 || nearer(graph, near.node) <= (storage == HNSW_INT8 ? 15 : 9);
+				good &= to > 0 || nearer(graph, near.node) <= (storage == GRAPH_INT8 ? 15 : 9);
 			}
 		}
 		good &= !graph->misused;
-		hnsw_walk_free(&walk);
+		graph_walk_free(&walk);
 		test_graph_free(graph);
 	}
 	return good;
@@ -653,29 +653,29 @@ test_descend(void)
 static bool
 test_lost(void)
 {
-	TestGraph  *graph = graph_levels(HNSW_FLOAT32);
-	HnswWalk	walk;
+	TestGraph  *graph = graph_levels(GRAPH_FLOAT32);
+	GraphWalk	walk;
 	bool		good;
 
 	graph_ask(graph);
-	hnsw_walk_init(&walk, &graph->source, graph->query);
+	graph_walk_init(&walk, &graph->source, graph->query);
 	graph->gone[BASE + MIDDLE] = true;
-	good = !hnsw_walk_descend(&walk, BASE + MIDDLE, 2, 0);
-	good &= hnsw_walk_descend(&walk, BASE + MIDDLE + 1, 2, 0);
+	good = !graph_walk_descend(&walk, BASE + MIDDLE, 2, 0);
+	good &= graph_walk_descend(&walk, BASE + MIDDLE + 1, 2, 0);
 	for (uint32_t i = BASE; i < BASE + MIDDLE; i++)
 		graph->gone[i] = i != BASE + 5;
-	good &= hnsw_walk_descend(&walk, BASE + MIDDLE + 1, 2, 0) && walk.frontier.count == 1 &&
+	good &= graph_walk_descend(&walk, BASE + MIDDLE + 1, 2, 0) && walk.frontier.count == 1 &&
 		walk.frontier.items[0].node == slot_of(graph, BASE + 5)->down;
 	graph->gone[BASE + 5] = true;
-	good &= !hnsw_walk_descend(&walk, BASE + MIDDLE + 1, 2, 0);
-	good &= hnsw_walk_descend(&walk, BASE + MIDDLE + 1, 2, 1);
+	good &= !graph_walk_descend(&walk, BASE + MIDDLE + 1, 2, 0);
+	good &= graph_walk_descend(&walk, BASE + MIDDLE + 1, 2, 1);
 	/* nodes above nothing are passed over */
 	graph->gone[BASE] = graph->gone[BASE + 10] = false;
-	slot_of(graph, BASE)->down = HNSW_NO_NODE;
-	good &= hnsw_walk_descend(&walk, BASE + MIDDLE + 1, 2, 0) && walk.frontier.count == 1 &&
+	slot_of(graph, BASE)->down = GRAPH_NO_NODE;
+	good &= graph_walk_descend(&walk, BASE + MIDDLE + 1, 2, 0) && walk.frontier.count == 1 &&
 		walk.frontier.items[0].node == slot_of(graph, BASE + 10)->down;
 	good &= !graph->misused;
-	hnsw_walk_free(&walk);
+	graph_walk_free(&walk);
 	test_graph_free(graph);
 	return good;
 }
@@ -687,28 +687,28 @@ test_lost(void)
 static bool
 test_stale(void)
 {
-	TestGraph  *graph = graph_levels(HNSW_FLOAT32);
+	TestGraph  *graph = graph_levels(GRAPH_FLOAT32);
 	int			taken[BASE + MIDDLE + TOP] = {0};
-	HnswWalk	walk;
-	HnswNear	near;
+	GraphWalk	walk;
+	GraphNear	near;
 	bool		good = true;
 
 	for (uint32_t i = 0; i < 20; i++)
 		graph_link(graph, i, BASE + i);
 	graph_ask(graph);
-	hnsw_walk_init(&walk, &graph->source, graph->query);
-	good &= hnsw_walk_descend(&walk, BASE + MIDDLE, 2, 0);
-	hnsw_walk_widen(&walk, 1000);
-	while (hnsw_walk_step(&walk))
+	graph_walk_init(&walk, &graph->source, graph->query);
+	good &= graph_walk_descend(&walk, BASE + MIDDLE, 2, 0);
+	graph_walk_widen(&walk, 1000);
+	while (graph_walk_step(&walk))
 		;
-	while (hnsw_walk_take(&walk, &near))
+	while (graph_walk_take(&walk, &near))
 	{
 		taken[near.node]++;
 		good &= slot_of(graph, near.node)->level == 0;
 	}
 	for (uint32_t i = 0; i < BASE; i++)
 		good &= taken[i] == 1;
-	hnsw_walk_free(&walk);
+	graph_walk_free(&walk);
 	test_graph_free(graph);
 	return good;
 }
@@ -719,7 +719,7 @@ test_stale(void)
  * walk must not rest before it has read it.
  */
 static bool
-starts_good(HnswMetric metric, HnswStorage storage)
+starts_good(GraphMetric metric, GraphStorage storage)
 {
 	/*
 	 * how far each is from the query: two of level 0, those above, and others
@@ -728,8 +728,8 @@ starts_good(HnswMetric metric, HnswStorage storage)
 	TestGraph  *graph = graph_make(24, DIM, metric, storage, 23);
 	float		centre[DIM];
 	float		vector[DIM];
-	HnswWalk	walk;
-	HnswNear	near;
+	GraphWalk	walk;
+	GraphNear	near;
 	bool		found = false;
 
 	random_vector(centre, DIM);
@@ -747,7 +747,7 @@ starts_good(HnswMetric metric, HnswStorage storage)
 		{
 			slot_of(graph, i)->level = 1;
 			slot_of(graph, i)->down = i - 2;
-			hnsw_slot_load(&graph->geometry, slot_of(graph, i - 2), vector);
+			graph_slot_load(&graph->geometry, slot_of(graph, i - 2), vector);
 		}
 		graph_set(graph, i, vector);
 	}
@@ -763,17 +763,17 @@ starts_good(HnswMetric metric, HnswStorage storage)
 		}
 	}
 	memcpy(graph->query->vector, centre, sizeof(centre));
-	hnsw_query_prepare(graph->query);
-	hnsw_walk_init(&walk, &graph->source, graph->query);
-	hnsw_walk_descend(&walk, 2, 1, 0);
-	hnsw_walk_widen(&walk, 3);
-	while (hnsw_walk_step(&walk))
+	graph_query_prepare(graph->query);
+	graph_walk_init(&walk, &graph->source, graph->query);
+	graph_walk_descend(&walk, 2, 1, 0);
+	graph_walk_widen(&walk, 3);
+	while (graph_walk_step(&walk))
 		;
-	while (hnsw_walk_take(&walk, &near))
+	while (graph_walk_take(&walk, &near))
 		found |= near.node == 1;
 	if (!found)
 		printf("# metric %d, storage %d: not found\n", metric, storage);
-	hnsw_walk_free(&walk);
+	graph_walk_free(&walk);
 	test_graph_free(graph);
 	return found;
 }
@@ -797,9 +797,9 @@ main(void)
 	good = true;
 	for (int storage = 0; storage < 2; storage++)
 	{
-		good &= starts_good(HNSW_L2, storage);
-		good &= starts_good(HNSW_COSINE, storage);
-		good &= starts_good(HNSW_L1, storage);
+		good &= starts_good(GRAPH_L2, storage);
+		good &= starts_good(GRAPH_COSINE, storage);
+		good &= starts_good(GRAPH_L1, storage);
 	}
 	ok(good, "where the way down ends is read in its turn");
 	return done_testing();
