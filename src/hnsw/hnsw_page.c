@@ -535,7 +535,7 @@ hnsw_tids_open(HnswIndex *index, uint32 node, int mode, Buffer *buffer)
 	GraphSlot  *slot;
 
 	if (!in_range(index, node))
-		hnsw_corrupt(index, hnsw_directory_of(index, node), "a chain leads beyond the end");
+		hnsw_corrupt(index, graph_directory_block(&index->geometry, node), "a chain leads beyond the end");
 	*buffer = hnsw_read_buffer(index, block);
 	LockBuffer(*buffer, mode);
 	hnsw_check_page(index, BufferGetPage(*buffer), block, HNSW_PAGE_SLOTS);
