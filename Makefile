@@ -32,6 +32,7 @@ OBJS = \
 	src/hnsw/hnsw.o \
 	src/hnsw/hnsw_build.o \
 	src/hnsw/hnsw_build_parallel.o \
+	src/hnsw/hnsw_census.o \
 	src/hnsw/hnsw_check.o \
 	src/hnsw/hnsw_check_directory.o \
 	src/hnsw/hnsw_check_node.o \

@@ -260,6 +260,8 @@ extern bool hnsw_edit_open(HnswEdit *edit, HnswIndex *index, uint32 node);
 extern void hnsw_edit_start(HnswEdit *edit);
 extern void hnsw_edit_finish(HnswEdit *edit);
 extern void hnsw_edit_close(HnswEdit *edit);
+extern Page hnsw_change_page(GenericXLogState *state, Buffer buffer);
+extern void hnsw_finish_change(GenericXLogState *state, Buffer first, Buffer second);
 extern void hnsw_copy_to_page(HnswIndex *index, Page page, const char *image, uint32 part);
 extern void hnsw_write_image(HnswIndex *index, Buffer first, uint32 node, const char *image, const char *before);
 extern void hnsw_corrupt(HnswIndex *index, BlockNumber block, const char *what) __attribute__((noreturn));
@@ -278,6 +280,9 @@ extern uint16 hnsw_node_state(HnswIndex *index, uint32 node);
 extern void hnsw_insert_vector(HnswIndex *index, const float *vector, ItemPointer tid);
 extern void hnsw_link_back(HnswIndex *index, GraphQuery *query, uint32 node, uint32 fresh, int level,
 						   float distance, bool must);
+
+/* hnsw_repair.c */
+extern void hnsw_repair(HnswIndex *index, BufferAccessStrategy strategy);
 
 /* The access method's functions, each in the file of its name. */
 extern IndexBuildResult *hnsw_build(Relation heap, Relation index, struct IndexInfo *info);

@@ -17,7 +17,7 @@
 #include "common/pg_prng.h"
 #include "executor/executor.h"
 #include "funcapi.h"
-#include "hnsw/hnsw.h"
+#include "hnsw/hnsw_census.h"
 #include "hnsw/hnsw_inspect.h"
 #include "miscadmin.h"
 #include "portability/instr_time.h"

@@ -1,5 +1,5 @@
 /*
- * hnsw_inspect.h: what the functions that look into an index share, and vacuum with them.
+ * hnsw_inspect.h: what the functions that look into an index share.
  */
 #ifndef HNSW_INSPECT_H
 #define HNSW_INSPECT_H
@@ -19,24 +19,6 @@ typedef struct HnswInspected
 	Relation	heap;
 	Relation	index;
 } HnswInspected;
-
-/* What the directory of an index says. */
-typedef struct HnswCensus
-{
-	int64		directory_pages;
-	int64		live;
-	int64		dead;
-	int64		upper;
-	int64		free;			/* numbers that were in use */
-	int64		tid_slots;
-	int64		tids;
-	uint32		some_live;		/* a LIVE node, not the odd one; or
-								 * GRAPH_NO_NODE */
-	uint32		limit;			/* node numbers looked at */
-} HnswCensus;
-
-/* hnsw_vacuum.c */
-extern void hnsw_take_census(HnswIndex *index, BufferAccessStrategy strategy, HnswCensus *census, uint8 **states);
 
 /* hnsw_inspect.c */
 extern HnswInspected hnsw_inspect_open(Oid oid, HnswInspection inspection);

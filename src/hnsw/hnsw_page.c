@@ -767,6 +767,31 @@ hnsw_edit_close(HnswEdit *edit)
 }
 
 /*
+ * Begin to change a locked page: returns what to write to.
+ */
+Page
+hnsw_change_page(GenericXLogState *state, Buffer buffer)
+{
+	return state != NULL ? GenericXLogRegisterBuffer(state, buffer, 0) : BufferGetPage(buffer);
+}
+
+/*
+ * Log the change of one page or, unless "second" is invalid, of two.
+ */
+void
+hnsw_finish_change(GenericXLogState *state, Buffer first, Buffer second)
+{
+	if (state != NULL)
+	{
+		GenericXLogFinish(state);
+		return;
+	}
+	MarkBufferDirty(first);
+	if (second != InvalidBuffer)
+		MarkBufferDirty(second);
+}
+
+/*
  * Copy a part of an image into its page, and set how far the page is used.
  */
 void

@@ -15,7 +15,7 @@
 #include "access/transam.h"
 #include "commands/vacuum.h"
 #include "graph/walk.h"
-#include "hnsw/hnsw_vacuum.h"
+#include "hnsw/hnsw_census.h"
 #include "port/pg_bitutils.h"
 #include "storage/bufmgr.h"
 #include "storage/freespace.h"

@@ -10,83 +10,13 @@
 #include "compat.h"
 
 #include "access/generic_xlog.h"
-#include "access/xlog.h"
 #include "commands/vacuum.h"
-#include "hnsw/hnsw_inspect.h"
-#include "hnsw/hnsw_vacuum.h"
+#include "hnsw/hnsw_census.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
-#include "storage/freespace.h"
 #include "storage/indexfsm.h"
 #include "testpoint/testpoint.h"
 #include "utils/memutils.h"
-
-/*
- * Directory pages of an index, as long as it is now.
- */
-uint32
-hnsw_count_groups(HnswIndex *index)
-{
-	BlockNumber blocks = RelationGetNumberOfBlocks(index->rel);
-
-	return blocks < 2 ? 0 : (blocks - 2) / index->geometry.group_pages + 1;
-}
-
-BlockNumber
-hnsw_group_block(const HnswIndex *index, uint32 group)
-{
-	return 1 + group * index->geometry.group_pages;
-}
-
-/*
- * Lock a directory page.  Returns NULL, with nothing to release, if the page was
- * never written: a crash came between.
- */
-HnswDirectory *
-hnsw_directory_open(HnswIndex *index, BlockNumber block, BufferAccessStrategy strategy, int mode, Buffer *buffer)
-{
-	Page		page;
-	HnswDirectory *directory;
-
-	*buffer = ReadBufferExtended(index->rel, MAIN_FORKNUM, block, RBM_NORMAL, strategy);
-	LockBuffer(*buffer, mode);
-	page = BufferGetPage(*buffer);
-	if (PageIsNew(page))
-	{
-		UnlockReleaseBuffer(*buffer);
-		return NULL;
-	}
-	hnsw_check_page(index, page, block, HNSW_PAGE_DIRECTORY);
-	directory = HNSW_DIRECTORY(page);
-	if (directory->used > index->geometry.group_nodes || directory->extra > HNSW_EXTRA_ROOM(&index->geometry))
-		hnsw_corrupt(index, block, "head of a directory page is impossible");
-	return directory;
-}
-
-/*
- * Begin to change a locked page: returns what to write to.
- */
-Page
-hnsw_change_page(GenericXLogState *state, Buffer buffer)
-{
-	return state != NULL ? GenericXLogRegisterBuffer(state, buffer, 0) : BufferGetPage(buffer);
-}
-
-/*
- * Log the change of one page or, unless "second" is invalid, of two.
- */
-void
-hnsw_finish_change(GenericXLogState *state, Buffer first, Buffer second)
-{
-	if (state != NULL)
-	{
-		GenericXLogFinish(state);
-		return;
-	}
-	MarkBufferDirty(first);
-	if (second != InvalidBuffer)
-		MarkBufferDirty(second);
-}
 
 /* ---- bulk delete */
 
@@ -107,14 +37,6 @@ static inline bool
 is_dead(Deletion *deletion, ItemPointer tid)
 {
 	return deletion->callback(tid, deletion->callback_state);
-}
-
-/* A chain of slots cannot be longer than there are slots. */
-static void
-check_chain(HnswIndex *index, BlockNumber block, uint32 steps)
-{
-	if (steps > index->node_limit)
-		hnsw_corrupt(index, block, "a chain of TIDs has no end");
 }
 
 /*
@@ -150,7 +72,7 @@ leads_to_dead(Deletion *deletion, BlockNumber block, HnswDirectory *directory)
 		tids += slot->count;
 		next = slot->down;
 		UnlockReleaseBuffer(buffer);
-		check_chain(index, block, steps);
+		hnsw_check_chain(index, block, steps);
 	}
 	if (!found)
 		deletion->stats->num_index_tuples += tids;
@@ -189,7 +111,7 @@ survey(Deletion *deletion, BlockNumber block, HnswDirectory *directory)
 		count_further(deletion, block, directory, HNSW_SLOT_EXTRA_TIDS(slot), slot->count);
 		next = slot->down;
 		UnlockReleaseBuffer(buffer);
-		check_chain(index, block, steps);
+		hnsw_check_chain(index, block, steps);
 	}
 }
 
@@ -413,70 +335,6 @@ hnsw_bulk_delete(IndexVacuumInfo *info, IndexBulkDeleteResult *stats, IndexBulkD
 }
 
 /* ---- cleanup */
-
-/*
- * Count what the directory leads to, and unless "states" is NULL keep the state
- * of each node, in memory of the current context.  Pages with free entries are
- * put into the free space map, which may have forgotten them in a crash.
- */
-void
-hnsw_take_census(HnswIndex *index, BufferAccessStrategy strategy, HnswCensus *census, uint8 **states)
-{
-	const GraphGeometry *g = &index->geometry;
-	uint32		groups = hnsw_count_groups(index);
-
-	memset(census, 0, sizeof(*census));
-	census->some_live = GRAPH_NO_NODE;
-	census->limit = groups * g->group_nodes;
-	if (states != NULL)
-		*states = MemoryContextAllocExtended(CurrentMemoryContext, census->limit + 1, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-	for (uint32 group = 0; group < groups; group++)
-	{
-		BlockNumber block = hnsw_group_block(index, group);
-		int64		free_before = census->free;
-		Buffer		buffer;
-		HnswDirectory *directory;
-		uint32		next;
-
-		vm_vacuum_delay_point();
-		directory = hnsw_directory_open(index, block, strategy, BUFFER_LOCK_SHARE, &buffer);
-		if (directory == NULL)
-			continue;
-		census->directory_pages++;
-		for (int i = 0; i < directory->used; i++)
-		{
-			uint16		state = HNSW_ENTRY_STATE(&directory->entries[i]);
-			uint32		node = group * g->group_nodes + i;
-
-			if (states != NULL)
-				(*states)[node] = (uint8) state;
-			if (state == HNSW_ENTRY_LIVE && census->some_live == GRAPH_NO_NODE && node != index->meta.odd)
-				census->some_live = node;
-			census->live += state == HNSW_ENTRY_LIVE;
-			census->dead += state == HNSW_ENTRY_DEAD;
-			census->upper += state == HNSW_ENTRY_UPPER;
-			census->free += state == HNSW_ENTRY_FREE;
-			census->tid_slots += state == HNSW_ENTRY_TIDS;
-			census->tids += state == HNSW_ENTRY_LIVE;
-		}
-		census->tids += directory->extra;
-		next = directory->overflow;
-		for (uint32 steps = 0; next != GRAPH_NO_NODE; steps++)
-		{
-			Buffer		chained;
-			GraphSlot  *slot = hnsw_tids_open(index, next, BUFFER_LOCK_SHARE, &chained);
-
-			census->tids += slot->count;
-			next = slot->down;
-			UnlockReleaseBuffer(chained);
-			check_chain(index, block, steps);
-		}
-		UnlockReleaseBuffer(buffer);
-		if (census->free > free_before && !RecoveryInProgress() &&
-			GetRecordedFreeSpace(index->rel, block) < HNSW_FREE_SPACE / 2)
-			RecordPageWithFreeSpace(index->rel, block, HNSW_FREE_SPACE);
-	}
-}
 
 /* amvacuumcleanup */
 IndexBulkDeleteResult *
