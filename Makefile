@@ -36,6 +36,7 @@ OBJS = \
 	src/hnsw/hnsw_check.o \
 	src/hnsw/hnsw_check_directory.o \
 	src/hnsw/hnsw_check_node.o \
+	src/hnsw/hnsw_check_page.o \
 	src/hnsw/hnsw_cost.o \
 	src/hnsw/hnsw_directory.o \
 	src/hnsw/hnsw_insert.o \

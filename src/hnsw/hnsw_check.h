@@ -63,16 +63,19 @@ typedef struct HnswCheck
 #define HNSW_CHECK_GEOMETRY(check) (&(check)->index.geometry)
 
 /*
- * hnsw_check.c: a thing is looked at between look_again and is_in_doubt, for as
+ * hnsw_check_page.c: a thing is looked at between look_again and is_in_doubt, for as
  * long as that is true; problems noted in the last round are the result.
  */
 extern void hnsw_check_note(HnswCheck *check, int invariant, BlockNumber block, uint32 node,
 							const char *format,...) pg_attribute_printf(5, 6);
 extern void hnsw_check_look_again(HnswCheck *check);
 extern bool hnsw_check_is_in_doubt(HnswCheck *check, int attempt);
+extern bool hnsw_check_is_full(const HnswCheck *check);
 extern bool hnsw_check_open_page(HnswCheck *check, BlockNumber block, Buffer *buffer);
 extern bool hnsw_check_is_kind(Page page, uint16 kind);
 extern bool hnsw_check_read_meta(HnswCheck *check, HnswMeta *meta);
+extern void hnsw_check_frames(HnswCheck *check, BlockNumber first, BlockNumber end);
+extern bool hnsw_check_meta(HnswCheck *check);
 
 /* hnsw_check_directory.c */
 extern uint32 hnsw_check_slot_limit(HnswCheck *check);
