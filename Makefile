@@ -43,9 +43,11 @@ OBJS = \
 	src/hnsw/hnsw_inspect.o \
 	src/hnsw/hnsw_opclass.o \
 	src/hnsw/hnsw_ivfflat.o \
+	src/hnsw/hnsw_option.o \
 	src/hnsw/hnsw_page.o \
 	src/hnsw/hnsw_repair.o \
 	src/hnsw/hnsw_scan.o \
+	src/hnsw/hnsw_settings.o \
 	src/hnsw/hnsw_vacuum.o \
 	src/merkle/leaf.o \
 	src/merkle/merkle_build.o \

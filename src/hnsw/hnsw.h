@@ -222,18 +222,23 @@ typedef struct HnswTids
 	int			room;
 } HnswTids;
 
-/* hnsw.c */
-extern HnswScanSettings hnsw_scan_settings(Relation rel);
-extern void hnsw_define_settings(void);
+/* hnsw_option.c */
 extern struct config_generic *hnsw_defined_setting(const char *name);
 extern int	hnsw_int_value(const struct config_generic *record, int otherwise);
+extern double hnsw_real_value(const struct config_generic *record, double otherwise);
 extern const char *hnsw_enum_value(struct config_generic *record);
 extern bytea *hnsw_parse_options(Datum reloptions, bool validate, relopt_kind kind);
 
 /* hnsw_ivfflat.c */
 extern relopt_kind hnsw_ivfflat_define_settings(void);
+extern bytea *hnsw_ivfflat_options(Datum reloptions, bool validate);
 extern bool hnsw_is_ivfflat(Relation rel);
 extern void hnsw_ivfflat_adjust(Relation rel, HnswScanSettings *settings);
+
+/* hnsw_settings.c */
+extern HnswScanSettings hnsw_scan_settings(Relation rel);
+extern void hnsw_define_settings(void);
+extern bytea *hnsw_options(Datum reloptions, bool validate);
 
 /* hnsw_page.c */
 extern const HnswOpclass *hnsw_opclass(Relation rel);

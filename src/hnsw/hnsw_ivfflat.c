@@ -1,6 +1,6 @@
 /*
- * hnsw_ivfflat.c: access method ivfflat: pgvector's name, options and settings
- * for an index that is an hnsw index in all else.
+ * hnsw_ivfflat.c: options and settings of access method ivfflat, which is hnsw
+ * by another name in all else.
  *
  * README, "ivfflat", says what its settings mean here, and why.
  */
@@ -12,11 +12,6 @@
 #include "hnsw/hnsw.h"
 #include "utils/guc.h"
 #include "utils/guc_tables.h"
-
-VM_FUNCTION_INFO(ivfflathandler);
-
-/* hnsw.c has it. */
-extern Datum hnswhandler(PG_FUNCTION_ARGS);
 
 #define DEFAULT_LISTS 100
 #define MAX_LISTS 32768
@@ -83,9 +78,9 @@ hnsw_ivfflat_define_settings(void)
 	return option_kind;
 }
 
-/* amoptions */
-static bytea *
-parse_options(Datum reloptions, bool validate)
+/* amoptions of ivfflat. */
+bytea *
+hnsw_ivfflat_options(Datum reloptions, bool validate)
 {
 	return hnsw_parse_options(reloptions, validate, option_kind);
 }
@@ -94,7 +89,7 @@ parse_options(Datum reloptions, bool validate)
 bool
 hnsw_is_ivfflat(Relation rel)
 {
-	return rel->rd_indam->amoptions == parse_options;
+	return rel->rd_indam->amoptions == hnsw_ivfflat_options;
 }
 
 /*
@@ -118,16 +113,4 @@ hnsw_ivfflat_adjust(Relation rel, HnswScanSettings *settings)
 	}
 	else
 		settings->ef_search = (int) Min((int64) settings->ef_search * probes, HNSW_MAX_EF_SEARCH);
-}
-
-/*
- * SQL: ivfflathandler(internal) -> index_am_handler.
- */
-Datum
-ivfflathandler(PG_FUNCTION_ARGS)
-{
-	IndexAmRoutine *routine = (IndexAmRoutine *) DatumGetPointer(hnswhandler(fcinfo));
-
-	routine->amoptions = parse_options;
-	PG_RETURN_POINTER(routine);
 }
