@@ -31,7 +31,10 @@ OBJS = \
 	src/graph/walk.o \
 	src/hnsw/hnsw.o \
 	src/hnsw/hnsw_build.o \
+	src/hnsw/hnsw_build_load.o \
 	src/hnsw/hnsw_build_parallel.o \
+	src/hnsw/hnsw_build_team.o \
+	src/hnsw/hnsw_build_write.o \
 	src/hnsw/hnsw_census.o \
 	src/hnsw/hnsw_check.o \
 	src/hnsw/hnsw_check_directory.o \

@@ -1,5 +1,5 @@
 /*
- * hnsw_build.h: what a build is made of.  For hnsw_build.c and hnsw_build_parallel.c.
+ * hnsw_build.h: what a build is made of.  For the files hnsw_build*.c.
  *
  * A build has one participant or several: the leader, which is the backend that
  * runs CREATE INDEX, and parallel workers.  Each of them does the same:
@@ -19,6 +19,9 @@
 #include "hnsw/hnsw.h"
 #include "nodes/execnodes.h"
 #include "port/atomics.h"
+#include "storage/condition_variable.h"
+#include "storage/lwlock.h"
+#include "storage/spin.h"
 #include "utils/dsa.h"
 
 /* What all participants share; in private memory if there is one. */
@@ -36,6 +39,35 @@ typedef struct HnswBuildShared
 	pg_atomic_uint32 next_group;
 	pg_atomic_uint32 groups_done;
 } HnswBuildShared;
+
+/* Locks of vertices: those whose numbers are equal modulo this share one. */
+#define HNSW_BUILD_STRIPES 256
+
+/* What participants of a parallel build share beside. */
+typedef struct HnswParallel
+{
+	Oid			heap;
+	Oid			rel;
+	bool		concurrent;
+	int			participants;	/* asked for */
+	int			tranche;
+	HnswMeta	meta;
+	HnswBuildShared shared;
+
+	LWLock		gate;			/* shared: insert into memory; exclusive: end
+								 * that */
+	bool		writing;		/* it has ended */
+	LWLock		entry;
+	LWLock		chunks;
+	ConditionVariable changed;	/* any of writing, scanning, groups done */
+
+	slock_t		mutex;			/* of what follows */
+	int			scanning;		/* participants */
+	double		heap_tuples;
+	bool		broken_hot_chain;
+
+	LWLockPadded stripes[HNSW_BUILD_STRIPES];
+} HnswParallel;
 
 /* A row that has to wait until the graph is in pages. */
 typedef struct HnswWaiting
@@ -77,23 +109,29 @@ typedef struct HnswBuild
 	float	   *other;			/* of its neighbour */
 } HnswBuild;
 
-/* hnsw_build.c */
-extern HnswBuild *hnsw_build_start(Relation heap, Relation rel, IndexInfo *info, const HnswMeta *meta);
-extern void hnsw_build_init_shared(HnswBuild *build, HnswBuildShared *shared, uint64 *chunks);
-extern uint32 hnsw_build_chunk_room(HnswBuild *build);
-extern double hnsw_build_scan(HnswBuild *build, TableScanDesc scan);
-extern void hnsw_build_finish(HnswBuild *build);
+/* hnsw_build_write.c */
+extern void hnsw_build_show_phase(HnswBuild *build, int64 phase, int64 total);
 extern void hnsw_build_show_progress(HnswBuild *build);
-extern void hnsw_build_begin_writing(HnswBuild *build);
 extern void hnsw_build_report_full(HnswBuild *build);
+extern void hnsw_build_write_image(HnswBuild *build, uint32 node, Size bytes);
+extern void hnsw_build_begin_writing(HnswBuild *build);
 extern bool hnsw_build_write(HnswBuild *build);
 
-/* hnsw_build_parallel.c */
-extern bool hnsw_build_parallel(HnswBuild *build, int workers, IndexBuildResult *result);
+/* hnsw_build_team.c */
 extern bool hnsw_parallel_enter(HnswBuild *build);
 extern void hnsw_parallel_leave(HnswBuild *build);
 extern void hnsw_parallel_lock_chunks(HnswBuild *build);
 extern void hnsw_parallel_unlock_chunks(HnswBuild *build);
 extern void hnsw_parallel_write(HnswBuild *build, bool full);
+
+/* hnsw_build_load.c */
+extern HnswBuild *hnsw_build_start(Relation heap, Relation rel, IndexInfo *info, const HnswMeta *meta);
+extern uint32 hnsw_build_chunk_room(HnswBuild *build);
+extern void hnsw_build_init_shared(HnswBuild *build, HnswBuildShared *shared, uint64 *chunks);
+extern double hnsw_build_scan(HnswBuild *build, TableScanDesc scan);
+extern void hnsw_build_finish(HnswBuild *build);
+
+/* hnsw_build_parallel.c */
+extern bool hnsw_build_parallel(HnswBuild *build, int workers, IndexBuildResult *result);
 
 #endif							/* HNSW_BUILD_H */

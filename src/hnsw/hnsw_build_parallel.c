@@ -17,10 +17,7 @@
 #include "hnsw/hnsw_build.h"
 #include "miscadmin.h"
 #include "pgstat.h"
-#include "storage/condition_variable.h"
-#include "storage/lwlock.h"
 #include "storage/shmem.h"
-#include "storage/spin.h"
 #include "tcop/tcopprot.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -35,39 +32,7 @@ PGDLLEXPORT void hnsw_parallel_build_main(dsm_segment *segment, shm_toc *toc);
 #define KEY_BUFFER_USAGE UINT64CONST(6)
 #define KEY_WAL_USAGE UINT64CONST(7)
 
-/* Locks of vertices: those whose numbers are equal modulo this share one. */
-#define STRIPES 256
-
 #define AREA_BYTES ((Size) 64 * 1024)
-
-/* How often a leader that waits shows progress, in milliseconds. */
-#define PROGRESS_INTERVAL 1000
-
-/* What is in shared memory. */
-typedef struct HnswParallel
-{
-	Oid			heap;
-	Oid			rel;
-	bool		concurrent;
-	int			participants;	/* asked for */
-	int			tranche;
-	HnswMeta	meta;
-	HnswBuildShared shared;
-
-	LWLock		gate;			/* shared: insert into memory; exclusive: end
-								 * that */
-	bool		writing;		/* it has ended */
-	LWLock		entry;
-	LWLock		chunks;
-	ConditionVariable changed;	/* any of writing, scanning, groups done */
-
-	slock_t		mutex;			/* of what follows */
-	int			scanning;		/* participants */
-	double		heap_tuples;
-	bool		broken_hot_chain;
-
-	LWLockPadded stripes[STRIPES];
-} HnswParallel;
 
 /* A parallel build, in the leader. */
 typedef struct Leader
@@ -96,46 +61,14 @@ lock_tranche(void)
 	return *tranche;
 }
 
-/* ---- what hnsw_build.c and graph/graph.c call */
-
-/*
- * Begin to insert into the graph in memory.  Returns false, with no lock, if it is
- * being written or has been.
- */
-bool
-hnsw_parallel_enter(HnswBuild *build)
-{
-	LWLockAcquire(&build->parallel->gate, LW_SHARED);
-	if (!build->parallel->writing)
-		return true;
-	LWLockRelease(&build->parallel->gate);
-	return false;
-}
-
-void
-hnsw_parallel_leave(HnswBuild *build)
-{
-	LWLockRelease(&build->parallel->gate);
-}
-
-void
-hnsw_parallel_lock_chunks(HnswBuild *build)
-{
-	LWLockAcquire(&build->parallel->chunks, LW_EXCLUSIVE);
-}
-
-void
-hnsw_parallel_unlock_chunks(HnswBuild *build)
-{
-	LWLockRelease(&build->parallel->chunks);
-}
+/* ---- what graph/graph.c calls */
 
 static void
 lock_vertex(void *context, uint32_t node)
 {
 	HnswBuild  *build = context;
 
-	LWLockAcquire(&build->parallel->stripes[node % STRIPES].lock, LW_EXCLUSIVE);
+	LWLockAcquire(&build->parallel->stripes[node % HNSW_BUILD_STRIPES].lock, LW_EXCLUSIVE);
 }
 
 static void
@@ -143,7 +76,7 @@ unlock_vertex(void *context, uint32_t node)
 {
 	HnswBuild  *build = context;
 
-	LWLockRelease(&build->parallel->stripes[node % STRIPES].lock);
+	LWLockRelease(&build->parallel->stripes[node % HNSW_BUILD_STRIPES].lock);
 }
 
 static void
@@ -156,88 +89,6 @@ static void
 unlock_entry(void *context)
 {
 	LWLockRelease(&((HnswBuild *) context)->parallel->entry);
-}
-
-/* Sleep until something may have changed. */
-static void
-sleep_until_changed(HnswBuild *build)
-{
-	(void) ConditionVariableTimedSleep(&build->parallel->changed, PROGRESS_INTERVAL,
-									   WAIT_EVENT_PARALLEL_CREATE_INDEX_SCAN);
-	hnsw_build_show_progress(build);
-}
-
-/*
- * End inserting into memory, if nobody else has.  All that are at it finish first.
- */
-static void
-begin_writing(HnswBuild *build, bool full)
-{
-	HnswParallel *parallel = build->parallel;
-	bool		first;
-
-	LWLockAcquire(&parallel->gate, LW_EXCLUSIVE);
-	first = !parallel->writing;
-	if (first)
-		hnsw_build_begin_writing(build);
-	parallel->writing = true;
-	LWLockRelease(&parallel->gate);
-	ConditionVariableBroadcast(&parallel->changed);
-	if (first && full)
-		hnsw_build_report_full(build);
-}
-
-/* Whether writing has begun. */
-static bool
-is_writing(HnswBuild *build)
-{
-	bool		writing = !hnsw_parallel_enter(build);
-
-	if (!writing)
-		hnsw_parallel_leave(build);
-	return writing;
-}
-
-/*
- * Take part in writing the graph, and return when all of it is in pages.  It
- * begins when a participant finds that memory is "full", or when all have read
- * their parts of the table.
- */
-void
-hnsw_parallel_write(HnswBuild *build, bool full)
-{
-	HnswParallel *parallel = build->parallel;
-	HnswBuildShared *shared = build->shared;
-
-	if (full)
-		begin_writing(build, true);
-	else
-	{
-		bool		last;
-
-		SpinLockAcquire(&parallel->mutex);
-		last = --parallel->scanning == 0;
-		SpinLockRelease(&parallel->mutex);
-		if (last)
-			begin_writing(build, false);
-		ConditionVariablePrepareToSleep(&parallel->changed);
-		while (!is_writing(build))
-			sleep_until_changed(build);
-		ConditionVariableCancelSleep();
-	}
-
-	if (hnsw_build_write(build))
-	{
-		for (uint32 i = 0; i < pg_atomic_read_u32(&shared->chunk_count); i++)
-			dsa_free(build->area, build->chunks[i]);
-		ConditionVariableBroadcast(&parallel->changed);
-	}
-	ConditionVariablePrepareToSleep(&parallel->changed);
-	while (pg_atomic_read_u32(&shared->groups_done) < shared->groups)
-		sleep_until_changed(build);
-	ConditionVariableCancelSleep();
-	/* Unmap what has been freed. */
-	dsa_trim(build->area);
 }
 
 /* ---- participants */
@@ -385,7 +236,7 @@ begin_parallel(Leader *leader, HnswBuild *build, int workers)
 	LWLockInitialize(&parallel->gate, parallel->tranche);
 	LWLockInitialize(&parallel->entry, parallel->tranche);
 	LWLockInitialize(&parallel->chunks, parallel->tranche);
-	for (int i = 0; i < STRIPES; i++)
+	for (int i = 0; i < HNSW_BUILD_STRIPES; i++)
 		LWLockInitialize(&parallel->stripes[i].lock, parallel->tranche);
 	ConditionVariableInit(&parallel->changed);
 	SpinLockInit(&parallel->mutex);
