@@ -166,6 +166,7 @@ code_sums(GraphQuery *query, const GraphSlot *slot, int bits, const uint16_t *wh
 		sums[i] = query->weight_step * (sums[i] - ((1 << bits) - 1) * (float) query->weight_sum);
 }
 
+/* For L1: graph_estimate by the formula at the head of this file. */
 static void
 estimate_l1(GraphQuery *query, const GraphSlot *slot,
 			const uint16_t *which, int count, float *estimates)
@@ -202,6 +203,7 @@ estimate_l1(GraphQuery *query, const GraphSlot *slot,
 		estimates[i] = base + factors[which[i]].multiply * (inside - estimates[i]);
 }
 
+/* Bits that differ in so many words. */
 static float
 hamming(const float *a, const float *b, int words)
 {
@@ -217,12 +219,17 @@ jaccard(const float *a, const float *b, int words)
 	return counts.both == 0 ? 1 : (float) (1 - (double) counts.both / counts.either);
 }
 
+/* The distance of two bit strings of so many words, by either metric. */
 static float
 bits_distance(GraphMetric metric, const float *a, const float *b, int words)
 {
 	return metric == GRAPH_HAMMING ? hamming(a, b, words) : jaccard(a, b, words);
 }
 
+/*
+ * For bit strings: the distance of the bits that are coded; of Hamming, scaled up
+ * to all.
+ */
 static void
 estimate_bits(const GraphQuery *query, const GraphSlot *slot,
 			  const uint16_t *which, int count, float *estimates)
@@ -421,6 +428,7 @@ encode(const GraphGeometry *g, const float *c, const float *o, float squared, ui
 							code, g->plane_bytes);
 }
 
+/* The code of a bit string: its first bits, and zeros. */
 static void
 code_bits(const GraphGeometry *g, uint8_t *code, const float *neighbour)
 {
@@ -430,6 +438,7 @@ code_bits(const GraphGeometry *g, uint8_t *code, const float *neighbour)
 	memcpy(code, neighbour, bytes < g->code_bytes ? bytes : g->code_bytes);
 }
 
+/* The code of a sparse vector, of its sketch, and the factors that go with it. */
 static void
 code_sparse(const GraphGeometry *g, uint8_t *code, GraphFactors *factors, const GraphSparse *neighbour)
 {
@@ -447,6 +456,7 @@ code_sparse(const GraphGeometry *g, uint8_t *code, GraphFactors *factors, const 
 	factors->multiply = g->shape.metric == GRAPH_IP ? -k : -2 * k;
 }
 
+/* The code of what a neighbour is beside the node's own vector, and its factors. */
 static void
 code_residual(const GraphGeometry *g, uint8_t *code, GraphFactors *factors, const float *own, const float *neighbour)
 {
@@ -495,6 +505,7 @@ graph_slot_set_link(const GraphGeometry *g, GraphSlot *slot, int index, uint32_t
 		graph_slot_scales(g, slot)[index] = (float) (1 / hyperbolic_gap(neighbour, g->shape.dim, 1));
 }
 
+/* The distance of two sparse vectors, of what is kept of them. */
 static float
 sparse_distance(GraphMetric metric, const GraphSparse *a, const GraphSparse *b)
 {
@@ -569,9 +580,10 @@ length(float squared)
  * at a distance of "exact".
  *
  * By the triangle inequality the true distance is at least that of the rounded
- * vector less the error, and less that of a sparse query, which is rounded too.  What the rotation and the sums of floats add to that,
- * here and in the operator, is at most slack times the lengths: four times the
- * bound of one sum (src/simd/README, "Precision"), and more for short ones.
+ * vector less the error, and less that of a sparse query, which is rounded too.
+ * What the rotation and the sums of floats add to that, here and in the operator,
+ * is at most slack times the lengths: four times the bound of one sum
+ * (src/simd/README, "Precision"), and more for short ones.
  */
 static double
 output_bound(const GraphQuery *query, const GraphSlot *slot, double exact)

@@ -45,18 +45,24 @@ typedef struct GraphFactors
 	float		multiply;
 } GraphFactors;
 
+/*
+ * Where in a slot its parts are.  Nothing is checked: links and codes are read up
+ * to the slot's count, which whoever reads a slot has seen to be at most "links".
+ */
 static inline void *
 graph_slot_vector(const GraphGeometry *g, const GraphSlot *slot)
 {
 	return (char *) slot + g->vector_offset;
 }
 
+/* Numbers of the neighbours, with GRAPH_LINK_CHOSEN. */
 static inline uint32_t *
 graph_slot_links(const GraphGeometry *g, const GraphSlot *slot)
 {
 	return (uint32_t *) ((char *) slot + g->ids_offset);
 }
 
+/* As many factors; of bit strings there are none. */
 static inline GraphFactors *
 graph_slot_factors(const GraphGeometry *g, const GraphSlot *slot)
 {
@@ -70,6 +76,7 @@ graph_slot_scales(const GraphGeometry *g, const GraphSlot *slot)
 	return (float *) ((char *) slot + g->scales_offset);
 }
 
+/* The code of one neighbour: code_bytes. */
 static inline uint8_t *
 graph_slot_code(const GraphGeometry *g, const GraphSlot *slot, int link)
 {
@@ -84,7 +91,7 @@ typedef struct GraphQuery
 	float	   *coded;			/* what codes are multiplied with: vector, or
 								 * its sketch */
 	float		norm;			/* as of a slot */
-	int8_t	   *weights;		/* rounded, 64 a code word; for L1, see README */
+	int8_t	   *weights;		/* rounded, 64 a code word; for L1, see code.c */
 	int8_t	   *arranged;		/* the same in the order of the kernels */
 	float		weight_step;
 	int32_t		weight_sum;

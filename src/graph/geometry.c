@@ -16,9 +16,9 @@
 
 /*
  * The bits a dimension that a neighbour's code has by default, by the rest of a
- * shape.  Measured:
- * README, "Bits".  Codes of L1 are signs, those of bit strings the strings.  Points
- * of hyperbolic space have few dimensions and, near the boundary, need all of them.
+ * shape.  Measured: README, "Bits".  Codes of L1 are signs, those of bit strings
+ * the strings.  Points of hyperbolic space have few dimensions and, near the
+ * boundary, need all of them.
  */
 int
 graph_default_bits(const GraphShape *shape)
@@ -43,9 +43,9 @@ more_fit(const GraphGeometry *a, const GraphGeometry *b)
 }
 
 /*
- * The links of a node of a shape, but for its links, by default: 2m, or up to an eighth fewer where that lets
- * more nodes share a page, and then as many more, up to 3m, as the page has room
- * for anyway (README, "Links").
+ * The links of a node of a shape, but for its links, by default: 2m, or up to an
+ * eighth fewer where that lets more nodes share a page, and then as many more, up
+ * to 3m, as the page has room for anyway (README, "Links").
  */
 int
 graph_default_links(const GraphShape *given, int m)

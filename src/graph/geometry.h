@@ -1,7 +1,7 @@
 /*
  * geometry.h: how an index is laid out in pages, as a function of its options.
  *
- * Pure C.  README, "Pages", has the picture and the reasons.
+ * Pure C.  src/hnsw/README.md, "Pages", has the picture and the reasons.
  */
 #ifndef GRAPH_GEOMETRY_H
 #define GRAPH_GEOMETRY_H
@@ -46,7 +46,6 @@ graph_is_bits(GraphMetric metric)
 	return metric == GRAPH_HAMMING || metric == GRAPH_JACCARD;
 }
 
-
 /* How a node keeps its own vector.  Stored in the metapage. */
 typedef enum GraphStorage
 {
@@ -72,6 +71,7 @@ graph_is_whole(const GraphShape *shape)
 	return shape->metric >= GRAPH_L1 || shape->storage == GRAPH_SPARSE;
 }
 
+/* Dimensions, or bits, that a vector of such an index has at most. */
 static inline int
 graph_max_dim(const GraphShape *shape)
 {

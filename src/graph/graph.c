@@ -58,6 +58,7 @@ typedef struct Met
 	const char *vector;
 } Met;
 
+/* Place of a node in its chunk. */
 static inline uint32_t
 place_in_chunk(const Graph *graph, uint32_t node)
 {
@@ -93,6 +94,7 @@ chunk_of(Graph *graph, uint32_t node)
 	return open_chunk(graph, chunk);
 }
 
+/* Sketch, vector and vertex of a node whose chunk is at hand. */
 static inline GraphSketch *
 sketch_in(const Graph *graph, char *chunk, uint32_t node)
 {
@@ -245,6 +247,7 @@ graph_load(Graph *graph, const GraphVertex *vertex, float *vector)
 							vector, dim);
 }
 
+/* Begin to get memory into the cache. */
 static inline void
 prefetch(const void *memory, uint32_t bytes)
 {
@@ -259,6 +262,7 @@ prefetch_vector(const Graph *graph, const char *vector)
 	prefetch(vector + graph->vector_peeked, graph->vector_bytes - graph->vector_peeked);
 }
 
+/* The same of a vertex with its links. */
 static inline void
 prefetch_vertex(Graph *graph, uint32_t node)
 {
@@ -333,6 +337,7 @@ distance(const Graph *graph, const GraphSketch *a, const void *a_vector, const G
 	return isnan(product) ? INFINITY : product;
 }
 
+/* The distance of a vertex from the fresh one. */
 static inline float
 distance_to_fresh(const Graph *graph, const GraphSketch *sketch, const void *vector)
 {
@@ -516,6 +521,7 @@ search_level(Graph *graph, int width, int *count)
 		pool[i].node &= ~READ;
 }
 
+/* GraphPairDistance of two in the pool. */
 static float
 pair_distance(void *context, int a, int b)
 {

@@ -40,6 +40,7 @@ graph_rotation_signs(uint64_t seed, int dim, uint64_t *signs)
 		signs[i] = split_mix(&seed);
 }
 
+/* Four floats from memory that need not be aligned, and back. */
 static inline Lanes
 load(const float *v)
 {

@@ -12,6 +12,7 @@
 /* Knuth's multiplicative hash spreads neighbouring numbers. */
 #define HASH(node) ((node) * UINT32_C(2654435769))
 
+/* Memory of the source; what the walk holds is counted. */
 static void *
 resize(GraphWalk *walk, void *memory, size_t from, size_t to)
 {
@@ -49,6 +50,7 @@ heap_push(GraphWalk *walk, GraphHeap *heap, float sign, float distance, uint32_t
 	};
 }
 
+/* Take the root off a heap that is not empty. */
 static inline __attribute__((always_inline))
 GraphNear
 heap_pop(GraphHeap *heap, float sign)
@@ -134,6 +136,7 @@ visited_place(const GraphWalk *walk, uint32_t node)
 	}
 }
 
+/* Double the table of nodes met. */
 static void
 visited_grow(GraphWalk *walk)
 {

@@ -25,7 +25,7 @@
 
 /*
  * Neighbours that an insert lets link back: each is a page to change and log.  A
- * build, which logs pages once, has no such limit (README, "Links").
+ * build, which logs pages once, has no such limit (src/graph/README.md, "Links").
  */
 #define HNSW_BACK_LINKS(m) Max((m) * 5 / 8, 2)
 

@@ -1,7 +1,7 @@
 /*
  * hnsw_scan.c: rows in the order of their distance, as many as are asked for.
  *
- * README, "Walk", has the table of modes.
+ * README, "Scan", has the table of modes.
  */
 #include "postgres.h"
 #include "compat.h"
