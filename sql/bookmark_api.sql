@@ -17,7 +17,7 @@ SELECT p.oid::regprocedure, pg_get_userbyid(proowner) = current_user AS mine, pr
 FROM pg_proc AS p WHERE pronamespace = '"Api schema"'::regnamespace ORDER BY proname;
 SELECT p.oid::regprocedure, pg_get_function_arguments(p.oid), pg_get_function_result(p.oid)
 FROM pg_proc AS p WHERE pronamespace = '"Api schema"'::regnamespace ORDER BY proname \gx
-SELECT obj_description(p) FROM vecmark.api_functions('marks') AS p;
+SELECT obj_description(p) FROM vecmark_internal.api_functions('marks') AS p;
 -- names that a collection of pg_graphql has itself keep a function that returns rows of a table out
 SELECT p.oid::regprocedure, proargnames FROM pg_proc AS p JOIN pg_class AS c ON c.reltype = p.prorettype
 WHERE pronamespace = '"Api schema"'::regnamespace AND proretset AND proargnames && '{first,last,before,after,filter,"orderBy"}';
@@ -28,7 +28,7 @@ DECLARE
 	p regprocedure;
 	definition text;
 BEGIN
-	FOR p IN SELECT vecmark.api_functions('marks') LOOP
+	FOR p IN SELECT vecmark_internal.api_functions('marks') LOOP
 		definition := pg_get_functiondef(p);
 		EXECUTE definition;
 		IF pg_get_functiondef(p) <> definition THEN
@@ -36,7 +36,7 @@ BEGIN
 		END IF;
 	END LOOP;
 END $$;
-SELECT count(*) FROM vecmark.api_functions('marks');
+SELECT count(*) FROM vecmark_internal.api_functions('marks');
 
 -- what LangChain's and LlamaIndex's stores send, as PostgREST calls it: the body's keys
 -- are arguments, and functions that are not volatile run in a READ ONLY transaction
@@ -94,7 +94,7 @@ COMMIT;
 -- saving
 SELECT url, title, tags, metadata, embedding, access_count FROM marks_save('http://e.example', title => 'New', tags => '{x}', metadata => '{"a": 1}', embedding => '{0,0,0.25,1}');
 SELECT url, title, tags, metadata, embedding FROM marks_save('http://E.example/#x', tags => '{y}', metadata => '{"b": 2}');
-SELECT (s->>'id')::uuid = vecmark.url_id('http://f.example') AS same, s->'inserted' AS inserted FROM marks_save_json('{"url": "http://f.example", "tags": ["t"], "title": "F", "metadata": null, "embedding": [1, 2.5, -3e-1, 0]}') AS s;
+SELECT (s->>'id')::uuid = vecmark_internal.url_id('http://f.example') AS same, s->'inserted' AS inserted FROM marks_save_json('{"url": "http://f.example", "tags": ["t"], "title": "F", "metadata": null, "embedding": [1, 2.5, -3e-1, 0]}') AS s;
 SELECT s->'inserted' AS inserted FROM marks_save_json('{"url": "http://f.example", "tags": "u", "content": "text", "description": "d"}') AS s;
 SELECT url, title, description, content, tags, metadata, embedding FROM marks WHERE url = 'http://f.example';
 \set VERBOSITY terse
@@ -132,8 +132,8 @@ SELECT show_all(ARRAY[
 	$$SELECT * FROM marks_save(NULL)$$, $$SELECT * FROM marks_save('')$$, $$SELECT * FROM marks_save('http://x.example', embedding => '{1}')$$,
 	$$SELECT * FROM marks_save('http://x.example', metadata => '[]')$$,
 	$$SELECT * FROM marks_save_json('{"title": "x"}')$$, $$SELECT * FROM marks_save_json('{"url": 5}')$$, $$SELECT * FROM marks_save_json('{"url": "http://x.example", "tags": [1]}')$$,
-	$$SELECT * FROM marks_save_json('{"url": "http://x.example", "id": "1"}')$$, $$SELECT * FROM vecmark.search_json('pg_class', '{}')$$,
-	$$SELECT * FROM vecmark.keyword_search('pg_class', 'x')$$, $$SELECT * FROM vecmark.save_json(NULL, '{}')$$]);
+	$$SELECT * FROM marks_save_json('{"url": "http://x.example", "id": "1"}')$$, $$SELECT * FROM vecmark_internal.search_json('pg_class', '{}')$$,
+	$$SELECT * FROM vecmark_internal.keyword_search('pg_class', 'x')$$, $$SELECT * FROM vecmark_internal.save_json(NULL, '{}')$$]);
 SELECT count(*) FROM marks WHERE url LIKE '%x.example%';
 
 -- again: the same functions with the rights they had; others of those names are not touched
@@ -152,7 +152,7 @@ SELECT oid::regprocedure FROM pg_proc WHERE proname ~ '^(others_|k?w?_?match_)' 
 CREATE FUNCTION others_search(a integer) RETURNS integer LANGUAGE sql AS 'SELECT 1';
 DROP FUNCTION others_save;
 SELECT show_all(ARRAY[$$SELECT vecmark.create_api('others', NULL)$$]);
-SELECT count(*) FROM vecmark.api_functions('others');
+SELECT count(*) FROM vecmark_internal.api_functions('others');
 
 -- they follow a renamed table, and a search path that would have them find other things
 ALTER TABLE marks RENAME TO links;

@@ -9,7 +9,7 @@ SELECT vecmark.lookup('marks', 'http://example.com/b') IS NULL;
 EXPLAIN (COSTS off) SELECT id FROM marks WHERE url_hash = vecmark.url_hash('http://x') AND url_key = vecmark.url_key('http://x');
 
 -- tags
-SELECT vecmark.canonical_tags('{" b ", a, a, /x/, a//b, "c / d", /, " ", NULL}');
+SELECT vecmark_internal.canonical_tags('{" b ", a, a, /x/, a//b, "c / d", /, " ", NULL}');
 INSERT INTO marks (url, tags) VALUES ('http://1.example', '{db, db/sql, lang/c}'), ('http://2.example', '{db/sql/pg, dbx, one}'), ('http://3.example', '{lang, one}');
 SELECT * FROM vecmark.tag_tree('marks');
 SELECT vecmark.rename_tag('marks', 'db', 'data');

@@ -25,7 +25,7 @@ of two lines
         <DT><A HREF="javascript:alert(1)">Bookmarklet</A>
     </DL><p>
 </DL>$html$);
-SELECT url, title, description, tags, folders, created_at, updated_at, is_private, to_read, line FROM files, vecmark.parse_netscape(body);
+SELECT url, title, description, tags, folders, created_at, updated_at, is_private, to_read, line FROM files, vecmark_internal.parse_netscape(body);
 SELECT entry, outcome, i.url, reason FROM files, vecmark.import_netscape('marks', body) AS i;
 SELECT created_at > now() - interval '1 day' AS now FROM marks WHERE url = 'javascript:alert(1)';
 UPDATE marks SET created_at = '2024-01-01', updated_at = '2024-01-01' WHERE url = 'javascript:alert(1)';

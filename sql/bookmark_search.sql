@@ -10,10 +10,10 @@ INSERT INTO marks (url, title, tags, description, metadata, created_at) VALUES
 	('https://www.gutenberg.org/', 'Project Gutenberg', '{books}', 'Free electronic books', '{"lang": "de"}', '2026-06-01');
 
 -- the query language
-SELECT * FROM vecmark.parse_query('fast "vector database" -slow #db #lang/ -#old site:Example.com -site:bad.example after:2026-01-02 before:2026-02-03 -"two words"');
-SELECT * FROM vecmark.parse_query('');
-SELECT words, phrases, tags, sites FROM vecmark.parse_query('"#not a tag" #"a tag" "after:never" site:"x.org"');
-SELECT words, plain, tags FROM vecmark.parse_query('c# #  "unclosed quote -x" # - "" --y');
+SELECT * FROM vecmark_internal.parse_query('fast "vector database" -slow #db #lang/ -#old site:Example.com -site:bad.example after:2026-01-02 before:2026-02-03 -"two words"');
+SELECT * FROM vecmark_internal.parse_query('');
+SELECT words, phrases, tags, sites FROM vecmark_internal.parse_query('"#not a tag" #"a tag" "after:never" site:"x.org"');
+SELECT words, plain, tags FROM vecmark_internal.parse_query('c# #  "unclosed quote -x" # - "" --y');
 
 -- text, vector, both
 SELECT title, round(score::numeric, 6) AS score, full_text_rank, semantic_rank FROM vecmark.search('marks', 'database', semantic_weight => 0);
@@ -49,7 +49,7 @@ SELECT title FROM vecmark.search('marks', '#docs -#db');
 SELECT title FROM vecmark.search('marks', '-#lang/ -#db/');
 SELECT title FROM vecmark.search('marks', 'site:SQLite.org');
 SELECT title FROM vecmark.search('marks', filter => '{"site": "SQLite.ORG"}');
-SELECT vecmark.site_hosts('{https://www.Example.org/, *.example.org, .example.org, bücher.example}');
+SELECT vecmark_internal.site_hosts('{https://www.Example.org/, *.example.org, .example.org, bücher.example}');
 SELECT count(*) FROM vecmark.search('marks', filter => '{"any_tags": []}');
 SELECT title FROM vecmark.search('marks', '-site:org');
 SELECT title FROM vecmark.search('marks', 'after:2026-03-01 before:2026-05-01');
@@ -72,7 +72,7 @@ SELECT count(*) FROM vecmark.search('marks', 'tokio', rrf_k => 2147483647, match
 -- nothing depends on how literals are read
 SET escape_string_warning = off;
 SET standard_conforming_strings = off;
-SELECT * FROM vecmark.parse_query('misses "some text" -sass #lists/ -#trees/* site:x.org or');
+SELECT * FROM vecmark_internal.parse_query('misses "some text" -sass #lists/ -#trees/* site:x.org or');
 SELECT j->>'tags' FROM vecmark.export_json('marks') AS j LIMIT 1;
 RESET standard_conforming_strings;
 -- a table without an embedder: text alone

@@ -3,7 +3,7 @@ SET TIME ZONE 'UTC';
 SELECT vecmark.create_bookmarks('marks', dimensions => 8, config => 'english');
 \d marks
 \d marks_visits
-SELECT vecmark.bookmark_settings('marks');
+SELECT vecmark_internal.bookmark_settings('marks');
 SELECT relname, pg_get_userbyid(relowner) = current_user AS mine,
 	(SELECT count(*) FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e') AS owned_by_extension
 FROM pg_class AS c WHERE relname LIKE 'marks%' AND relkind = 'r' ORDER BY 1;
@@ -11,7 +11,7 @@ FROM pg_class AS c WHERE relname LIKE 'marks%' AND relkind = 'r' ORDER BY 1;
 -- plain INSERT
 INSERT INTO marks (url, title, tags, description) VALUES
 	('HTTPS://Example.com:443/a/../B/?utm_source=x&b=2&a=1#top', 'Running databases', '{sql, " sql ", pg/index, "", NULL}', 'Vectors');
-SELECT url, url_key, url_hash = vecmark.url_hash('https://example.com/B?a=1&b=2') AS hash, id = vecmark.url_id(url_key) AS id,
+SELECT url, url_key, url_hash = vecmark.url_hash('https://example.com/B?a=1&b=2') AS hash, id = vecmark_internal.url_id(url_key) AS id,
 	tags, fts, vector_dims(embedding), round(vector_norm(embedding)::numeric, 4) AS norm, access_count, created_at = updated_at AS new
 FROM marks;
 -- the same page spelt otherwise
@@ -43,10 +43,10 @@ SELECT s, c.* FROM unnest(ARRAY['title = ''word''', 'title = title', 'tags = ''{
 	'title = ''other'', embedding = ''[0,1,0,0,0,0,0,0]''', 'embedding = NULL', 'updated_at = ''2001-01-01'', title = ''third''']) AS s, changes(s) AS c;
 
 -- the identifier stays when the URL changes, and the old URL saved again gets another
-UPDATE marks SET url = 'http://moved.example/' WHERE url = 'http://a.example/' RETURNING url_key, id = vecmark.url_id('http://a.example') AS same_id;
-INSERT INTO marks (url) VALUES ('http://a.example') RETURNING id = vecmark.url_id('http://a.example') AS first, id = vecmark.url_id('http://a.example', 1) AS second;
+UPDATE marks SET url = 'http://moved.example/' WHERE url = 'http://a.example/' RETURNING url_key, id = vecmark_internal.url_id('http://a.example') AS same_id;
+INSERT INTO marks (url) VALUES ('http://a.example') RETURNING id = vecmark_internal.url_id('http://a.example') AS first, id = vecmark_internal.url_id('http://a.example', 1) AS second;
 UPDATE marks SET url = 'http://moved.example/2' WHERE url = 'http://a.example';
-INSERT INTO marks (url) VALUES ('http://a.example#x') RETURNING id = vecmark.url_id('http://a.example', 2) AS third;
+INSERT INTO marks (url) VALUES ('http://a.example#x') RETURNING id = vecmark_internal.url_id('http://a.example', 2) AS third;
 
 -- visits are HOT updates of two columns, and rows
 SELECT vecmark.visit('marks', 'http://b.example', visited_at => '2026-01-02'), vecmark.visit('marks', id => '11111111-1111-1111-1111-111111111111', visited_at => '2026-01-01');
@@ -67,15 +67,15 @@ DROP TABLE fresh, fresh_visits;
 -- full text: weights, truncation
 INSERT INTO marks (url, title, content) VALUES ('http://long.example', 'Long', repeat('word ', 50000) || 'last');
 SELECT fts @@ 'word' AS word, fts @@ 'last' AS last FROM marks WHERE url = 'http://long.example';
-SELECT vecmark.bookmark_fts('simple', 'a', '{b/c}', 'd', 'e', 'https://www.example.com/path-x?q=r%20s');
-SELECT vecmark.bookmark_fts('simple', NULL, NULL, NULL, NULL, NULL);
+SELECT vecmark_internal.bookmark_fts('simple', 'a', '{b/c}', 'd', 'e', 'https://www.example.com/path-x?q=r%20s');
+SELECT vecmark_internal.bookmark_fts('simple', NULL, NULL, NULL, NULL, NULL);
 -- the worst that can be in the limits fits: compounds of short words, in one byte and in four a character
 INSERT INTO marks (url, title, tags, description, content)
 	SELECT 'http://full.example/' || n, w, ARRAY[left(w, 250)], w, w
 	FROM (SELECT n, string_agg(CASE n WHEN 1 THEN to_hex(i) || '-' || to_hex(i * 7) WHEN 2 THEN repeat(chr(131072 + i % 20000), 2) || '-' || chr(131072 + i / 9) ELSE chr(19968 + i % 20000) || '-' || chr(19968 + i / 3) END, ' ') AS w
 		FROM generate_series(1, 3) AS n, generate_series(1, 60000) AS i GROUP BY n) AS s;
 SELECT url, length(fts) > 10000 AS words FROM marks WHERE url LIKE 'http://full%' ORDER BY url;
-SELECT octet_length(vecmark.head('aäöü', n)) FROM generate_series(0, 8) AS n;
+SELECT octet_length(vecmark_internal.head('aäöü', n)) FROM generate_series(0, 8) AS n;
 
 -- long URLs: bookmarklets and data
 INSERT INTO marks (url) VALUES ('javascript:' || repeat('alert(1);', 5000)), ('data:text/plain,' || repeat('x', 60000)) RETURNING length(url_key);

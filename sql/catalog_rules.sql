@@ -5,6 +5,8 @@ CREATE TEMPORARY VIEW members AS
 		AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'vecmark');
 CREATE TEMPORARY VIEW functions AS
 	SELECT p.* FROM pg_proc AS p JOIN members AS m ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid;
+CREATE TEMPORARY VIEW schemas AS
+	SELECT objid::regnamespace AS own FROM members WHERE classid = 'pg_namespace'::regclass;
 
 -- without a comment
 SELECT pg_describe_object(classid, objid, 0) FROM members
@@ -25,16 +27,30 @@ SELECT oid::regprocedure FROM functions
 WHERE prolang = (SELECT oid FROM pg_language WHERE lanname = 'sql') AND prosqlbody IS NULL;
 -- immutable functions that are not parallel safe
 SELECT oid::regprocedure FROM functions WHERE provolatile = 'i' AND proparallel <> 's';
--- names used twice in schema vecmark, which HTTP gateways cannot tell apart
-SELECT proname FROM functions WHERE pronamespace = 'vecmark'::regnamespace GROUP BY proname HAVING count(*) > 1;
--- variadic functions in schema vecmark; unnamed arguments, but those of types and operators
-SELECT oid::regprocedure FROM functions AS f WHERE pronamespace = 'vecmark'::regnamespace
+-- names used twice in vecmark's schemas, which HTTP gateways cannot tell apart
+SELECT proname FROM functions WHERE pronamespace IN (SELECT own FROM schemas) GROUP BY proname HAVING count(*) > 1;
+-- variadic functions in vecmark's schemas; unnamed arguments, but those of types and operators
+SELECT oid::regprocedure FROM functions AS f WHERE pronamespace IN (SELECT own FROM schemas)
 	AND (provariadic <> 0 OR (pronargs > 0 AND proargnames IS NULL))
 	AND NOT EXISTS (SELECT FROM pg_type AS t WHERE f.oid IN (t.typinput, t.typoutput, t.typreceive, t.typsend))
 	AND NOT EXISTS (SELECT FROM pg_operator AS o WHERE o.oprcode = f.oid);
 -- tables, which would belong to the extension and not to the user, but the state of sync, merkle and peer
 SELECT c.oid::regclass FROM pg_class AS c JOIN members AS m ON m.classid = 'pg_class'::regclass AND m.objid = c.oid
-WHERE c.relkind <> 'v' AND c.relname NOT LIKE 'sync~_%' ESCAPE '~' AND c.relname NOT LIKE 'merkle~_%' ESCAPE '~' AND c.relname NOT LIKE 'peer~_%' ESCAPE '~';
+WHERE c.relkind <> 'v' AND (c.relnamespace <> 'vecmark_internal'::regnamespace
+	OR (c.relname NOT LIKE 'sync~_%' ESCAPE '~' AND c.relname NOT LIKE 'merkle~_%' ESCAPE '~' AND c.relname NOT LIKE 'peer~_%' ESCAPE '~'));
+-- its schemas, and what users call and read: all that is in the first.  What is added here is in README.md too (test/t/004_readme.pl);
+-- what is not for users goes into vecmark_internal.
+SELECT own FROM schemas ORDER BY own::text COLLATE "C";
+SELECT proname FROM functions WHERE pronamespace = 'vecmark'::regnamespace ORDER BY proname COLLATE "C";
+SELECT relname FROM pg_class WHERE relnamespace = 'vecmark'::regnamespace AND relkind NOT IN ('c', 'i') ORDER BY relname COLLATE "C";
+SELECT typname FROM pg_type WHERE typnamespace = 'vecmark'::regnamespace AND typelem = 0
+	AND NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = typrelid AND c.relkind <> 'c') ORDER BY typname COLLATE "C";
+-- functions of types, operators, casts and triggers, which nobody calls by name, in schema vecmark
+SELECT f.oid::regprocedure FROM functions AS f
+WHERE f.pronamespace = 'vecmark'::regnamespace AND (f.prorettype IN ('trigger'::regtype, 'event_trigger'::regtype)
+	OR EXISTS (SELECT FROM pg_type AS t WHERE f.oid IN (t.typinput, t.typoutput, t.typreceive, t.typsend, t.typmodin, t.typmodout))
+	OR EXISTS (SELECT FROM pg_operator AS o WHERE o.oprcode = f.oid)
+	OR EXISTS (SELECT FROM pg_cast AS k WHERE k.castfunc = f.oid));
 -- what may be written by everybody
 SELECT pg_describe_object(classid, objid, 0) FROM members
 WHERE (classid = 'pg_namespace'::regclass AND has_schema_privilege('public', objid, 'CREATE'))

@@ -435,7 +435,7 @@ SELECT show_all(ARRAY[
 	$$SELECT vecmark.create_bookmarks('m', 0)$$, $$SELECT vecmark.create_bookmarks('m', 16001)$$, $$SELECT vecmark.create_bookmarks('m', NULL)$$,
 	$$SELECT vecmark.create_bookmarks('m', embedder => 'pg_catalog.upper')$$, $$SELECT vecmark.create_bookmarks('m', embedder => 'pg_catalog.pg_backend_pid')$$,
 	$$SELECT vecmark.create_bookmarks('m', config => 'no_config')$$,
-	$$SELECT vecmark.embed('a', 0)$$, $$SELECT vecmark.head('a', -1)$$, $$SELECT vecmark.embed('a', 16001)$$,
+	$$SELECT vecmark.embed('a', 0)$$, $$SELECT vecmark_internal.head('a', -1)$$, $$SELECT vecmark.embed('a', 16001)$$,
 	$$INSERT INTO marks (url, created_at, updated_at) VALUES (NULL, 'epoch', 'epoch')$$, $$INSERT INTO marks (url) VALUES ('  ')$$, $$INSERT INTO marks (url) VALUES (repeat('x', 100000))$$,
 	$$INSERT INTO marks (url) VALUES ('http://a'), ('http://A/')$$, $$INSERT INTO marks (url, embedding) VALUES ('http://a', '[1,2]')$$,
 	$$SELECT vecmark.save('no_marks', 'http://a')$$, $$SELECT vecmark.save('marks', '')$$, $$SELECT vecmark.save('nowhere', 'http://a')$$, $$SELECT vecmark.save(NULL, 'http://a')$$,
@@ -456,8 +456,8 @@ INSERT INTO marks (url, title) VALUES ('http://word.example', 'word');
 SELECT show_all(ARRAY[$$SELECT vecmark.search('marks', query_embedding => '[1,2]')$$]);
 -- import
 SELECT show_all(ARRAY[
-	$$SELECT vecmark.parse_netscape('')$$, $$SELECT vecmark.parse_netscape('<html><body>hello</body></html>')$$, $$SELECT vecmark.import_netscape('marks', 'text')$$,
-	$$SELECT vecmark.parse_netscape('<!DOCTYPE NETSCAPE-Bookmark-file-1>' || repeat('<DL><DT><H3>x</H3>', 200))$$,
+	$$SELECT vecmark_internal.parse_netscape('')$$, $$SELECT vecmark_internal.parse_netscape('<html><body>hello</body></html>')$$, $$SELECT vecmark.import_netscape('marks', 'text')$$,
+	$$SELECT vecmark_internal.parse_netscape('<!DOCTYPE NETSCAPE-Bookmark-file-1>' || repeat('<DL><DT><H3>x</H3>', 200))$$,
 	$$SELECT vecmark.import_netscape('no_marks', '<!DOCTYPE NETSCAPE-Bookmark-file-1>')$$,
 	$$SELECT vecmark.import_json('marks', '{}')$$, $$SELECT vecmark.import_table('marks', 'no_marks')$$,
 	$$SELECT vecmark.import_table('no_marks', 'marks')$$,

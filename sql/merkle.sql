@@ -80,15 +80,15 @@ SELECT is_exact();
 
 -- folding changes nothing but how much there is
 SELECT hash AS before FROM vecmark.root('leafy') \gset
-SELECT vecmark.fold_digest('leafy') > 1 AS folded;
-SELECT vecmark.fold_digest('leafy');
+SELECT vecmark_internal.fold_digest('leafy') > 1 AS folded;
+SELECT vecmark_internal.fold_digest('leafy');
 SELECT hash = :'before' AS same FROM vecmark.root('leafy');
-SELECT pg_total_relation_size('vecmark.merkle_leaf') < 1024 * 1024 AS is_small;
+SELECT pg_total_relation_size('vecmark_internal.merkle_leaf') < 1024 * 1024 AS is_small;
 SELECT vecmark.build_digest('leafy');
 SELECT hash = :'before' AS same FROM vecmark.root('leafy');
 UPDATE leafy SET title = 'after' WHERE id = 500;
 CALL vecmark.maintain();
-SELECT vecmark.fold_digest('leafy');
+SELECT vecmark_internal.fold_digest('leafy');
 SELECT is_exact();
 
 -- buckets
@@ -115,9 +115,9 @@ SELECT length(vecmark.bucket_keys('leafy')) / 8 - (SELECT count(*) FROM leafy) A
 SELECT count(*) FROM vecmark.fetch('leafy', 8, NULL, vecmark.bucket_keys('leafy'));
 SELECT vecmark.fetch('leafy', 8, NULL, '\x0102');
 SELECT vecmark.fetch('leafy', NULL, NULL, '');
-SELECT vecmark.delete_missing('leafy', 8, NULL, NULL, '{}');
-SELECT vecmark.delete_missing('leafy', 8, NULL, '\x01', '{}');
-SELECT vecmark.delete_missing('leafy', 0, NULL, vecmark.bucket_rows('leafy', 0), vecmark.version()) AS here, length(vecmark.bucket_rows('leafy', 8, '{}')) AS none;
+SELECT vecmark_internal.delete_missing('leafy', 8, NULL, NULL, '{}');
+SELECT vecmark_internal.delete_missing('leafy', 8, NULL, '\x01', '{}');
+SELECT vecmark_internal.delete_missing('leafy', 0, NULL, vecmark_internal.bucket_rows('leafy', 0), vecmark.version()) AS here, length(vecmark_internal.bucket_rows('leafy', 8, '{}')) AS none;
 SELECT count(*) > 3 AS parts FROM vecmark.fetch('leafy', 8, NULL, '', 10000);
 SELECT d::jsonb->'repair' AS repair FROM vecmark.fetch('leafy', 0, NULL, '') AS d;
 
@@ -242,16 +242,16 @@ SELECT vecmark.build_digest('moody');
 SELECT vecmark.root('moody');
 SELECT ok, detail FROM vecmark.health WHERE part = 'digests';
 ALTER TABLE moody_sad ENABLE TRIGGER "~~vecmark_digest";
-CREATE TRIGGER again AFTER INSERT ON moody FOR EACH ROW EXECUTE FUNCTION vecmark.digest_row('0');
+CREATE TRIGGER again AFTER INSERT ON moody FOR EACH ROW EXECUTE FUNCTION vecmark_internal.digest_row('0');
 SELECT vecmark.build_digest('moody');
 DROP TRIGGER again ON moody;
-CREATE TRIGGER again AFTER INSERT ON moody FOR EACH ROW EXECUTE FUNCTION vecmark.digest_row('seed');
+CREATE TRIGGER again AFTER INSERT ON moody FOR EACH ROW EXECUTE FUNCTION vecmark_internal.digest_row('seed');
 INSERT INTO moody VALUES ('sad') ON CONFLICT DO NOTHING;
 DELETE FROM moody WHERE id = 'sad';
 INSERT INTO moody VALUES ('sad');
 DROP TRIGGER again ON moody;
 WITH w AS (DELETE FROM moody RETURNING id) SELECT vecmark.build_digest('moody') FROM w;
-SELECT vecmark.compute_digest('moody', 5);
+SELECT vecmark_internal.compute_digest('moody', 5);
 ALTER TABLE moody ALTER v TYPE numeric(10, 3);
 SELECT ok, detail FROM vecmark.health WHERE part = 'digests';
 ALTER TABLE moody DISABLE TRIGGER "~~vecmark_digest";

@@ -13,7 +13,7 @@ CREATE DATABASE sync_forget_a;
 CREATE EXTENSION vecmark;
 GRANT CREATE ON SCHEMA public TO PUBLIC;
 -- what only who installed the extension sees
-CREATE VIEW kept AS SELECT (SELECT count(*) FROM vecmark.sync_log) AS log, (SELECT count(*) FROM vecmark.sync_tombstone) AS tombstones;
+CREATE VIEW kept AS SELECT (SELECT count(*) FROM vecmark_internal.sync_log) AS log, (SELECT count(*) FROM vecmark_internal.sync_tombstone) AS tombstones;
 GRANT SELECT ON kept TO PUBLIC;
 \c sync_forget_a :me
 CREATE TABLE items (id text PRIMARY KEY, name text, n int);
@@ -276,7 +276,7 @@ SELECT vecmark.ack(NULL, '{}') IS NULL, vecmark.forget(NULL) IS NULL, vecmark.fo
 SELECT vecmark.ack(vecmark.site(), vecmark.version());
 SELECT count(*) FROM vecmark.peers WHERE site = vecmark.site();
 BEGIN READ ONLY;
-SELECT shown('SELECT vecmark.forget()'), shown('SELECT vecmark.start_over()'), shown('SELECT vecmark.tidy()');
+SELECT shown('SELECT vecmark.forget()'), shown('SELECT vecmark.start_over()'), shown('SELECT vecmark_internal.tidy()');
 COMMIT;
 
 \c :here :installer

@@ -235,9 +235,9 @@ SELECT vecmark.version() OPERATOR(vecmark.@>) :'since' AS holds;
 SELECT status, applied FROM vecmark.merge((:'d'::vecmark.delta[])[7]);
 SELECT state() = :'state' AS same_bytes, count(*) FROM items;
 \c sync_merge_a :installer
-SELECT count(*) FROM vecmark.sync_batch;
+SELECT count(*) FROM vecmark_internal.sync_batch;
 \c sync_merge_b :installer
-SELECT count(*) FROM vecmark.sync_batch;
+SELECT count(*) FROM vecmark_internal.sync_batch;
 -- a part that builds on what is not here
 \c sync_merge_a :me
 UPDATE items SET name = 'part' WHERE id LIKE 'many %1';
@@ -302,7 +302,7 @@ SET ROLE sync_merge_other;
 SELECT shown('SELECT vecmark.changes()'), shown(format('SELECT vecmark.merge_all(%L)', :'d')), shown('SELECT vecmark.retry_parked()'), shown('SELECT vecmark.new_incarnation()'),
 	shown($$SELECT vecmark.ack('0badcafe0badcafe', '{}')$$), shown($$SELECT vecmark.retire('0badcafe0badcafe')$$), shown('SELECT vecmark.forget()');
 SELECT count(*) FROM vecmark.conflicts;
-SELECT shown('SELECT * FROM vecmark.sync_conflict'), shown('INSERT INTO vecmark.sync_version VALUES (1, NULL)'), shown('DELETE FROM vecmark.sync_site');
+SELECT shown('SELECT * FROM vecmark_internal.sync_conflict'), shown('INSERT INTO vecmark_internal.sync_version VALUES (1, NULL)'), shown('DELETE FROM vecmark_internal.sync_site');
 RESET ROLE;
 GRANT SELECT ON items, others TO sync_merge_other;
 SET ROLE sync_merge_other;

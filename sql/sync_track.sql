@@ -102,7 +102,7 @@ DROP TABLE other;
 
 -- not the owner: no right at all, and every right but that one
 CREATE TABLE mine (id int PRIMARY KEY, t text);
-CREATE TABLE mine_clocked (id int PRIMARY KEY, _vm vecmark.rowclock NOT NULL DEFAULT vecmark.birth());
+CREATE TABLE mine_clocked (id int PRIMARY KEY, _vm vecmark.rowclock NOT NULL DEFAULT vecmark_internal.birth());
 SET ROLE sync_track_other;
 SELECT show_track('mine');
 RESET ROLE;
@@ -118,15 +118,15 @@ INSERT INTO mine VALUES (1, 'a');
 UPDATE mine SET t = 'b';
 DELETE FROM mine;
 RESET ROLE;
-SELECT shown($$SELECT vecmark.register_table('mine', 'mine', false, '{id,t}', '{r}')$$);
+SELECT shown($$SELECT vecmark_internal.register_table('mine', 'mine', false, '{id,t}', '{r}')$$);
 -- kinds that a column cannot have, past track()
 SELECT vecmark.untrack('mine'), vecmark.track('mine_clocked'), vecmark.untrack('mine_clocked');
-ALTER TABLE mine ADD COLUMN _vm vecmark.rowclock NOT NULL DEFAULT vecmark.birth();
-SELECT vecmark.register_table('mine', 'mine', false, '{id,t}', '{c,c}');
+ALTER TABLE mine ADD COLUMN _vm vecmark.rowclock NOT NULL DEFAULT vecmark_internal.birth();
+SELECT vecmark_internal.register_table('mine', 'mine', false, '{id,t}', '{c,c}');
 SELECT shown($$SELECT count(*) FROM vecmark.changes()$$);
 SELECT vecmark.untrack('mine');
-SELECT vecmark.is_key_type(0), vecmark.is_key_type('int'::regtype), vecmark.is_key_type('numeric'::regtype), vecmark.is_key_type(NULL);
-SELECT vecmark.is_portable_type(0), vecmark.is_portable_type('int'::regtype), vecmark.is_portable_type('regrole'::regtype), vecmark.is_portable_type(NULL);
+SELECT vecmark_internal.is_key_type(0), vecmark_internal.is_key_type('int'::regtype), vecmark_internal.is_key_type('numeric'::regtype), vecmark_internal.is_key_type(NULL);
+SELECT vecmark_internal.is_portable_type(0), vecmark_internal.is_portable_type('int'::regtype), vecmark_internal.is_portable_type('regrole'::regtype), vecmark_internal.is_portable_type(NULL);
 
 -- what stands for an object of this database is not told, in arrays and domains neither
 CREATE DOMAIN price AS money;
@@ -146,11 +146,11 @@ DROP TABLE mine, mine_clocked;
 
 -- the triggers are for tracked tables alone
 CREATE TABLE untracked (id int PRIMARY KEY);
-CREATE TRIGGER a BEFORE INSERT ON untracked FOR EACH ROW EXECUTE FUNCTION vecmark.capture();
+CREATE TRIGGER a BEFORE INSERT ON untracked FOR EACH ROW EXECUTE FUNCTION vecmark_internal.capture();
 SELECT shown('INSERT INTO untracked VALUES (1)');
 DROP TRIGGER a ON untracked;
-CREATE TRIGGER a AFTER INSERT ON untracked FOR EACH ROW EXECUTE FUNCTION vecmark.capture();
-SELECT shown('INSERT INTO untracked VALUES (1)'), shown('SELECT vecmark.capture()'), shown('SELECT vecmark.refuse_truncate()');
+CREATE TRIGGER a AFTER INSERT ON untracked FOR EACH ROW EXECUTE FUNCTION vecmark_internal.capture();
+SELECT shown('INSERT INTO untracked VALUES (1)'), shown('SELECT vecmark_internal.capture()'), shown('SELECT vecmark_internal.refuse_truncate()');
 SELECT shown($$SELECT * FROM vecmark.changes(rels => '{untracked}')$$);
 DROP TABLE untracked;
 

@@ -25,7 +25,7 @@ SELECT show_all('vecmark.version_vector', '', 'x', '{', '{}x', '{0badcafe: 1}', 
 	'{0badcafe0badcafe:}', '{0badcafe0badcafe: -1}', '{0badcafe0badcafe: 2-1}', '{0badcafe0badcafe: 18446744073709551615}', '{0badcafe0badcafe: 1-}',
 	'{0badcafe0badcafe: 1,}', '{0badcafe0badcafe: 1; 00c0ffee00c0ffee: 1}', '{0badcafe0badcafe: 1.5}', '{0badcafe0badcafe: 1');
 -- binary form
-SELECT vecmark.version_vector_send('{}'), vecmark.version_vector_send('{0badcafe0badcafe: 0-811 813}');
+SELECT vecmark_internal.version_vector_send('{}'), vecmark_internal.version_vector_send('{0badcafe0badcafe: 0-811 813}');
 CREATE TEMPORARY TABLE versions (v vecmark.version_vector);
 INSERT INTO versions VALUES ('{}'), ('{0badcafe0badcafe: 0-811 813, 00c0ffee00c0ffee: 7}'), (NULL);
 SELECT v, pg_column_size(v) FROM versions;
@@ -49,19 +49,19 @@ SELECT bool_and((a OPERATOR(vecmark.+) b) OPERATOR(vecmark.=) (b OPERATOR(vecmar
 	AND (a OPERATOR(vecmark.-) b) OPERATOR(vecmark.+) (a OPERATOR(vecmark.*) b) OPERATOR(vecmark.=) a
 	AND (a OPERATOR(vecmark.+) b) OPERATOR(vecmark.@>) a
 	AND (a OPERATOR(vecmark.@>) b) = ((b OPERATOR(vecmark.-) a) OPERATOR(vecmark.=) '{}')) AS laws FROM pairs;
-SELECT vecmark.covers('{0badcafe0badcafe: 0-9 11}', x'0badcafe0badcafe'::bigint, 9), vecmark.covers('{0badcafe0badcafe: 0-9 11}', x'0badcafe0badcafe'::bigint, 10),
-	vecmark.covers('{ffffffffffffffff: 4}', -1, 4), vecmark.covers('{ffffffffffffffff: 4}', -1, -4), vecmark.covers(NULL, 1, 1) IS NULL;
+SELECT vecmark_internal.covers('{0badcafe0badcafe: 0-9 11}', x'0badcafe0badcafe'::bigint, 9), vecmark_internal.covers('{0badcafe0badcafe: 0-9 11}', x'0badcafe0badcafe'::bigint, 10),
+	vecmark_internal.covers('{ffffffffffffffff: 4}', -1, 4), vecmark_internal.covers('{ffffffffffffffff: 4}', -1, -4), vecmark_internal.covers(NULL, 1, 1) IS NULL;
 
 -- rowclock: the clock of a row that one transaction wrote has 26 bytes
 SELECT c, pg_column_size(c) FROM (SELECT '01010000CFC2689F9D01fecaad0bfecaad0bfa02000000000000'::vecmark.rowclock) AS t (c);
-SELECT vecmark.rowclock_send('01010000cfc2689f9d01fecaad0bfecaad0bfa02000000000000');
+SELECT vecmark_internal.rowclock_send('01010000cfc2689f9d01fecaad0bfecaad0bfa02000000000000');
 SELECT show_all('vecmark.rowclock', '', 'x', '0', '01', '00010000cfc2689f9d01fecaad0bfecaad0bfa02000000000000', '02010000cfc2689f9d01fecaad0bfecaad0bfa02000000000000',
 	'01000000cfc2689f9d01fecaad0bfecaad0bfa02000000000000', '01010000cfc2689f9d01fecaad0bfecaad0bfa020000000000',
 	'01010000cfc2689f9d01fecaad0bfecaad0bfa0200000000000000', '01010000cfc2689f9d010000000000000000fa02000000000000');
 
 -- delta: one of format 1 as the first release wrote it is read for ever
 CREATE FUNCTION delta() RETURNS text LANGUAGE sql AS $$ SELECT '564d4401001c52ae1106011f64396c56029edd0000010001008606018080acda95bfffd001008506010c7075626c69632e6974656d730301016e00046e616d650204746167730110000000000000000000000000000000010101010100046f6e65010001000a01020100020162010001610100' $$;
-SELECT delta()::vecmark.delta::text = delta(), vecmark.delta_send(delta()::vecmark.delta)::text = '\x' || delta();
+SELECT delta()::vecmark.delta::text = delta(), vecmark_internal.delta_send(delta()::vecmark.delta)::text = '\x' || delta();
 -- read by people
 SELECT jsonb_pretty(delta()::vecmark.delta::jsonb);
 SELECT jsonb_pretty('01010000cfc2689f9d01fecaad0bfecaad0bfa02000000000000'::vecmark.rowclock::jsonb);

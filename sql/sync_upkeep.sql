@@ -13,8 +13,8 @@ GRANT sync_upkeep_other TO :"me";
 CREATE EXTENSION vecmark;
 GRANT CREATE ON SCHEMA public TO PUBLIC;
 -- what only who installed the extension sees
-CREATE VIEW kept AS SELECT (SELECT count(*) FROM vecmark.sync_log) AS log, (SELECT count(*) FROM vecmark.sync_tombstone) AS tombstones,
-	(SELECT count(*) FROM vecmark.sync_table) AS tables, (SELECT count(*) FROM vecmark.sync_column) AS columns, (SELECT count(*) FROM vecmark.sync_outbox) AS outboxes;
+CREATE VIEW kept AS SELECT (SELECT count(*) FROM vecmark_internal.sync_log) AS log, (SELECT count(*) FROM vecmark_internal.sync_tombstone) AS tombstones,
+	(SELECT count(*) FROM vecmark_internal.sync_table) AS tables, (SELECT count(*) FROM vecmark_internal.sync_column) AS columns, (SELECT count(*) FROM vecmark_internal.sync_outbox) AS outboxes;
 GRANT SELECT ON kept TO PUBLIC;
 \c sync_upkeep_a :me
 CREATE TABLE items (id text, sub int, name text, PRIMARY KEY (sub, id));
@@ -95,7 +95,7 @@ SELECT name, key, "column", convert_from(lost, 'UTF8') AS lost FROM vecmark.conf
 SET ROLE sync_upkeep_other;
 SELECT count(*) FROM vecmark.parked;
 SELECT count(*) FROM vecmark.conflicts;
-SELECT shown($$SELECT vecmark.erase('secrets', 'there')$$), shown('SELECT vecmark.tidy()'), shown('CALL vecmark.maintain()');
+SELECT shown($$SELECT vecmark.erase('secrets', 'there')$$), shown('SELECT vecmark_internal.tidy()'), shown('CALL vecmark.maintain()');
 RESET ROLE;
 SELECT vecmark.erase('items', 'nothing'), vecmark.erase('secrets', 'ther'), vecmark.erase(NULL, 'there') IS NULL;
 SELECT shown($$SELECT vecmark.erase('pg_class', 'there')$$);
@@ -141,9 +141,9 @@ DROP TABLE gone;
 SELECT tombstones, tables, columns FROM kept;
 SELECT count(*) FROM vecmark.tracked;
 SELECT key FROM vecmark.events() WHERE rel::oid::regclass::text ~ '^[0-9]';
-SELECT vecmark.tidy();
+SELECT vecmark_internal.tidy();
 SELECT tombstones, tables, columns FROM kept;
-SELECT vecmark.tidy();
+SELECT vecmark_internal.tidy();
 
 -- triggers that are not as they must be
 ALTER TABLE items DISABLE TRIGGER "~~vecmark_capture";
@@ -203,9 +203,9 @@ SELECT (SELECT count(*) FROM changes), (SELECT count(*) FROM "Other one"), outbo
 -- who could write one would read all that is told
 GRANT CREATE ON SCHEMA public TO sync_upkeep_other;
 SET ROLE sync_upkeep_other;
-SELECT shown($$SELECT vecmark.create_outbox('theirs')$$), shown($$SELECT vecmark.register_outbox('changes')$$);
+SELECT shown($$SELECT vecmark.create_outbox('theirs')$$), shown($$SELECT vecmark_internal.register_outbox('changes')$$);
 RESET ROLE;
-SELECT shown($$SELECT vecmark.register_outbox('items')$$);
+SELECT shown($$SELECT vecmark_internal.register_outbox('items')$$);
 BEGIN;
 INSERT INTO items VALUES ('prepared', 6, 'prepared');
 PREPARE TRANSACTION 'sync_upkeep';
@@ -217,7 +217,7 @@ SELECT (SELECT count(*) FROM "Other one"), outboxes FROM kept;
 DROP PUBLICATION "Other one";
 DROP TABLE "Other one";
 INSERT INTO items VALUES ('sent to none', 8, 'sent');
-SELECT vecmark.tidy();
+SELECT vecmark_internal.tidy();
 SELECT outboxes FROM kept;
 SELECT * FROM vecmark.sync_check('items');
 

@@ -8,7 +8,7 @@ DECLARE
 	forgotten bigint;
 	digest record;
 BEGIN
-	PERFORM vecmark.tidy();
+	PERFORM vecmark_internal.tidy();
 	COMMIT;
 	PERFORM vecmark.retry_parked();
 	COMMIT;
@@ -17,11 +17,11 @@ BEGIN
 		COMMIT;
 		EXIT WHEN forgotten OPERATOR(pg_catalog.=) 0 OR pg_catalog.clock_timestamp() OPERATOR(pg_catalog.>) finish;
 	END LOOP;
-	PERFORM vecmark.tidy_digests();
+	PERFORM vecmark_internal.tidy_digests();
 	COMMIT;
 	FOR digest IN SELECT d.rel FROM vecmark.digests AS d LOOP
 		BEGIN
-			PERFORM vecmark.keep_digest(digest.rel);
+			PERFORM vecmark_internal.keep_digest(digest.rel);
 		EXCEPTION WHEN OTHERS THEN
 			RAISE WARNING 'digest of table "%" was left as it is: %', digest.rel, SQLERRM;
 		END;
@@ -34,11 +34,11 @@ COMMENT ON PROCEDURE vecmark.maintain(interval) IS
 	'what is to be done now and then: tidies, tries parked rows once more, forgets what all peers know for about the budget, folds digests; commits in between';
 
 CREATE VIEW vecmark.health AS
-SELECT h.part, h.ok, h.detail FROM vecmark.sync_health AS h
+SELECT h.part, h.ok, h.detail FROM vecmark_internal.sync_health AS h
 UNION ALL
-SELECT h.part, h.ok, h.detail FROM vecmark.merkle_health AS h
+SELECT h.part, h.ok, h.detail FROM vecmark_internal.merkle_health AS h
 UNION ALL
-SELECT h.part, h.ok, h.detail FROM vecmark.peer_health AS h;
+SELECT h.part, h.ok, h.detail FROM vecmark_internal.peer_health AS h;
 
 COMMENT ON VIEW vecmark.health IS 'what needs somebody''s attention, and what to do';
 

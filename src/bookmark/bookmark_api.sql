@@ -1,6 +1,6 @@
 -- bookmark_api.sql: functions beside a bookmarks table, of the forms that HTTP and GraphQL gateways serve.
 
-CREATE FUNCTION vecmark.check_arguments(arguments jsonb, types jsonb) RETURNS boolean
+CREATE FUNCTION vecmark_internal.check_arguments(arguments jsonb, types jsonb) RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE COST 10
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -24,10 +24,10 @@ BEGIN
 END;
 $$;
 
-COMMENT ON FUNCTION vecmark.check_arguments(jsonb, jsonb) IS
+COMMENT ON FUNCTION vecmark_internal.check_arguments(jsonb, jsonb) IS
 	'true when arguments are an object whose keys are all in types and have one of the JSON types listed there, or null; an error otherwise';
 
-CREATE FUNCTION vecmark.search_json(source regclass, arguments jsonb) RETURNS TABLE (
+CREATE FUNCTION vecmark_internal.search_json(source regclass, arguments jsonb) RETURNS TABLE (
 	id uuid,
 	url text,
 	title text,
@@ -41,7 +41,7 @@ LANGUAGE plpgsql STABLE PARALLEL UNSAFE COST 10000 ROWS 10
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	PERFORM vecmark.check_arguments(arguments, '{
+	PERFORM vecmark_internal.check_arguments(arguments, '{
 		"query_text": ["string"], "query_embedding": ["array", "string"], "match_count": ["number"], "filter": ["object"],
 		"full_text_weight": ["number"], "semantic_weight": ["number"], "rrf_k": ["number"], "match_threshold": ["number"],
 		"candidates": ["number"], "exact": ["boolean"]}');
@@ -62,18 +62,18 @@ BEGIN
 END;
 $$;
 
-COMMENT ON FUNCTION vecmark.search_json(regclass, jsonb) IS
+COMMENT ON FUNCTION vecmark_internal.search_json(regclass, jsonb) IS
 	'vecmark.search with its arguments in one JSON object; query_embedding is an array of numbers, or the text of one; null is as not given; error for a key that is no argument and for a value of another type';
 
-CREATE FUNCTION vecmark.keyword_search(source regclass, query_text text, match_count integer DEFAULT 10)
+CREATE FUNCTION vecmark_internal.keyword_search(source regclass, query_text text, match_count integer DEFAULT 10)
 RETURNS TABLE (id uuid, relevance real)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE COST 10000 ROWS 10
 SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
-	config constant regconfig := vecmark.bookmark_settings(source)->>'config';
-	any_word constant tsquery := vecmark.any_word_query(config, nullif((vecmark.parse_query(coalesce(query_text, ''))).plain, ''));
+	config constant regconfig := vecmark_internal.bookmark_settings(source)->>'config';
+	any_word constant tsquery := vecmark_internal.any_word_query(config, nullif((vecmark_internal.parse_query(coalesce(query_text, ''))).plain, ''));
 BEGIN
 	RETURN QUERY EXECUTE format($sql$
 		SELECT s.id, coalesce(ts_rank(b.fts, $3, 1), 0)
@@ -84,15 +84,15 @@ BEGIN
 END;
 $$;
 
-COMMENT ON FUNCTION vecmark.keyword_search(regclass, text, integer) IS
+COMMENT ON FUNCTION vecmark_internal.keyword_search(regclass, text, integer) IS
 	'the full-text half of vecmark.search, in its order, with the relevance of each row to any of the words: ts_rank, normalised by length';
 
-CREATE FUNCTION vecmark.save_json(source regclass, arguments jsonb, OUT id uuid, OUT inserted boolean)
+CREATE FUNCTION vecmark_internal.save_json(source regclass, arguments jsonb, OUT id uuid, OUT inserted boolean)
 LANGUAGE plpgsql VOLATILE COST 1000
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	PERFORM vecmark.check_arguments(arguments, '{
+	PERFORM vecmark_internal.check_arguments(arguments, '{
 		"url": ["string"], "title": ["string"], "description": ["string"], "tags": ["array", "string"], "content": ["string"],
 		"metadata": ["object"], "embedding": ["array", "string"]}');
 	SELECT s.id, s.inserted INTO id, inserted
@@ -101,17 +101,17 @@ BEGIN
 		arguments->>'url',
 		title => arguments->>'title',
 		description => arguments->>'description',
-		tags => vecmark.json_texts(arguments, 'tags'),
+		tags => vecmark_internal.json_texts(arguments, 'tags'),
 		content => arguments->>'content',
 		metadata => nullif(arguments->'metadata', 'null'),
 		embedding => (arguments->>'embedding')::@extschema@.vector) AS s;
 END;
 $$;
 
-COMMENT ON FUNCTION vecmark.save_json(regclass, jsonb) IS
+COMMENT ON FUNCTION vecmark_internal.save_json(regclass, jsonb) IS
 	'vecmark.save with its arguments in one JSON object; embedding is an array of numbers, or the text of one; null is as not given; error for a key that is no argument and for a value of another type';
 
-CREATE FUNCTION vecmark.changes_json(source regclass, since text, max_bytes integer) RETURNS jsonb
+CREATE FUNCTION vecmark_internal.changes_json(source regclass, since text, max_bytes integer) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE COST 10000
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -125,10 +125,10 @@ BEGIN
 END;
 $$;
 
-COMMENT ON FUNCTION vecmark.changes_json(regclass, text, integer) IS
+COMMENT ON FUNCTION vecmark_internal.changes_json(regclass, text, integer) IS
 	'vecmark.changes as one JSON object: the version that its reader will hold, and deltas as text; of the whole database, asked for by a tracked table; null is as not given';
 
-CREATE FUNCTION vecmark.merge_json(source regclass, deltas text[], mode text) RETURNS jsonb
+CREATE FUNCTION vecmark_internal.merge_json(source regclass, deltas text[], mode text) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE COST 10000
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -141,10 +141,10 @@ BEGIN
 END;
 $$;
 
-COMMENT ON FUNCTION vecmark.merge_json(regclass, text[], text) IS
+COMMENT ON FUNCTION vecmark_internal.merge_json(regclass, text[], text) IS
 	'vecmark.merge_all of deltas as text; returns its result as a JSON object; null is as not given';
 
-CREATE FUNCTION vecmark.api_functions(source regclass) RETURNS SETOF regprocedure
+CREATE FUNCTION vecmark_internal.api_functions(source regclass) RETURNS SETOF regprocedure
 LANGUAGE sql STABLE STRICT PARALLEL SAFE COST 100 ROWS 10
 BEGIN ATOMIC
 	SELECT p.oid::regprocedure
@@ -155,7 +155,7 @@ BEGIN ATOMIC
 	ORDER BY p.proname COLLATE "C";
 END;
 
-COMMENT ON FUNCTION vecmark.api_functions(regclass) IS
+COMMENT ON FUNCTION vecmark_internal.api_functions(regclass) IS
 	'the functions that vecmark.create_api has made for a bookmarks table: those in its schema that refer to it and say so in their comments';
 
 -- Bodies are BEGIN ATOMIC: their names are bound when they are made, so that the
@@ -178,7 +178,7 @@ DECLARE
 				coalesce(nullif(concat_ws(chr(10), nullif(b.title, ''), nullif(b.description, ''), nullif(b.content, '')), ''), b.url),
 				b.metadata || jsonb_build_object('url', b.url, 'title', b.title, 'tags', b.tags)$d$;
 BEGIN
-	PERFORM vecmark.bookmark_settings(source);
+	PERFORM vecmark_internal.bookmark_settings(source);
 	IF documents = '' THEN
 		RAISE EXCEPTION 'name of documents must not be empty' USING ERRCODE = 'invalid_name';
 	END IF;
@@ -195,7 +195,7 @@ BEGIN
 				format('TABLE (id uuid, content text, metadata jsonb, embedding %s, similarity double precision) STABLE ROWS 10', '@extschema@.vector'),
 				format($sql$
 			SELECT %1$s, b.embedding, s.similarity
-			FROM vecmark.search_json(%2$s, jsonb_build_object('query_embedding', query_embedding, 'filter', filter,
+			FROM vecmark_internal.search_json(%2$s, jsonb_build_object('query_embedding', query_embedding, 'filter', filter,
 					'match_count', coalesce(match_count, 1000), 'candidates', coalesce(match_count, 1000))) WITH ORDINALITY AS s
 				JOIN %3$s AS b USING (id)
 			WHERE $1 IS NOT NULL
@@ -206,7 +206,7 @@ BEGIN
 				'TABLE (id uuid, content text, metadata jsonb, similarity real) STABLE ROWS 10',
 				format($sql$
 			SELECT %1$s, s.relevance
-			FROM vecmark.keyword_search(%2$s, query_text, match_count) WITH ORDINALITY AS s
+			FROM vecmark_internal.keyword_search(%2$s, query_text, match_count) WITH ORDINALITY AS s
 				JOIN %3$s AS b USING (id)
 			ORDER BY s.ordinality;$sql$, document, place.constant, place.qualified),
 				'bookmarks that have the words, as SupabaseHybridSearch of LangChain calls it'),
@@ -218,7 +218,7 @@ BEGIN
 					STABLE ROWS 10',
 				format($sql$
 			SELECT s.id, s.url, s.title, s.tags, s.score, s.similarity, s.full_text_rank, s.semantic_rank
-			FROM vecmark.search_json(%1$s, jsonb_build_object('query_text', query_text, 'query_embedding', query_embedding::%2$s,
+			FROM vecmark_internal.search_json(%1$s, jsonb_build_object('query_text', query_text, 'query_embedding', query_embedding::%2$s,
 				'match_count', match_count, 'filter', filter, 'full_text_weight', full_text_weight, 'semantic_weight', semantic_weight,
 				'rrf_k', rrf_k, 'match_threshold', match_threshold, 'candidates', candidates, 'exact', exact)) AS s;$sql$,
 					place.constant, '@extschema@.vector'),
@@ -227,7 +227,7 @@ BEGIN
 				'jsonb',
 				'SETOF jsonb STABLE ROWS 10',
 				format($sql$
-			SELECT to_jsonb(s) FROM vecmark.search_json(%s, $1) AS s;$sql$, place.constant),
+			SELECT to_jsonb(s) FROM vecmark_internal.search_json(%s, $1) AS s;$sql$, place.constant),
 				'vecmark.search with its arguments in one JSON object; a JSON object for each bookmark'),
 			(place.name || '_search_rows',
 				$a$query_text text DEFAULT NULL, query_embedding real[] DEFAULT NULL, match_count integer DEFAULT 10, conditions jsonb DEFAULT '{}',
@@ -235,7 +235,7 @@ BEGIN
 				format('SETOF %s STABLE ROWS 10', place.qualified),
 				format($sql$
 			SELECT b
-			FROM vecmark.search_json(%1$s, jsonb_build_object('query_text', query_text, 'query_embedding', query_embedding::%2$s,
+			FROM vecmark_internal.search_json(%1$s, jsonb_build_object('query_text', query_text, 'query_embedding', query_embedding::%2$s,
 					'match_count', match_count, 'filter', conditions, 'match_threshold', match_threshold)) WITH ORDINALITY AS s
 				JOIN %3$s AS b USING (id)
 			ORDER BY s.ordinality;$sql$, place.constant, '@extschema@.vector', place.qualified),
@@ -246,7 +246,7 @@ BEGIN
 				format('%s VOLATILE', place.qualified),
 				format($sql$
 			SELECT s.id
-			FROM vecmark.save_json(%1$s, jsonb_build_object('url', url, 'title', title, 'description', description, 'tags', tags,
+			FROM vecmark_internal.save_json(%1$s, jsonb_build_object('url', url, 'title', title, 'description', description, 'tags', tags,
 				'content', content, 'metadata', metadata, 'embedding', embedding::%2$s)) AS s;
 			SELECT b FROM %3$s AS b WHERE b.id = vecmark.lookup(%1$s, $1);$sql$, place.constant, '@extschema@.vector', place.qualified),
 				'vecmark.save with an array for the vector; returns the bookmark'),
@@ -254,7 +254,7 @@ BEGIN
 				'jsonb',
 				'jsonb VOLATILE',
 				format($sql$
-			SELECT to_jsonb(s) FROM vecmark.save_json(%s, $1) AS s;$sql$, place.constant),
+			SELECT to_jsonb(s) FROM vecmark_internal.save_json(%s, $1) AS s;$sql$, place.constant),
 				'vecmark.save with its arguments in one JSON object; returns another, with id and inserted'),
 			(place.name || '_version',
 				'',
@@ -266,13 +266,13 @@ BEGIN
 				$a$since text DEFAULT '{}', max_bytes integer DEFAULT 8388608$a$,
 				'jsonb STABLE',
 				format($sql$
-			SELECT vecmark.changes_json(%s, since, max_bytes);$sql$, place.constant),
+			SELECT vecmark_internal.changes_json(%s, since, max_bytes);$sql$, place.constant),
 				'vecmark.changes as a JSON object: version, and deltas as text; of the whole database'),
 			(place.name || '_merge',
 				$a$deltas text[], mode text DEFAULT 'strict'$a$,
 				'jsonb VOLATILE',
 				format($sql$
-			SELECT vecmark.merge_json(%s, deltas, mode);$sql$, place.constant),
+			SELECT vecmark_internal.merge_json(%s, deltas, mode);$sql$, place.constant),
 				'vecmark.merge_all of deltas as text; returns its result as a JSON object')
 			) AS f (name, arguments, returns, body, about)
 		WHERE f.name IS NOT NULL
@@ -285,7 +285,7 @@ BEGIN
 		SELECT p.oid::regprocedure INTO result
 		FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
 		WHERE n.nspname = place.schema AND p.proname = made.name
-			AND p.oid NOT IN (SELECT vecmark.api_functions(source)::oid)
+			AND p.oid NOT IN (SELECT vecmark_internal.api_functions(source)::oid)
 		LIMIT 1;
 		IF FOUND THEN
 			RAISE EXCEPTION 'function "%" exists already, and vecmark.create_api has not made it for "%"', result, source
@@ -313,8 +313,8 @@ DECLARE
 	made regprocedure;
 	dropped bigint := 0;
 BEGIN
-	PERFORM vecmark.bookmark_settings(source);
-	FOR made IN SELECT vecmark.api_functions(source) LOOP
+	PERFORM vecmark_internal.bookmark_settings(source);
+	FOR made IN SELECT vecmark_internal.api_functions(source) LOOP
 		EXECUTE format('DROP FUNCTION %s', made);
 		dropped := dropped + 1;
 	END LOOP;

@@ -7,7 +7,7 @@ AS $$
 DECLARE
 	found_id uuid;
 BEGIN
-	PERFORM vecmark.bookmark_settings(source);
+	PERFORM vecmark_internal.bookmark_settings(source);
 	EXECUTE format('SELECT id FROM %s WHERE url_hash = $1 AND url_key = $2', source)
 		INTO found_id USING vecmark.url_hash(url), vecmark.url_key(url);
 	RETURN found_id;
@@ -33,7 +33,7 @@ LANGUAGE plpgsql VOLATILE COST 1000
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	PERFORM vecmark.bookmark_settings(source);
+	PERFORM vecmark_internal.bookmark_settings(source);
 	-- A row that is in the way may go before it can be updated, and one may
 	-- come before it can be inserted; so try again, but not for ever.
 	FOR attempt IN 1..10 LOOP
@@ -114,7 +114,7 @@ $$;
 COMMENT ON FUNCTION vecmark.visit(regclass, text, uuid, timestamptz) IS
 	'record a visit to a bookmark, given by URL or by id, and count it; returns its access_count; error when there is no such bookmark';
 
-CREATE FUNCTION vecmark.change_tags(source regclass, change text, arguments text[]) RETURNS bigint
+CREATE FUNCTION vecmark_internal.change_tags(source regclass, change text, arguments text[]) RETURNS bigint
 LANGUAGE plpgsql VOLATILE COST 10000
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -123,7 +123,7 @@ DECLARE
 	replacement text;
 	changed bigint;
 BEGIN
-	PERFORM vecmark.bookmark_settings(source);
+	PERFORM vecmark_internal.bookmark_settings(source);
 	arguments := ARRAY(SELECT btrim(argument) FROM unnest(arguments) WITH ORDINALITY AS a (argument, place) ORDER BY place);
 	IF '' = ANY (arguments) THEN
 		RAISE EXCEPTION 'a tag must not be empty' USING ERRCODE = 'invalid_parameter_value';
@@ -157,13 +157,13 @@ BEGIN
 END;
 $$;
 
-COMMENT ON FUNCTION vecmark.change_tags(regclass, text, text[]) IS
+COMMENT ON FUNCTION vecmark_internal.change_tags(regclass, text, text[]) IS
 	'does the work of rename_tag, merge_tags and delete_tag; change is rename, merge or delete';
 
 CREATE FUNCTION vecmark.rename_tag(source regclass, tag text, new_tag text) RETURNS bigint
 LANGUAGE sql VOLATILE STRICT COST 10000
 BEGIN ATOMIC
-	SELECT vecmark.change_tags(source, 'rename', ARRAY[tag, new_tag]);
+	SELECT vecmark_internal.change_tags(source, 'rename', ARRAY[tag, new_tag]);
 END;
 
 COMMENT ON FUNCTION vecmark.rename_tag(regclass, text, text) IS
@@ -172,7 +172,7 @@ COMMENT ON FUNCTION vecmark.rename_tag(regclass, text, text) IS
 CREATE FUNCTION vecmark.merge_tags(source regclass, tags text[], into_tag text) RETURNS bigint
 LANGUAGE sql VOLATILE STRICT COST 10000
 BEGIN ATOMIC
-	SELECT vecmark.change_tags(source, 'merge', into_tag || tags);
+	SELECT vecmark_internal.change_tags(source, 'merge', into_tag || tags);
 END;
 
 COMMENT ON FUNCTION vecmark.merge_tags(regclass, text[], text) IS
@@ -181,7 +181,7 @@ COMMENT ON FUNCTION vecmark.merge_tags(regclass, text[], text) IS
 CREATE FUNCTION vecmark.delete_tag(source regclass, tag text) RETURNS bigint
 LANGUAGE sql VOLATILE STRICT COST 10000
 BEGIN ATOMIC
-	SELECT vecmark.change_tags(source, 'delete', ARRAY[tag]);
+	SELECT vecmark_internal.change_tags(source, 'delete', ARRAY[tag]);
 END;
 
 COMMENT ON FUNCTION vecmark.delete_tag(regclass, text) IS
@@ -194,7 +194,7 @@ SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $$
 BEGIN
-	PERFORM vecmark.bookmark_settings(source);
+	PERFORM vecmark_internal.bookmark_settings(source);
 	RETURN QUERY EXECUTE format($sql$
 		WITH branch AS (
 			SELECT t.tag, array_to_string((string_to_array(t.tag, '/'))[:n], '/') AS path, n AS depth

@@ -19,7 +19,7 @@
 
 VM_FUNCTION_INFO(vecmark_parse_netscape);
 
-/* Columns of a row that vecmark.parse_netscape returns. */
+/* Columns of a row that vecmark_internal.parse_netscape returns. */
 enum
 {
 	COLUMN_URL,
@@ -112,7 +112,7 @@ folder_array(const NetscapeEntry *entry)
 }
 
 /*
- * SQL: vecmark.parse_netscape(html text), one row a bookmark, in the order of
+ * SQL: vecmark_internal.parse_netscape(html text), one row a bookmark, in the order of
  * the file.
  *
  * Errors: 22P02 when the text is not a bookmark file, 54000 when its folders

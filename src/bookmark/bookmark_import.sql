@@ -1,6 +1,6 @@
 -- bookmark_import.sql: other programs' bookmarks, in and out.
 
-CREATE FUNCTION vecmark.parse_netscape(
+CREATE FUNCTION vecmark_internal.parse_netscape(
 	html text,
 	OUT url text,
 	OUT title text,
@@ -18,10 +18,10 @@ RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'vecmark_parse_netscape'
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000 ROWS 1000;
 
-COMMENT ON FUNCTION vecmark.parse_netscape(text) IS
+COMMENT ON FUNCTION vecmark_internal.parse_netscape(text) IS
 	'the bookmarks in the HTML file that browsers export, in its order, with the line each is on; error when the text is no such file';
 
-CREATE FUNCTION vecmark.time_or_null(source text) RETURNS timestamptz
+CREATE FUNCTION vecmark_internal.time_or_null(source text) RETURNS timestamptz
 LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE COST 100
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -32,9 +32,9 @@ EXCEPTION WHEN data_exception THEN
 END;
 $$;
 
-COMMENT ON FUNCTION vecmark.time_or_null(text) IS 'a time, or null when the text is none';
+COMMENT ON FUNCTION vecmark_internal.time_or_null(text) IS 'a time, or null when the text is none';
 
-CREATE FUNCTION vecmark.parse_json(
+CREATE FUNCTION vecmark_internal.parse_json(
 	source jsonb,
 	OUT url text,
 	OUT title text,
@@ -69,14 +69,14 @@ BEGIN
 				WHEN t.created_at IS NULL AND e->>'time' <> '' THEN '"time" is not a time'
 				WHEN t.updated_at IS NULL AND e->>'updated_at' <> '' THEN '"updated_at" is not a time' END
 		FROM jsonb_array_elements(source) AS e
-			CROSS JOIN LATERAL (SELECT vecmark.time_or_null(e->>'time'), vecmark.time_or_null(e->>'updated_at')) AS t (created_at, updated_at);
+			CROSS JOIN LATERAL (SELECT vecmark_internal.time_or_null(e->>'time'), vecmark_internal.time_or_null(e->>'updated_at')) AS t (created_at, updated_at);
 END;
 $$;
 
-COMMENT ON FUNCTION vecmark.parse_json(jsonb) IS
+COMMENT ON FUNCTION vecmark_internal.parse_json(jsonb) IS
 	'the bookmarks in a JSON array of Pinboard''s form (href, description, extended, tags, time, shared, toread), with what vecmark.export_json adds to it (tag_list, content, metadata, updated_at); problem: why an entry is none';
 
-CREATE FUNCTION vecmark.import_pages(target regclass, updating boolean, first_place bigint, last_place bigint) RETURNS boolean
+CREATE FUNCTION vecmark_internal.import_pages(target regclass, updating boolean, first_place bigint, last_place bigint) RETURNS boolean
 LANGUAGE plpgsql VOLATILE COST 100000
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -145,10 +145,10 @@ EXCEPTION
 END;
 $$;
 
-COMMENT ON FUNCTION vecmark.import_pages(regclass, boolean, bigint, bigint) IS
+COMMENT ON FUNCTION vecmark_internal.import_pages(regclass, boolean, bigint, bigint) IS
 	'one pass of an import over a part of its temporary table: insert what is new or update what is there; false, with nothing done, when a row of several fails';
 
-CREATE FUNCTION vecmark.import_entries(
+CREATE FUNCTION vecmark_internal.import_entries(
 	target regclass,
 	form text,
 	argument text,
@@ -165,7 +165,7 @@ SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE
-	dimensions constant integer := vecmark.bookmark_settings(target)->>'dimensions';
+	dimensions constant integer := vecmark_internal.bookmark_settings(target)->>'dimensions';
 	query text;
 	first_places bigint[];
 	last_places bigint[];
@@ -175,9 +175,9 @@ DECLARE
 BEGIN
 	-- columns: url, title, description, tags, content, metadata, embedding, created_at, updated_at, reason to refuse
 	IF form = 'table' THEN
-		query := vecmark.import_table_query(argument::oid::regclass);
+		query := vecmark_internal.import_table_query(argument::oid::regclass);
 	ELSIF form = 'json' THEN
-		query := 'SELECT b.url, b.title, b.description, b.tags, b.content, b.metadata, NULL, b.created_at, b.updated_at, b.problem FROM vecmark.parse_json($1::jsonb) AS b';
+		query := 'SELECT b.url, b.title, b.description, b.tags, b.content, b.metadata, NULL, b.created_at, b.updated_at, b.problem FROM vecmark_internal.parse_json($1::jsonb) AS b';
 	ELSIF form IN ('netscape', 'netscape with folders') THEN
 		-- The folders that every browser has at the top say nothing and are left out.
 		query := format($sql$
@@ -189,7 +189,7 @@ BEGIN
 				CASE WHEN b.is_private THEN '{"private": true}' ELSE '{}' END::jsonb
 					|| CASE WHEN b.to_read THEN '{"to_read": true}' ELSE '{}' END::jsonb,
 				NULL, b.created_at, b.updated_at, NULL
-			FROM vecmark.parse_netscape($1) AS b
+			FROM vecmark_internal.parse_netscape($1) AS b
 				CROSS JOIN LATERAL (SELECT ARRAY(SELECT replace(folder, '/', '-') FROM unnest(b.folders) WITH ORDINALITY AS u (folder, depth) ORDER BY depth)) AS f (folders)$sql$, form = 'netscape with folders');
 	END IF;
 
@@ -216,7 +216,7 @@ BEGIN
 		WHEN i.url ILIKE 'place:%' THEN 'URL is a query of the browser'
 		WHEN jsonb_typeof(i.metadata) <> 'object' THEN 'metadata is not an object'
 		WHEN @extschema@.vector_dims(i.embedding) <> dimensions THEN 'embedding has ' || @extschema@.vector_dims(i.embedding) || ' dimensions, not ' || dimensions
-		ELSE vecmark.url_problem(i.url) END;
+		ELSE vecmark_internal.url_problem(i.url) END;
 	UPDATE pg_temp.vecmark_import AS i SET url_key = vecmark.url_key(i.url) WHERE i.reason IS NULL;
 
 	-- one row for each page, of all entries that name it; the first one wins
@@ -257,7 +257,7 @@ BEGIN
 			WHILE top > 0 LOOP
 				first_place := first_places[top];
 				last_place := last_places[top];
-				IF vecmark.import_pages(target, updating = 1, first_place, last_place) THEN
+				IF vecmark_internal.import_pages(target, updating = 1, first_place, last_place) THEN
 					top := top - 1;
 				ELSE
 					-- the lower half goes on top
@@ -284,10 +284,10 @@ BEGIN
 END;
 $$;
 
-COMMENT ON FUNCTION vecmark.import_entries(regclass, text, text) IS
+COMMENT ON FUNCTION vecmark_internal.import_entries(regclass, text, text) IS
 	'does the work of the imports; form is netscape, netscape with folders, json or table, and argument the text, or the name of the table';
 
-CREATE FUNCTION vecmark.import_table_query(entries regclass) RETURNS text
+CREATE FUNCTION vecmark_internal.import_table_query(entries regclass) RETURNS text
 LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE COST 100
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -311,7 +311,7 @@ BEGIN
 END;
 $$;
 
-COMMENT ON FUNCTION vecmark.import_table_query(regclass) IS
+COMMENT ON FUNCTION vecmark_internal.import_table_query(regclass) IS
 	'query of the columns of a table that vecmark.import_table takes';
 
 CREATE FUNCTION vecmark.import_netscape(
@@ -328,7 +328,7 @@ RETURNS SETOF record
 LANGUAGE sql VOLATILE COST 100000 ROWS 1000
 BEGIN ATOMIC
 	SELECT r.entry, r.outcome, r.url, r.id, r.reason
-	FROM vecmark.import_entries(target, CASE WHEN folders_as_tags THEN 'netscape with folders' ELSE 'netscape' END, html) AS r;
+	FROM vecmark_internal.import_entries(target, CASE WHEN folders_as_tags THEN 'netscape with folders' ELSE 'netscape' END, html) AS r;
 END;
 
 COMMENT ON FUNCTION vecmark.import_netscape(regclass, text, boolean) IS
@@ -347,11 +347,11 @@ RETURNS SETOF record
 LANGUAGE sql VOLATILE COST 100000 ROWS 1000
 BEGIN ATOMIC
 	SELECT r.entry, r.outcome, r.url, r.id, r.reason
-	FROM vecmark.import_entries(target, 'json', source::text) AS r;
+	FROM vecmark_internal.import_entries(target, 'json', source::text) AS r;
 END;
 
 COMMENT ON FUNCTION vecmark.import_json(regclass, jsonb) IS
-	'import a JSON array as vecmark.parse_json reads it; a row for each bookmark in it: added, merged or refused with the reason';
+	'import a JSON array as vecmark_internal.parse_json reads it; a row for each bookmark in it: added, merged or refused with the reason';
 
 CREATE FUNCTION vecmark.import_table(
 	target regclass,
@@ -366,26 +366,26 @@ RETURNS SETOF record
 LANGUAGE sql VOLATILE COST 100000 ROWS 1000
 BEGIN ATOMIC
 	SELECT r.entry, r.outcome, r.url, r.id, r.reason
-	FROM vecmark.import_entries(target, 'table', entries::oid::text) AS r;
+	FROM vecmark_internal.import_entries(target, 'table', entries::oid::text) AS r;
 END;
 
 COMMENT ON FUNCTION vecmark.import_table(regclass, regclass) IS
 	'import the rows of any table, such as one filled by COPY from CSV, by the names of its columns: url, title, description, tags (array, or text with commas), content, metadata, embedding, created_at, updated_at, all but url optional; a row for each: added, merged or refused with the reason';
 
-CREATE FUNCTION vecmark.html_escape(source text) RETURNS text
+CREATE FUNCTION vecmark_internal.html_escape(source text) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE COST 5
 BEGIN ATOMIC
 	SELECT replace(replace(replace(replace(source, '&', '&amp;'), '<', '&lt;'), '>', '&gt;'), '"', '&quot;');
 END;
 
-COMMENT ON FUNCTION vecmark.html_escape(text) IS 'text with the characters escaped that mean something in HTML';
+COMMENT ON FUNCTION vecmark_internal.html_escape(text) IS 'text with the characters escaped that mean something in HTML';
 
 CREATE FUNCTION vecmark.export_netscape(source regclass) RETURNS SETOF text
 LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE COST 100000 ROWS 1000
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	PERFORM vecmark.bookmark_settings(source);
+	PERFORM vecmark_internal.bookmark_settings(source);
 	RETURN NEXT '<!DOCTYPE NETSCAPE-Bookmark-file-1>';
 	RETURN NEXT '<META HTTP-EQUIV="Content-Type" CONTENT="text/html; charset=UTF-8">';
 	RETURN NEXT '<TITLE>Bookmarks</TITLE>';
@@ -393,14 +393,14 @@ BEGIN
 	RETURN NEXT '<DL><p>';
 	RETURN QUERY EXECUTE format($sql$
 		SELECT format('    <DT><A HREF="%%s" ADD_DATE="%%s" LAST_MODIFIED="%%s"%%s%%s%%s>%%s</A>%%s',
-			vecmark.html_escape(b.url),
+			vecmark_internal.html_escape(b.url),
 			CASE WHEN isfinite(b.created_at) THEN floor(extract(epoch FROM b.created_at)) END,
 			CASE WHEN isfinite(b.updated_at) THEN floor(extract(epoch FROM b.updated_at)) END,
 			CASE WHEN b.metadata @> '{"private": true}' THEN ' PRIVATE="1"' ELSE '' END,
 			CASE WHEN b.metadata @> '{"to_read": true}' THEN ' TOREAD="1"' ELSE '' END,
-			' TAGS="' || nullif(vecmark.html_escape(array_to_string(ARRAY(SELECT replace(tag, ',', ';') FROM unnest(b.tags) AS tag), ',')), '') || '"',
-			vecmark.html_escape(coalesce(b.title, b.url)),
-			chr(10) || '    <DD>' || replace(vecmark.html_escape(nullif(b.description, '')), chr(10), '<BR>' || chr(10)))
+			' TAGS="' || nullif(vecmark_internal.html_escape(array_to_string(ARRAY(SELECT replace(tag, ',', ';') FROM unnest(b.tags) AS tag), ',')), '') || '"',
+			vecmark_internal.html_escape(coalesce(b.title, b.url)),
+			chr(10) || '    <DD>' || replace(vecmark_internal.html_escape(nullif(b.description, '')), chr(10), '<BR>' || chr(10)))
 		FROM %s AS b
 		ORDER BY b.created_at, b.id$sql$, source);
 	RETURN NEXT '</DL><p>';
@@ -415,7 +415,7 @@ LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE COST 100000 ROWS 1000
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	PERFORM vecmark.bookmark_settings(source);
+	PERFORM vecmark_internal.bookmark_settings(source);
 	RETURN QUERY EXECUTE format($sql$
 		SELECT jsonb_build_object(
 			'href', b.url,

@@ -1,6 +1,6 @@
 -- bookmark_search.sql: full-text, semantic and hybrid search.
 
-CREATE FUNCTION vecmark.parse_query(
+CREATE FUNCTION vecmark_internal.parse_query(
 	query_text text,
 	OUT words text,
 	OUT plain text,
@@ -97,20 +97,20 @@ BEGIN
 END;
 $$;
 
-COMMENT ON FUNCTION vecmark.parse_query(text) IS
+COMMENT ON FUNCTION vecmark_internal.parse_query(text) IS
 	'the query language of vecmark.search: words, "phrases", -not, or, #tag, #tag/ (and below), -#tag, -#tag/, site:host, -site:host, after:date, before:date; words: those wanted, for websearch_to_tsquery; plain: the same without quotes and or';
 
-CREATE FUNCTION vecmark.any_word_query(config regconfig, words text) RETURNS tsquery
+CREATE FUNCTION vecmark_internal.any_word_query(config regconfig, words text) RETURNS tsquery
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE COST 50
 BEGIN ATOMIC
 	-- lexemes are quoted in the text of a tsquery and hold no " & "
 	SELECT replace(plainto_tsquery(config, words)::text, ' & ', ' | ')::tsquery;
 END;
 
-COMMENT ON FUNCTION vecmark.any_word_query(regconfig, text) IS
+COMMENT ON FUNCTION vecmark_internal.any_word_query(regconfig, text) IS
 	'the query that vecmark.search falls back to when too few rows have all words: any of the words';
 
-CREATE FUNCTION vecmark.phrase_query(config regconfig, phrases text[], every boolean) RETURNS tsquery
+CREATE FUNCTION vecmark_internal.phrase_query(config regconfig, phrases text[], every boolean) RETURNS tsquery
 LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE COST 50
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -128,10 +128,10 @@ BEGIN
 END;
 $$;
 
-COMMENT ON FUNCTION vecmark.phrase_query(regconfig, text[], boolean) IS
+COMMENT ON FUNCTION vecmark_internal.phrase_query(regconfig, text[], boolean) IS
 	'a query for every one, or for any, of some phrases; null when there is nothing to look for in them';
 
-CREATE FUNCTION vecmark.json_texts(object jsonb, key text) RETURNS text[]
+CREATE FUNCTION vecmark_internal.json_texts(object jsonb, key text) RETURNS text[]
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE COST 5
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -149,10 +149,10 @@ BEGIN
 END;
 $$;
 
-COMMENT ON FUNCTION vecmark.json_texts(jsonb, text) IS
+COMMENT ON FUNCTION vecmark_internal.json_texts(jsonb, text) IS
 	'a string or an array of strings in a JSON object as text[]; empty when the key is absent or null, an error for anything else';
 
-CREATE FUNCTION vecmark.site_hosts(sites text[]) RETURNS text[]
+CREATE FUNCTION vecmark_internal.site_hosts(sites text[]) RETURNS text[]
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE COST 20
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -163,16 +163,16 @@ DECLARE
 BEGIN
 	FOREACH site IN ARRAY sites LOOP
 		url := vecmark.url_key(CASE WHEN position('://' IN site) > 0 THEN site ELSE 'http://' || ltrim(site, '*.') END);
-		IF split_part(url, '://', 2) IS DISTINCT FROM vecmark.url_host(url) THEN
+		IF split_part(url, '://', 2) IS DISTINCT FROM vecmark_internal.url_host(url) THEN
 			RAISE EXCEPTION 'site "%" must be the name of a host', left(site, 100) USING ERRCODE = 'invalid_parameter_value';
 		END IF;
-		hosts := hosts || vecmark.url_host(url);
+		hosts := hosts || vecmark_internal.url_host(url);
 	END LOOP;
 	RETURN hosts;
 END;
 $$;
 
-COMMENT ON FUNCTION vecmark.site_hosts(text[]) IS
+COMMENT ON FUNCTION vecmark_internal.site_hosts(text[]) IS
 	'names of hosts, or URLs of their roots, in the form that hosts have in keys; error for anything else';
 
 CREATE FUNCTION vecmark.search(
@@ -203,7 +203,7 @@ SET jit = off
 AS $$
 #variable_conflict use_variable
 DECLARE
-	settings constant jsonb := vecmark.bookmark_settings(source);
+	settings constant jsonb := vecmark_internal.bookmark_settings(source);
 	config constant regconfig := settings->>'config';
 	parsed record;
 	distance constant text := 'b.embedding OPERATOR(@extschema@.<=>) $2';
@@ -254,17 +254,17 @@ BEGIN
 	candidates := greatest(coalesce(candidates, greatest(50, 4 * match_count)), match_count);
 	exact := coalesce(exact, false);
 
-	parsed := vecmark.parse_query(coalesce(query_text, ''));
+	parsed := vecmark_internal.parse_query(coalesce(query_text, ''));
 
 	-- What a row must satisfy.  The arguments of all queries below are, in
 	-- this order: $1 text_query, $2 query_embedding, $3 candidates, $4 tags,
 	-- $5 any_tags, $6 tag_trees, $7 not_tags, $8 not_tag_trees, $9 sites,
 	-- $10 not_sites, $11 after, $12 before, $13 metadata, $14 match_count,
 	-- $15 phrases, $16 unwanted, $17 few.
-	wanted_tags := parsed.tags || vecmark.json_texts(filter, 'tags');
-	any_tags := vecmark.json_texts(filter, 'any_tags');
-	sites := vecmark.site_hosts(parsed.sites || vecmark.json_texts(filter, 'site'));
-	not_sites := vecmark.site_hosts(parsed.not_sites);
+	wanted_tags := parsed.tags || vecmark_internal.json_texts(filter, 'tags');
+	any_tags := vecmark_internal.json_texts(filter, 'any_tags');
+	sites := vecmark_internal.site_hosts(parsed.sites || vecmark_internal.json_texts(filter, 'site'));
+	not_sites := vecmark_internal.site_hosts(parsed.not_sites);
 	after := greatest(parsed.after, (filter->>'after')::timestamptz);
 	before := least(parsed.before, (filter->>'before')::timestamptz);
 	metadata := filter - ARRAY['tags', 'any_tags', 'site', 'after', 'before'];
@@ -284,10 +284,10 @@ BEGIN
 		conditions := conditions || $c$ AND NOT EXISTS (SELECT FROM unnest($8) AS w, unnest(b.tags) AS t WHERE t = w OR starts_with(t, w || '/'))$c$;
 	END IF;
 	IF cardinality(sites) > 0 THEN
-		conditions := conditions || $c$ AND EXISTS (SELECT FROM unnest($9) AS w WHERE vecmark.url_host(b.url_key) = w OR right(vecmark.url_host(b.url_key), length(w) + 1) = '.' || w)$c$;
+		conditions := conditions || $c$ AND EXISTS (SELECT FROM unnest($9) AS w WHERE vecmark_internal.url_host(b.url_key) = w OR right(vecmark_internal.url_host(b.url_key), length(w) + 1) = '.' || w)$c$;
 	END IF;
 	IF cardinality(not_sites) > 0 THEN
-		conditions := conditions || $c$ AND NOT EXISTS (SELECT FROM unnest($10) AS w WHERE vecmark.url_host(b.url_key) = w OR right(vecmark.url_host(b.url_key), length(w) + 1) = '.' || w)$c$;
+		conditions := conditions || $c$ AND NOT EXISTS (SELECT FROM unnest($10) AS w WHERE vecmark_internal.url_host(b.url_key) = w OR right(vecmark_internal.url_host(b.url_key), length(w) + 1) = '.' || w)$c$;
 	END IF;
 	IF after IS NOT NULL THEN
 		conditions := conditions || ' AND b.created_at >= $11';
@@ -298,11 +298,11 @@ BEGIN
 	IF metadata <> '{}' THEN
 		conditions := conditions || ' AND b.metadata @> $13';
 	END IF;
-	phrases := vecmark.phrase_query(config, parsed.phrases, true);
+	phrases := vecmark_internal.phrase_query(config, parsed.phrases, true);
 	IF phrases IS NOT NULL THEN
 		conditions := conditions || ' AND b.fts @@ $15';
 	END IF;
-	unwanted := vecmark.phrase_query(config, parsed.not_words, false);
+	unwanted := vecmark_internal.phrase_query(config, parsed.not_words, false);
 	IF unwanted IS NOT NULL THEN
 		conditions := conditions || ' AND NOT b.fts @@ $16';
 	END IF;
@@ -312,7 +312,7 @@ BEGIN
 		text_query := websearch_to_tsquery(config, parsed.words);
 	END IF;
 	IF semantic_weight > 0 AND query_embedding IS NULL AND parsed.plain <> '' THEN
-		query_embedding := vecmark.bookmark_embed(settings, parsed.plain);
+		query_embedding := vecmark_internal.bookmark_embed(settings, parsed.plain);
 	END IF;
 	use_text := coalesce(numnode(text_query) > 0, false);
 	-- nothing is near to a vector without direction
@@ -327,7 +327,7 @@ BEGIN
 			USING text_query, query_embedding, candidates, wanted_tags, any_tags, parsed.tag_trees, parsed.not_tags, parsed.not_tag_trees,
 				sites, not_sites, after, before, metadata, match_count, phrases, unwanted;
 		IF NOT enough THEN
-			text_query := vecmark.any_word_query(config, parsed.plain);
+			text_query := vecmark_internal.any_word_query(config, parsed.plain);
 			use_text := numnode(text_query) > 0;
 		END IF;
 	END IF;

@@ -7,21 +7,21 @@ LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 200;
 COMMENT ON FUNCTION vecmark.embed(text, integer) IS
 	'the default embedder: a unit vector from the words of a text and their letters, the same on every machine; lexical: it finds shared and misspelt words, not shared meaning; zero for a text without words';
 
-CREATE FUNCTION vecmark.is_unchanged(a anyelement, b anyelement) RETURNS boolean
+CREATE FUNCTION vecmark_internal.is_unchanged(a anyelement, b anyelement) RETURNS boolean
 AS 'MODULE_PATHNAME', 'vecmark_is_unchanged'
 LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1;
 
-COMMENT ON FUNCTION vecmark.is_unchanged(anyelement, anyelement) IS
+COMMENT ON FUNCTION vecmark_internal.is_unchanged(anyelement, anyelement) IS
 	'for the condition of a trigger: whether a column was handed on as it was, without fetching what is stored out of line';
 
-CREATE FUNCTION vecmark.head(source text, bytes integer) RETURNS text
+CREATE FUNCTION vecmark_internal.head(source text, bytes integer) RETURNS text
 AS 'MODULE_PATHNAME', 'vecmark_head'
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 2;
 
-COMMENT ON FUNCTION vecmark.head(text, integer) IS
+COMMENT ON FUNCTION vecmark_internal.head(text, integer) IS
 	'the beginning of a text: whole characters, at most so many bytes';
 
-CREATE FUNCTION vecmark.canonical_tags(tags text[]) RETURNS text[]
+CREATE FUNCTION vecmark_internal.canonical_tags(tags text[]) RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE COST 5
 BEGIN ATOMIC
 	SELECT coalesce(array_agg(DISTINCT trimmed COLLATE "C" ORDER BY trimmed COLLATE "C"), '{}')
@@ -31,26 +31,26 @@ BEGIN ATOMIC
 	WHERE trimmed <> '';
 END;
 
-COMMENT ON FUNCTION vecmark.canonical_tags(text[]) IS
+COMMENT ON FUNCTION vecmark_internal.canonical_tags(text[]) IS
 	'tags trimmed, also around each "/", sorted by bytes, none empty, null or twice';
 
-CREATE FUNCTION vecmark.bookmark_fts(config regconfig, title text, tags text[], description text, content text, url_key text)
+CREATE FUNCTION vecmark_internal.bookmark_fts(config regconfig, title text, tags text[], description text, content text, url_key text)
 RETURNS tsvector
 LANGUAGE sql IMMUTABLE PARALLEL SAFE COST 200
 BEGIN ATOMIC
 	-- A tsvector holds at most 1 MB, and words come up to three times in it,
 	-- whole and in parts; so much cannot fill it.
-	SELECT setweight(to_tsvector(config, vecmark.head(coalesce(title, ''), 4000)), 'A')
-		|| setweight(to_tsvector(config, vecmark.head(translate(coalesce(array_to_string(tags, ' '), ''), '/', ' '), 4000)), 'B')
-		|| setweight(to_tsvector(config, vecmark.head(coalesce(description, ''), 20000)), 'C')
-		|| setweight(to_tsvector(config, vecmark.head(coalesce(content, ''), 200000)), 'D')
-		|| setweight(to_tsvector(config, translate(vecmark.head(coalesce(substring(url_key FROM position('://' IN url_key) + 1), ''), 500), '/:.?&=#_%+-', '           ')), 'D');
+	SELECT setweight(to_tsvector(config, vecmark_internal.head(coalesce(title, ''), 4000)), 'A')
+		|| setweight(to_tsvector(config, vecmark_internal.head(translate(coalesce(array_to_string(tags, ' '), ''), '/', ' '), 4000)), 'B')
+		|| setweight(to_tsvector(config, vecmark_internal.head(coalesce(description, ''), 20000)), 'C')
+		|| setweight(to_tsvector(config, vecmark_internal.head(coalesce(content, ''), 200000)), 'D')
+		|| setweight(to_tsvector(config, translate(vecmark_internal.head(coalesce(substring(url_key FROM position('://' IN url_key) + 1), ''), 500), '/:.?&=#_%+-', '           ')), 'D');
 END;
 
-COMMENT ON FUNCTION vecmark.bookmark_fts(regconfig, text, text[], text, text, text) IS
+COMMENT ON FUNCTION vecmark_internal.bookmark_fts(regconfig, text, text[], text, text, text) IS
 	'the column fts of a bookmark: title with weight A, tags B, description C, content and URL D; the first 4,000 bytes of the title and of the tags, 20,000 of the description, 200,000 of the content, 500 of the URL';
 
-CREATE FUNCTION vecmark.bookmark_derive() RETURNS trigger
+CREATE FUNCTION vecmark_internal.bookmark_derive() RETURNS trigger
 LANGUAGE plpgsql VOLATILE COST 500
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -74,7 +74,7 @@ BEGIN
 		NEW.url_key := OLD.url_key;
 		NEW.url_hash := OLD.url_hash;
 	END IF;
-	NEW.tags := vecmark.canonical_tags(NEW.tags);
+	NEW.tags := vecmark_internal.canonical_tags(NEW.tags);
 	IF EXISTS (SELECT FROM unnest(NEW.tags) AS tag WHERE octet_length(tag) > 1000) THEN
 		RAISE EXCEPTION 'a tag of "%" is longer than 1000 bytes', left(NEW.url, 100) USING ERRCODE = 'program_limit_exceeded';
 	END IF;
@@ -83,7 +83,7 @@ BEGIN
 	-- behind by its bookmark and is saved again takes the next free one.
 	IF inserted AND (NEW.id IS NULL OR NEW.id = nil) THEN
 		LOOP
-			NEW.id := vecmark.url_id(NEW.url_key, attempt);
+			NEW.id := vecmark_internal.url_id(NEW.url_key, attempt);
 			EXIT WHEN NOT has_table_privilege(TG_RELID, 'SELECT');
 			EXECUTE format('SELECT EXISTS (SELECT FROM %s WHERE id = $1 AND url_key <> $2)', TG_RELID::regclass)
 				INTO taken USING NEW.id, NEW.url_key;
@@ -105,7 +105,7 @@ BEGIN
 		IF octet_length(NEW.content) > 200000 AND text_changed THEN
 			RAISE NOTICE 'full text of "%" covers the first 200000 bytes of its content', left(NEW.url, 100);
 		END IF;
-		NEW.fts := vecmark.bookmark_fts((settings->>'config')::regconfig, NEW.title, NEW.tags, NEW.description, NEW.content, NEW.url_key);
+		NEW.fts := vecmark_internal.bookmark_fts((settings->>'config')::regconfig, NEW.title, NEW.tags, NEW.description, NEW.content, NEW.url_key);
 	ELSE
 		NEW.fts := OLD.fts;
 	END IF;
@@ -115,23 +115,23 @@ BEGIN
 	IF settings->>'embedder' IS NOT NULL
 		AND (NEW.embedding IS NULL OR (NOT inserted AND text_changed AND NEW.embedding OPERATOR(@extschema@.=) OLD.embedding))
 	THEN
-		NEW.embedding := vecmark.bookmark_embed(settings, concat_ws(' ', NEW.title, NEW.description, NEW.content));
+		NEW.embedding := vecmark_internal.bookmark_embed(settings, concat_ws(' ', NEW.title, NEW.description, NEW.content));
 	END IF;
 	RETURN NEW;
 END;
 $$;
 
-COMMENT ON FUNCTION vecmark.bookmark_derive() IS
+COMMENT ON FUNCTION vecmark_internal.bookmark_derive() IS
 	'trigger of a bookmarks table: derives id, url_key, url_hash, fts and embedding, puts tags in canonical form and moves updated_at; its argument holds the table''s settings';
 
 -- Bookmarks that are tracked: tags and visits of all nodes add up; what the
 -- trigger derives is derived on each.
-INSERT INTO vecmark.sync_default VALUES ('vecmark.bookmark_derive',
+INSERT INTO vecmark_internal.sync_default VALUES ('vecmark_internal.bookmark_derive',
 	'{"sets": ["tags"], "counters": ["access_count"], "local": ["url_key", "url_hash", "fts"]}');
 
 -- An embedder of the user's own should find the type vector, so the extension's
 -- schema is on the path here; everything else in the body is qualified or exact.
-CREATE FUNCTION vecmark.bookmark_embed(settings jsonb, source text) RETURNS @extschema@.vector
+CREATE FUNCTION vecmark_internal.bookmark_embed(settings jsonb, source text) RETURNS @extschema@.vector
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE COST 300
 SET search_path = pg_catalog, @extschema@, pg_temp
 AS $$
@@ -148,10 +148,10 @@ BEGIN
 END;
 $$;
 
-COMMENT ON FUNCTION vecmark.bookmark_embed(jsonb, text) IS
+COMMENT ON FUNCTION vecmark_internal.bookmark_embed(jsonb, text) IS
 	'a text through the embedder that the settings of a bookmarks table name; null without an embedder and for a text without words';
 
-CREATE FUNCTION vecmark.bookmark_settings(source regclass) RETURNS jsonb
+CREATE FUNCTION vecmark_internal.bookmark_settings(source regclass) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL SAFE COST 50
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -161,7 +161,7 @@ BEGIN
 	SELECT convert_from(substring(tgargs FROM 1 FOR octet_length(tgargs) - 1), getdatabaseencoding())
 	INTO settings
 	FROM pg_trigger
-	WHERE tgrelid = source AND tgfoid = 'vecmark.bookmark_derive()'::regprocedure AND NOT tgisinternal
+	WHERE tgrelid = source AND tgfoid = 'vecmark_internal.bookmark_derive()'::regprocedure AND NOT tgisinternal
 	LIMIT 1;
 	IF settings IS NULL THEN
 		RAISE EXCEPTION '"%" is not a bookmarks table', coalesce(source::text, 'null')
@@ -171,10 +171,10 @@ BEGIN
 END;
 $$;
 
-COMMENT ON FUNCTION vecmark.bookmark_settings(regclass) IS
+COMMENT ON FUNCTION vecmark_internal.bookmark_settings(regclass) IS
 	'settings of a bookmarks table, kept in its trigger: config, embedder, dimensions, url_rules; error for any other table';
 
-CREATE FUNCTION vecmark.bookmark_create(caller_schema text, name text, dimensions integer, config regconfig, embedder regproc)
+CREATE FUNCTION vecmark_internal.bookmark_create(caller_schema text, name text, dimensions integer, config regconfig, embedder regproc)
 RETURNS regclass
 LANGUAGE plpgsql VOLATILE COST 10000
 SET search_path = pg_catalog, pg_temp
@@ -255,20 +255,20 @@ BEGIN
 	EXECUTE format('CREATE INDEX ON %s (created_at)', place);
 	EXECUTE format('CREATE INDEX ON %s USING hnsw (embedding %s)', place, '@extschema@.vector_cosine_ops');
 
-	EXECUTE format('CREATE TRIGGER vecmark_derive_insert BEFORE INSERT ON %s FOR EACH ROW EXECUTE FUNCTION vecmark.bookmark_derive(%L)', place, settings);
+	EXECUTE format('CREATE TRIGGER vecmark_derive_insert BEFORE INSERT ON %s FOR EACH ROW EXECUTE FUNCTION vecmark_internal.bookmark_derive(%L)', place, settings);
 	EXECUTE format($ddl$
 		CREATE TRIGGER vecmark_derive_update BEFORE UPDATE ON %s FOR EACH ROW
-		WHEN (NOT (vecmark.is_unchanged(OLD.url, NEW.url)
-			AND vecmark.is_unchanged(OLD.url_key, NEW.url_key)
-			AND vecmark.is_unchanged(OLD.url_hash, NEW.url_hash)
-			AND vecmark.is_unchanged(OLD.title, NEW.title)
-			AND vecmark.is_unchanged(OLD.description, NEW.description)
-			AND vecmark.is_unchanged(OLD.tags, NEW.tags)
-			AND vecmark.is_unchanged(OLD.content, NEW.content)
-			AND vecmark.is_unchanged(OLD.metadata, NEW.metadata)
-			AND vecmark.is_unchanged(OLD.embedding, NEW.embedding)
-			AND vecmark.is_unchanged(OLD.fts, NEW.fts)))
-		EXECUTE FUNCTION vecmark.bookmark_derive(%L)$ddl$, place, settings);
+		WHEN (NOT (vecmark_internal.is_unchanged(OLD.url, NEW.url)
+			AND vecmark_internal.is_unchanged(OLD.url_key, NEW.url_key)
+			AND vecmark_internal.is_unchanged(OLD.url_hash, NEW.url_hash)
+			AND vecmark_internal.is_unchanged(OLD.title, NEW.title)
+			AND vecmark_internal.is_unchanged(OLD.description, NEW.description)
+			AND vecmark_internal.is_unchanged(OLD.tags, NEW.tags)
+			AND vecmark_internal.is_unchanged(OLD.content, NEW.content)
+			AND vecmark_internal.is_unchanged(OLD.metadata, NEW.metadata)
+			AND vecmark_internal.is_unchanged(OLD.embedding, NEW.embedding)
+			AND vecmark_internal.is_unchanged(OLD.fts, NEW.fts)))
+		EXECUTE FUNCTION vecmark_internal.bookmark_derive(%L)$ddl$, place, settings);
 
 	EXECUTE format($ddl$
 		CREATE TABLE %s (
@@ -289,7 +289,7 @@ BEGIN
 			('content', 'text of the page'),
 			('metadata', 'any JSON object'),
 			('embedding', 'from title, description and content unless given'),
-			('fts', 'derived: vecmark.bookmark_fts(...)'),
+			('fts', 'derived: vecmark_internal.bookmark_fts(...)'),
 			('access_count', 'visits; counted by vecmark.visit'),
 			('accessed_at', 'last visit'),
 			('updated_at', 'last change of what was typed')) AS c (name, text)
@@ -301,7 +301,7 @@ BEGIN
 END;
 $$;
 
-COMMENT ON FUNCTION vecmark.bookmark_create(text, text, integer, regconfig, regproc) IS
+COMMENT ON FUNCTION vecmark_internal.bookmark_create(text, text, integer, regconfig, regproc) IS
 	'does the work of vecmark.create_bookmarks under a fixed search path';
 
 CREATE FUNCTION vecmark.create_bookmarks(
@@ -312,7 +312,7 @@ CREATE FUNCTION vecmark.create_bookmarks(
 ) RETURNS regclass
 LANGUAGE sql VOLATILE COST 10000
 BEGIN ATOMIC
-	SELECT vecmark.bookmark_create(current_schema, name, dimensions, config, embedder);
+	SELECT vecmark_internal.bookmark_create(current_schema, name, dimensions, config, embedder);
 END;
 
 COMMENT ON FUNCTION vecmark.create_bookmarks(text, integer, regconfig, regproc) IS

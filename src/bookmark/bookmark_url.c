@@ -110,7 +110,7 @@ vecmark_url_key(PG_FUNCTION_ARGS)
 }
 
 /*
- * SQL: vecmark.url_problem(url text) -> text, NULL when there is none.
+ * SQL: vecmark_internal.url_problem(url text) -> text, NULL when there is none.
  */
 Datum
 vecmark_url_problem(PG_FUNCTION_ARGS)
@@ -158,7 +158,7 @@ vecmark_url_digest(PG_FUNCTION_ARGS)
 }
 
 /*
- * SQL: vecmark.url_id(url_key text, attempt integer) -> uuid, of version 8
+ * SQL: vecmark_internal.url_id(url_key text, attempt integer) -> uuid, of version 8
  * (RFC 9562, section 5.8): the digest seeded with the attempt, with the bits
  * of version and variant set.
  */
@@ -175,7 +175,7 @@ vecmark_url_id(PG_FUNCTION_ARGS)
 }
 
 /*
- * SQL: vecmark.url_host(url_key text) -> text, NULL when the key has none.
+ * SQL: vecmark_internal.url_host(url_key text) -> text, NULL when the key has none.
  */
 Datum
 vecmark_url_host(PG_FUNCTION_ARGS)
@@ -199,7 +199,7 @@ vecmark_url_rules(PG_FUNCTION_ARGS)
 }
 
 /*
- * SQL: vecmark.is_unchanged(a anyelement, b anyelement) -> boolean: whether two
+ * SQL: vecmark_internal.is_unchanged(a anyelement, b anyelement) -> boolean: whether two
  * values are stored alike, without fetching what is stored out of line.  An
  * UPDATE hands on columns it does not set as they were, so false for a column
  * that was set to an equal value is possible, true for a changed one is not.
@@ -217,7 +217,7 @@ vecmark_is_unchanged(PG_FUNCTION_ARGS)
 }
 
 /*
- * SQL: vecmark.head(source text, bytes integer) -> text: the beginning of a
+ * SQL: vecmark_internal.head(source text, bytes integer) -> text: the beginning of a
  * text, whole characters, at most so many bytes.
  *
  * Errors: 22023 for a negative number.

@@ -1,46 +1,46 @@
 -- merkle.sql: digests of tracked tables, to find where two nodes differ.
 
 -- Only C code writes these.
-CREATE TABLE vecmark.merkle_digest (
+CREATE TABLE vecmark_internal.merkle_digest (
 	rel regclass PRIMARY KEY,
 	format bigint NOT NULL,
 	seed bigint NOT NULL,
 	signature bigint NOT NULL
 );
-CREATE TABLE vecmark.merkle_leaf (
+CREATE TABLE vecmark_internal.merkle_leaf (
 	rel regclass NOT NULL,
 	part smallint NOT NULL,
 	leaves bytea NOT NULL
 );
 
-COMMENT ON TABLE vecmark.merkle_digest IS 'tracked tables with a digest: a number for what it is made of, its seed, and a number for the table''s definition when it was built';
-COMMENT ON TABLE vecmark.merkle_leaf IS 'leaves of digests: what transactions added (part -1), and what that was folded into';
+COMMENT ON TABLE vecmark_internal.merkle_digest IS 'tracked tables with a digest: a number for what it is made of, its seed, and a number for the table''s definition when it was built';
+COMMENT ON TABLE vecmark_internal.merkle_leaf IS 'leaves of digests: what transactions added (part -1), and what that was folded into';
 
-SELECT pg_catalog.pg_extension_config_dump('vecmark.merkle_digest', '');
-SELECT pg_catalog.pg_extension_config_dump('vecmark.merkle_leaf', '');
+SELECT pg_catalog.pg_extension_config_dump('vecmark_internal.merkle_digest', '');
+SELECT pg_catalog.pg_extension_config_dump('vecmark_internal.merkle_leaf', '');
 
 CREATE VIEW vecmark.digests AS
-SELECT d.rel, d.format, d.seed FROM vecmark.merkle_digest AS d;
+SELECT d.rel, d.format, d.seed FROM vecmark_internal.merkle_digest AS d;
 
 COMMENT ON VIEW vecmark.digests IS 'tracked tables with a digest: a number for what it is made of, and its seed';
 
 GRANT SELECT ON vecmark.digests TO PUBLIC;
 
-CREATE FUNCTION vecmark.digest_row() RETURNS trigger
+CREATE FUNCTION vecmark_internal.digest_row() RETURNS trigger
 AS 'MODULE_PATHNAME', 'vecmark_digest_row'
 LANGUAGE C VOLATILE COST 5;
 
-CREATE FUNCTION vecmark.compute_digest(rel regclass, seed bigint) RETURNS void
+CREATE FUNCTION vecmark_internal.compute_digest(rel regclass, seed bigint) RETURNS void
 AS 'MODULE_PATHNAME', 'vecmark_compute_digest'
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 100000;
 
-CREATE FUNCTION vecmark.forget_digest(rel regclass) RETURNS void
+CREATE FUNCTION vecmark_internal.forget_digest(rel regclass) RETURNS void
 AS 'MODULE_PATHNAME', 'vecmark_forget_digest'
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000;
 
-COMMENT ON FUNCTION vecmark.digest_row() IS 'trigger of tables with a digest: adds what is written to its leaves; made by vecmark.build_digest()';
-COMMENT ON FUNCTION vecmark.compute_digest(regclass, bigint) IS 'computes the leaves of a table from its rows; for vecmark.build_digest()';
-COMMENT ON FUNCTION vecmark.forget_digest(regclass) IS 'deletes the leaves of a table; for vecmark.drop_digest()';
+COMMENT ON FUNCTION vecmark_internal.digest_row() IS 'trigger of tables with a digest: adds what is written to its leaves; made by vecmark.build_digest()';
+COMMENT ON FUNCTION vecmark_internal.compute_digest(regclass, bigint) IS 'computes the leaves of a table from its rows; for vecmark.build_digest()';
+COMMENT ON FUNCTION vecmark_internal.forget_digest(regclass) IS 'deletes the leaves of a table; for vecmark.drop_digest()';
 
 CREATE FUNCTION vecmark.build_digest(rel regclass, seed bigint DEFAULT 0) RETURNS void
 LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE COST 100000
@@ -54,10 +54,10 @@ BEGIN
 	IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = rel AND tgname = '~~vecmark_digest')
 		OR NOT EXISTS (SELECT FROM vecmark.digests AS d WHERE d.rel = build_digest.rel AND d.seed = build_digest.seed)
 	THEN
-		EXECUTE format('CREATE OR REPLACE TRIGGER "~~vecmark_digest" AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION vecmark.digest_row(%L)',
+		EXECUTE format('CREATE OR REPLACE TRIGGER "~~vecmark_digest" AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION vecmark_internal.digest_row(%L)',
 			rel, seed);
 	END IF;
-	PERFORM vecmark.compute_digest(rel, seed);
+	PERFORM vecmark_internal.compute_digest(rel, seed);
 END;
 $$;
 
@@ -72,57 +72,57 @@ BEGIN
 	IF EXISTS (SELECT FROM pg_trigger WHERE tgrelid = rel AND tgname = '~~vecmark_digest') THEN
 		EXECUTE format('DROP TRIGGER "~~vecmark_digest" ON %s', rel);
 	END IF;
-	PERFORM vecmark.forget_digest(rel);
+	PERFORM vecmark_internal.forget_digest(rel);
 END;
 $$;
 
 COMMENT ON FUNCTION vecmark.drop_digest(regclass) IS 'removes the digest of a table, and what keeps it; for its owner';
 
-CREATE FUNCTION vecmark.fold_digest(rel regclass) RETURNS bigint
+CREATE FUNCTION vecmark_internal.fold_digest(rel regclass) RETURNS bigint
 AS 'MODULE_PATHNAME', 'vecmark_fold_digest'
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 10000;
 
-COMMENT ON FUNCTION vecmark.fold_digest(regclass) IS
+COMMENT ON FUNCTION vecmark_internal.fold_digest(regclass) IS
 	'adds up what writers have appended to the digest of a table since the last time; returns how many rows that were; vecmark.maintain() does it';
 
-CREATE FUNCTION vecmark.digest_is_current(rel regclass) RETURNS boolean
+CREATE FUNCTION vecmark_internal.digest_is_current(rel regclass) RETURNS boolean
 AS 'MODULE_PATHNAME', 'vecmark_digest_is_current'
 LANGUAGE C STABLE STRICT PARALLEL UNSAFE COST 100;
 
-COMMENT ON FUNCTION vecmark.digest_is_current(regclass) IS
+COMMENT ON FUNCTION vecmark_internal.digest_is_current(regclass) IS
 	'whether a table was not altered since its digest was built; null without a digest';
 
-CREATE FUNCTION vecmark.tidy_digests() RETURNS bigint
+CREATE FUNCTION vecmark_internal.tidy_digests() RETURNS bigint
 AS 'MODULE_PATHNAME', 'vecmark_tidy_digests'
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 10000;
 
-COMMENT ON FUNCTION vecmark.tidy_digests() IS
+COMMENT ON FUNCTION vecmark_internal.tidy_digests() IS
 	'deletes what is kept of digests of tables that are tracked no more; of how many; vecmark.maintain() does it';
 
-CREATE FUNCTION vecmark.keep_digest(rel regclass) RETURNS bigint
+CREATE FUNCTION vecmark_internal.keep_digest(rel regclass) RETURNS bigint
 LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE COST 100000
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	IF vecmark.digest_is_current(rel) THEN
-		RETURN vecmark.fold_digest(rel);
+	IF vecmark_internal.digest_is_current(rel) THEN
+		RETURN vecmark_internal.fold_digest(rel);
 	END IF;
-	PERFORM vecmark.compute_digest(d.rel, d.seed) FROM vecmark.digests AS d WHERE d.rel = keep_digest.rel;
+	PERFORM vecmark_internal.compute_digest(d.rel, d.seed) FROM vecmark.digests AS d WHERE d.rel = keep_digest.rel;
 	RETURN 0;
 END;
 $$;
 
-COMMENT ON FUNCTION vecmark.keep_digest(regclass) IS
+COMMENT ON FUNCTION vecmark_internal.keep_digest(regclass) IS
 	'folds the digest of a table, or computes it anew if the table was altered, which is for its owner; vecmark.maintain() does it';
 
-CREATE FUNCTION vecmark.digest_fault(rel regclass) RETURNS text
+CREATE FUNCTION vecmark_internal.digest_fault(rel regclass) RETURNS text
 LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE COST 1000
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = rel AND tgname = '~~vecmark_digest' AND tgenabled IN ('O', 'A')) THEN
 		RETURN 'its trigger is missing or disabled';
-	ELSIF NOT vecmark.digest_is_current(rel) THEN
+	ELSIF NOT vecmark_internal.digest_is_current(rel) THEN
 		RETURN 'the table, or a trigger that keeps it, was altered since';
 	END IF;
 	RETURN NULL;
@@ -131,18 +131,18 @@ EXCEPTION WHEN OTHERS THEN
 END;
 $$;
 
-COMMENT ON FUNCTION vecmark.digest_fault(regclass) IS 'why the digest of a table is of no use as it is; null if it is';
+COMMENT ON FUNCTION vecmark_internal.digest_fault(regclass) IS 'why the digest of a table is of no use as it is; null if it is';
 
-CREATE VIEW vecmark.merkle_health AS
+CREATE VIEW vecmark_internal.merkle_health AS
 SELECT 'digests' AS part, count(*) = 0 AS ok,
 	pg_catalog.format('%s digests are of no use until they are built anew%s', count(*),
 		pg_catalog.string_agg(pg_catalog.format('; %s: %s', f.rel, f.fault), '' ORDER BY f.rel::text)) AS detail
-FROM (SELECT d.rel, vecmark.digest_fault(d.rel) AS fault FROM vecmark.digests AS d JOIN pg_catalog.pg_class AS c ON c.oid = d.rel) AS f
+FROM (SELECT d.rel, vecmark_internal.digest_fault(d.rel) AS fault FROM vecmark.digests AS d JOIN pg_catalog.pg_class AS c ON c.oid = d.rel) AS f
 WHERE f.fault IS NOT NULL;
 
-COMMENT ON VIEW vecmark.merkle_health IS 'what vecmark.health says of digests';
+COMMENT ON VIEW vecmark_internal.merkle_health IS 'what vecmark.health says of digests';
 
-GRANT SELECT ON vecmark.merkle_health TO PUBLIC;
+GRANT SELECT ON vecmark_internal.merkle_health TO PUBLIC;
 
 CREATE FUNCTION vecmark.audit(rel regclass, OUT leaf integer, OUT expected bigint, OUT actual bigint, OUT keys bytea[]) RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'vecmark_audit'
@@ -187,20 +187,20 @@ LANGUAGE C STABLE PARALLEL UNSAFE COST 100000;
 COMMENT ON FUNCTION vecmark.bucket_keys(regclass, integer, integer[]) IS
 	'8 bytes for each row and each tombstone in buckets, alike only for rows that are alike, for vecmark.fetch() elsewhere; reads the table';
 
-CREATE FUNCTION vecmark.bucket_rows(rel regclass, bits integer DEFAULT 8, prefixes integer[] DEFAULT NULL) RETURNS bytea
+CREATE FUNCTION vecmark_internal.bucket_rows(rel regclass, bits integer DEFAULT 8, prefixes integer[] DEFAULT NULL) RETURNS bytea
 AS 'MODULE_PATHNAME', 'vecmark_bucket_rows'
 LANGUAGE C STABLE PARALLEL UNSAFE COST 100000;
 
-COMMENT ON FUNCTION vecmark.bucket_rows(regclass, integer, integer[]) IS
-	'8 bytes for the key of each row in buckets, for vecmark.delete_missing() elsewhere; reads the table';
+COMMENT ON FUNCTION vecmark_internal.bucket_rows(regclass, integer, integer[]) IS
+	'8 bytes for the key of each row in buckets, for vecmark_internal.delete_missing() elsewhere; reads the table';
 
-CREATE FUNCTION vecmark.delete_missing(rel regclass, bits integer, prefixes integer[], keys bytea, told vecmark.version_vector, most_deleted real DEFAULT 0.2)
+CREATE FUNCTION vecmark_internal.delete_missing(rel regclass, bits integer, prefixes integer[], keys bytea, told vecmark.version_vector, most_deleted real DEFAULT 0.2)
 RETURNS bigint
 AS 'MODULE_PATHNAME', 'vecmark_delete_missing'
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100000;
 
-COMMENT ON FUNCTION vecmark.delete_missing(regclass, integer, integer[], bytea, vecmark.version_vector, real) IS
-	'deletes rows in buckets that are not elsewhere any more: not among keys, which vecmark.bucket_rows() said where told was held, and born by then; how many; for vecmark.rejoin()';
+COMMENT ON FUNCTION vecmark_internal.delete_missing(regclass, integer, integer[], bytea, vecmark.version_vector, real) IS
+	'deletes rows in buckets that are not elsewhere any more: not among keys, which vecmark_internal.bucket_rows() said where told was held, and born by then; how many; for vecmark.rejoin()';
 
 CREATE FUNCTION vecmark.fetch(rel regclass, bits integer, prefixes integer[], keys bytea DEFAULT '', max_bytes integer DEFAULT 8388608, repair boolean DEFAULT true)
 RETURNS SETOF vecmark.delta

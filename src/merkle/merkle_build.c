@@ -57,7 +57,7 @@ note_change(const SyncTable *table, Image image, uint64_t seed, const MerkleRow 
 }
 
 /*
- * SQL: vecmark.digest_row(seed), trigger AFTER INSERT OR UPDATE OR DELETE FOR EACH ROW: what
+ * SQL: vecmark_internal.digest_row(seed), trigger AFTER INSERT OR UPDATE OR DELETE FOR EACH ROW: what
  * was written is in the table then, as it was not when triggers before it ran.
  */
 Datum
@@ -75,7 +75,7 @@ vecmark_digest_row(PG_FUNCTION_ARGS)
 		trigger->tg_trigger->tgnargs != 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function \"%s\" is for triggers AFTER ROW of tracked tables", "vecmark.digest_row")));
+				 errmsg("function \"%s\" is for triggers AFTER ROW of tracked tables", "vecmark_internal.digest_row")));
 	table = sync_table_get(RelationGetRelid(trigger->tg_relation));
 	desc = RelationGetDescr(trigger->tg_relation);
 	seed = (uint64_t) pg_strtoint64(trigger->tg_trigger->tgargs[0]);
@@ -103,7 +103,7 @@ vecmark_digest_row(PG_FUNCTION_ARGS)
 }
 
 /*
- * SQL: vecmark.compute_digest(rel regclass, seed bigint): for vecmark.build_digest(), when the
+ * SQL: vecmark_internal.compute_digest(rel regclass, seed bigint): for vecmark.build_digest(), when the
  * trigger is there.
  *
  * Errors: 42501 for who does not own the table; see merkle_check_writers, merkle_begin_build.
@@ -135,7 +135,7 @@ vecmark_compute_digest(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* SQL: vecmark.digest_is_current(rel regclass) -> boolean; null for a table without a digest. */
+/* SQL: vecmark_internal.digest_is_current(rel regclass) -> boolean; null for a table without a digest. */
 Datum
 vecmark_digest_is_current(PG_FUNCTION_ARGS)
 {
@@ -148,19 +148,19 @@ vecmark_digest_is_current(PG_FUNCTION_ARGS)
 }
 
 /*
- * SQL: vecmark.tidy_digests() -> bigint: of how many tables.
+ * SQL: vecmark_internal.tidy_digests() -> bigint: of how many tables.
  *
  * Errors: 42501 for who may not write all tracked tables.
  */
 Datum
 vecmark_tidy_digests(PG_FUNCTION_ARGS)
 {
-	PreventCommandIfReadOnly("vecmark.tidy_digests()");
-	sync_check_rights("vecmark.tidy_digests()");
+	PreventCommandIfReadOnly("vecmark_internal.tidy_digests()");
+	sync_check_rights("vecmark_internal.tidy_digests()");
 	PG_RETURN_INT64(merkle_tidy());
 }
 
-/* SQL: vecmark.forget_digest(rel regclass).  Errors: 42501 for who does not own the table. */
+/* SQL: vecmark_internal.forget_digest(rel regclass).  Errors: 42501 for who does not own the table. */
 Datum
 vecmark_forget_digest(PG_FUNCTION_ARGS)
 {
@@ -172,7 +172,7 @@ vecmark_forget_digest(PG_FUNCTION_ARGS)
 }
 
 /*
- * SQL: vecmark.fold_digest(rel regclass) -> bigint: rows that writers had appended.
+ * SQL: vecmark_internal.fold_digest(rel regclass) -> bigint: rows that writers had appended.
  *
  * Errors: 42501 for who may not write the table.
  */
@@ -182,7 +182,7 @@ vecmark_fold_digest(PG_FUNCTION_ARGS)
 	SyncTable  *table = sync_table_get(PG_GETARG_OID(0));
 	AclMode		wanted = ACL_INSERT | ACL_UPDATE | ACL_DELETE;
 
-	PreventCommandIfReadOnly("vecmark.fold_digest()");
+	PreventCommandIfReadOnly("vecmark_internal.fold_digest()");
 	if (pg_class_aclmask(table->root, GetUserId(), wanted, ACLMASK_ALL) != wanted)
 		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, get_rel_name(table->root));
 	PG_RETURN_INT64(merkle_fold(table->root));

@@ -39,7 +39,7 @@ note_row(void *about, const SyncSeen *seen)
 }
 
 /*
- * SQL: vecmark.bucket_rows(rel regclass, bits integer, prefixes integer[]) -> bytea: a number of 8
+ * SQL: vecmark_internal.bucket_rows(rel regclass, bits integer, prefixes integer[]) -> bytea: a number of 8
  * bytes for the key of each row of some buckets.
  */
 Datum
@@ -111,9 +111,9 @@ delete_rows(SyncTable *table, const List *keys)
 }
 
 /*
- * SQL: vecmark.delete_missing(rel regclass, bits integer, prefixes integer[], keys bytea, told
+ * SQL: vecmark_internal.delete_missing(rel regclass, bits integer, prefixes integer[], keys bytea, told
  * version_vector, most_deleted real) -> bigint: deletes rows of some buckets that are not among
- * "keys", which vecmark.bucket_rows said elsewhere, where "told" was held.
+ * "keys", which vecmark_internal.bucket_rows said elsewhere, where "told" was held.
  *
  * Errors: 22023; VM004 if these are 1,000 rows or more and more than a share of the table.
  */
@@ -128,8 +128,8 @@ vecmark_delete_missing(PG_FUNCTION_ARGS)
 		if (i != 2 && PG_ARGISNULL(i))
 			ereport(ERROR,
 					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					 errmsg("of the arguments of \"%s\" only prefixes may be null", "vecmark.delete_missing")));
-	PreventCommandIfReadOnly("vecmark.delete_missing()");
+					 errmsg("of the arguments of \"%s\" only prefixes may be null", "vecmark_internal.delete_missing")));
+	PreventCommandIfReadOnly("vecmark_internal.delete_missing()");
 	rows.bits = merkle_get_bits(PG_GETARG_INT32(1));
 	rows.wanted = merkle_get_prefixes(fcinfo, 2, rows.bits);
 	merkle_take_ids(&rows.ids, PG_GETARG_DATUM(3));

@@ -123,7 +123,7 @@ is_digest_row(Oid function)
 {
 	char	   *name = get_func_name(function);
 
-	return name != NULL && strcmp(name, "digest_row") == 0 && get_func_namespace(function) == get_namespace_oid("vecmark", true);
+	return name != NULL && strcmp(name, "digest_row") == 0 && get_func_namespace(function) == get_namespace_oid("vecmark_internal", true);
 }
 
 static bool

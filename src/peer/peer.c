@@ -69,7 +69,7 @@ find_link(Relation rel, Datum name)
 }
 
 /*
- * SQL: vecmark.register_peer(name text, server name): puts a peer on record, or with a null
+ * SQL: vecmark_internal.register_peer(name text, server name): puts a peer on record, or with a null
  * server takes it off.  Returns whether there was one of the name.
  *
  * Errors: 42501 for who may not write all tracked tables, or use the server; 42704 if there is no
@@ -110,7 +110,7 @@ vecmark_register_peer(PG_FUNCTION_ARGS)
 }
 
 /*
- * SQL: vecmark.note_peer(name text, site text, summary jsonb): how the last exchange ended.
+ * SQL: vecmark_internal.note_peer(name text, site text, summary jsonb): how the last exchange ended.
  *
  * Errors: 42501 for who may not write all tracked tables.
  */
@@ -121,8 +121,8 @@ vecmark_note_peer(PG_FUNCTION_ARGS)
 	Relation	rel;
 	HeapTuple	old;
 
-	PreventCommandIfReadOnly("vecmark.note_peer()");
-	sync_check_rights("vecmark.note_peer()");
+	PreventCommandIfReadOnly("vecmark_internal.note_peer()");
+	sync_check_rights("vecmark_internal.note_peer()");
 	rel = sync_meta_open_alone(META_LINK);
 	old = find_link(rel, name);
 	if (HeapTupleIsValid(old))
@@ -163,7 +163,7 @@ find_alarm(Relation rel, const char *peer, Oid table)
 }
 
 /*
- * SQL: vecmark.raise_alarm(peer text, rel regclass, detail jsonb): equal versions, unlike rows.
+ * SQL: vecmark_internal.raise_alarm(peer text, rel regclass, detail jsonb): equal versions, unlike rows.
  * One row for a peer and a table.
  *
  * Errors: 42501 for who may not write all tracked tables.
@@ -176,8 +176,8 @@ vecmark_raise_alarm(PG_FUNCTION_ARGS)
 	Relation	rel;
 	HeapTuple	old;
 
-	PreventCommandIfReadOnly("vecmark.raise_alarm()");
-	sync_check_rights("vecmark.raise_alarm()");
+	PreventCommandIfReadOnly("vecmark_internal.raise_alarm()");
+	sync_check_rights("vecmark_internal.raise_alarm()");
 	rel = sync_meta_open_alone(META_ALARM);
 	old = find_alarm(rel, TextDatumGetCString(PG_GETARG_DATUM(0)), PG_GETARG_OID(1));
 	if (HeapTupleIsValid(old))
@@ -264,7 +264,7 @@ count_deleted(SyncTable *table, const DeltaRelation *relation, const Version *he
 }
 
 /*
- * SQL: vecmark.deletes(d delta) -> setof (rel regclass, rows bigint): rows of tables here that a
+ * SQL: vecmark_internal.deletes(d delta) -> setof (rel regclass, rows bigint): rows of tables here that a
  * delta deletes, or has deleted in an exchange that did not come to its end.
  *
  * Errors: 42501 for who may not read a table.
@@ -295,7 +295,7 @@ vecmark_deletes(PG_FUNCTION_ARGS)
 }
 
 /*
- * SQL: vecmark.refuse_share(rel regclass, deleted bigint, rows bigint, most_deleted real): see
+ * SQL: vecmark_internal.refuse_share(rel regclass, deleted bigint, rows bigint, most_deleted real): see
  * sync_refuse_deletes.
  */
 Datum

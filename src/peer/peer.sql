@@ -4,14 +4,14 @@
 -- call functions that set it, and qualify all else.  So do queries for the peer, whose path is not known.
 
 -- Only C code writes these.
-CREATE TABLE vecmark.peer_link (
+CREATE TABLE vecmark_internal.peer_link (
 	name text PRIMARY KEY,
 	server name NOT NULL,
 	site text,
 	at timestamptz,
 	summary jsonb
 );
-CREATE TABLE vecmark.peer_alarm (
+CREATE TABLE vecmark_internal.peer_alarm (
 	peer text NOT NULL,
 	rel regclass NOT NULL,
 	first timestamptz NOT NULL,
@@ -20,37 +20,37 @@ CREATE TABLE vecmark.peer_alarm (
 	detail jsonb NOT NULL
 );
 
-COMMENT ON TABLE vecmark.peer_link IS 'peers that are reached over a connection, and how the last exchange ended';
-COMMENT ON TABLE vecmark.peer_alarm IS 'tables that were unlike a peer''s though neither had changes that the other lacked';
+COMMENT ON TABLE vecmark_internal.peer_link IS 'peers that are reached over a connection, and how the last exchange ended';
+COMMENT ON TABLE vecmark_internal.peer_alarm IS 'tables that were unlike a peer''s though neither had changes that the other lacked';
 
-SELECT pg_catalog.pg_extension_config_dump('vecmark.peer_link', '');
+SELECT pg_catalog.pg_extension_config_dump('vecmark_internal.peer_link', '');
 
 CREATE VIEW vecmark.connected_peers AS
-SELECT l.name, l.server, l.site, l.at, l.summary FROM vecmark.peer_link AS l;
+SELECT l.name, l.server, l.site, l.at, l.summary FROM vecmark_internal.peer_link AS l;
 
 CREATE VIEW vecmark.alarms WITH (security_barrier) AS
-SELECT a.peer, a.rel, a.first, a.last, a.times, a.detail FROM vecmark.peer_alarm AS a WHERE pg_catalog.has_table_privilege(a.rel, 'SELECT');
+SELECT a.peer, a.rel, a.first, a.last, a.times, a.detail FROM vecmark_internal.peer_alarm AS a WHERE pg_catalog.has_table_privilege(a.rel, 'SELECT');
 
-CREATE VIEW vecmark.peer_health AS
+CREATE VIEW vecmark_internal.peer_health AS
 SELECT 'alarms' AS part, count(*) = 0 AS ok,
 	pg_catalog.format('%s tables were unlike a peer''s: vecmark.alarms says how; repair them, and SELECT vecmark.clear_alarms()', count(*)) AS detail
-FROM vecmark.peer_alarm AS a WHERE EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.oid = a.rel);
+FROM vecmark_internal.peer_alarm AS a WHERE EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.oid = a.rel);
 
 COMMENT ON VIEW vecmark.connected_peers IS 'peers that are reached over a connection: foreign server, site, when and how the last exchange ended';
 COMMENT ON VIEW vecmark.alarms IS 'tables, of those that the caller may read, that were unlike a peer''s though neither had changes that the other lacked: since when, how often, and how the last time';
-COMMENT ON VIEW vecmark.peer_health IS 'what vecmark.health says of peers';
+COMMENT ON VIEW vecmark_internal.peer_health IS 'what vecmark.health says of peers';
 
-GRANT SELECT ON vecmark.connected_peers, vecmark.alarms, vecmark.peer_health TO PUBLIC;
+GRANT SELECT ON vecmark.connected_peers, vecmark.alarms, vecmark_internal.peer_health TO PUBLIC;
 
-CREATE FUNCTION vecmark.register_peer(name text, server name) RETURNS boolean
+CREATE FUNCTION vecmark_internal.register_peer(name text, server name) RETURNS boolean
 AS 'MODULE_PATHNAME', 'vecmark_register_peer'
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100;
 
-CREATE FUNCTION vecmark.note_peer(name text, site text, summary jsonb) RETURNS void
+CREATE FUNCTION vecmark_internal.note_peer(name text, site text, summary jsonb) RETURNS void
 AS 'MODULE_PATHNAME', 'vecmark_note_peer'
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 100;
 
-CREATE FUNCTION vecmark.raise_alarm(peer text, rel regclass, detail jsonb) RETURNS void
+CREATE FUNCTION vecmark_internal.raise_alarm(peer text, rel regclass, detail jsonb) RETURNS void
 AS 'MODULE_PATHNAME', 'vecmark_raise_alarm'
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 100;
 
@@ -58,15 +58,15 @@ CREATE FUNCTION vecmark.clear_alarms() RETURNS bigint
 AS 'MODULE_PATHNAME', 'vecmark_clear_alarms'
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 100;
 
-CREATE FUNCTION vecmark.deletes(d vecmark.delta, OUT rel regclass, OUT rows bigint) RETURNS SETOF record
+CREATE FUNCTION vecmark_internal.deletes(d vecmark.delta, OUT rel regclass, OUT rows bigint) RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'vecmark_deletes'
 LANGUAGE C STABLE STRICT PARALLEL UNSAFE COST 1000 ROWS 1;
 
-COMMENT ON FUNCTION vecmark.register_peer(text, name) IS 'puts a peer on record, or with a null server takes it off; for vecmark.add_peer()';
-COMMENT ON FUNCTION vecmark.note_peer(text, text, jsonb) IS 'records how the last exchange with a peer ended';
-COMMENT ON FUNCTION vecmark.raise_alarm(text, regclass, jsonb) IS 'records that a table is unlike a peer''s';
+COMMENT ON FUNCTION vecmark_internal.register_peer(text, name) IS 'puts a peer on record, or with a null server takes it off; for vecmark.add_peer()';
+COMMENT ON FUNCTION vecmark_internal.note_peer(text, text, jsonb) IS 'records how the last exchange with a peer ended';
+COMMENT ON FUNCTION vecmark_internal.raise_alarm(text, regclass, jsonb) IS 'records that a table is unlike a peer''s';
 COMMENT ON FUNCTION vecmark.clear_alarms() IS 'deletes all rows of vecmark.alarms, when they were seen to; how many';
-COMMENT ON FUNCTION vecmark.deletes(vecmark.delta) IS 'how many rows of each table here a delta deletes';
+COMMENT ON FUNCTION vecmark_internal.deletes(vecmark.delta) IS 'how many rows of each table here a delta deletes';
 
 CREATE FUNCTION vecmark.add_peer(name text, server name) RETURNS void
 LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE COST 1000
@@ -80,7 +80,7 @@ BEGIN
 		RAISE EXCEPTION 'permission denied for foreign server %', server
 			USING ERRCODE = 'insufficient_privilege', HINT = format('GRANT USAGE ON FOREIGN SERVER %I TO %I.', server, current_user);
 	END IF;
-	PERFORM vecmark.register_peer(name, server);
+	PERFORM vecmark_internal.register_peer(name, server);
 END;
 $$;
 
@@ -89,7 +89,7 @@ LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE COST 1000
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	IF NOT vecmark.register_peer(name, NULL) THEN
+	IF NOT vecmark_internal.register_peer(name, NULL) THEN
 		RAISE EXCEPTION 'there is no peer "%"', name USING ERRCODE = 'undefined_object';
 	END IF;
 END;
@@ -101,7 +101,7 @@ COMMENT ON FUNCTION vecmark.drop_peer(text) IS 'forgets a peer; what was exchang
 
 -- The connection, and what is asked over it.
 
-CREATE FUNCTION vecmark.peer_dblink() RETURNS name
+CREATE FUNCTION vecmark_internal.peer_dblink() RETURNS name
 LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE COST 100
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -120,7 +120,7 @@ BEGIN
 END;
 $$;
 
-CREATE FUNCTION vecmark.peer_disconnect(peer text) RETURNS void
+CREATE FUNCTION vecmark_internal.peer_disconnect(peer text) RETURNS void
 LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE COST 1000
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -130,41 +130,41 @@ BEGIN
 	IF NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'dblink') THEN
 		RETURN;
 	END IF;
-	EXECUTE format('SELECT %I.dblink_get_connections()', vecmark.peer_dblink()) INTO open;
+	EXECUTE format('SELECT %I.dblink_get_connections()', vecmark_internal.peer_dblink()) INTO open;
 	IF 'vecmark ' || peer = ANY (open) THEN
-		EXECUTE format('SELECT %I.dblink_disconnect($1)', vecmark.peer_dblink()) USING 'vecmark ' || peer;
+		EXECUTE format('SELECT %I.dblink_disconnect($1)', vecmark_internal.peer_dblink()) USING 'vecmark ' || peer;
 	END IF;
 END;
 $$;
 
-CREATE FUNCTION vecmark.peer_ask(peer text, query text) RETURNS text
+CREATE FUNCTION vecmark_internal.peer_ask(peer text, query text) RETURNS text
 LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE COST 100000
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	answer text;
 BEGIN
-	EXECUTE format('SELECT t.answer FROM %I.dblink($1, $2) AS t(answer text)', vecmark.peer_dblink()) INTO answer USING 'vecmark ' || peer, query;
+	EXECUTE format('SELECT t.answer FROM %I.dblink($1, $2) AS t(answer text)', vecmark_internal.peer_dblink()) INTO answer USING 'vecmark ' || peer, query;
 	RETURN answer;
 EXCEPTION WHEN query_canceled OR OTHERS THEN
-	PERFORM vecmark.peer_disconnect(peer);
+	PERFORM vecmark_internal.peer_disconnect(peer);
 	RAISE;
 END;
 $$;
 
-CREATE FUNCTION vecmark.peer_run(peer text, command text) RETURNS void
+CREATE FUNCTION vecmark_internal.peer_run(peer text, command text) RETURNS void
 LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE COST 100000
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	EXECUTE format('SELECT %I.dblink_exec($1, $2)', vecmark.peer_dblink()) USING 'vecmark ' || peer, command;
+	EXECUTE format('SELECT %I.dblink_exec($1, $2)', vecmark_internal.peer_dblink()) USING 'vecmark ' || peer, command;
 EXCEPTION WHEN query_canceled OR OTHERS THEN
-	PERFORM vecmark.peer_disconnect(peer);
+	PERFORM vecmark_internal.peer_disconnect(peer);
 	RAISE;
 END;
 $$;
 
-CREATE FUNCTION vecmark.peer_greeting(caller text) RETURNS jsonb
+CREATE FUNCTION vecmark_internal.peer_greeting(caller text) RETURNS jsonb
 LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE COST 1000
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -173,7 +173,7 @@ BEGIN ATOMIC
 		'timeout', CASE current_setting('idle_in_transaction_session_timeout') WHEN '0' THEN set_config('idle_in_transaction_session_timeout', '10min', false) END);
 END;
 
-CREATE FUNCTION vecmark.peer_connect(peer text) RETURNS jsonb
+CREATE FUNCTION vecmark_internal.peer_connect(peer text) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE COST 100000
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -189,34 +189,34 @@ BEGIN
 		RAISE EXCEPTION 'permission denied for foreign server %', server
 			USING ERRCODE = 'insufficient_privilege', HINT = format('GRANT USAGE ON FOREIGN SERVER %I TO %I.', server, current_user);
 	END IF;
-	PERFORM vecmark.peer_disconnect(peer);
-	EXECUTE format('SELECT %I.dblink_connect($1, $2)', vecmark.peer_dblink()) USING 'vecmark ' || peer, server::text;
-	IF vecmark.peer_ask(peer, $q$SELECT extversion FROM pg_catalog.pg_extension WHERE extname OPERATOR(pg_catalog.=) 'vecmark'$q$) IS NULL THEN
+	PERFORM vecmark_internal.peer_disconnect(peer);
+	EXECUTE format('SELECT %I.dblink_connect($1, $2)', vecmark_internal.peer_dblink()) USING 'vecmark ' || peer, server::text;
+	IF vecmark_internal.peer_ask(peer, $q$SELECT extversion FROM pg_catalog.pg_extension WHERE extname OPERATOR(pg_catalog.=) 'vecmark'$q$) IS NULL THEN
 		RAISE EXCEPTION 'peer "%" does not have extension "vecmark"', peer
 			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'CREATE EXTENSION vecmark and track tables there.';
 	END IF;
-	greeting := vecmark.peer_ask(peer, format('SELECT vecmark.peer_greeting(%L::pg_catalog.text)', vecmark.site()))::jsonb;
+	greeting := vecmark_internal.peer_ask(peer, format('SELECT vecmark_internal.peer_greeting(%L::pg_catalog.text)', vecmark.site()))::jsonb;
 	IF greeting->>'site' = vecmark.site() THEN
 		RAISE EXCEPTION 'peer "%" is this database, or a copy of it that has not been written yet', peer USING ERRCODE = 'object_not_in_prerequisite_state';
 	END IF;
 	RETURN (greeting - 'timeout') || jsonb_build_object('peer', peer, 'begun', clock_timestamp(), 'status', 'merged', 'deltas', 0, 'rows', 0, 'parked', 0, 'conflicts', 0,
 		'bytes', 0, 'trips', 3, 'deleted', '{}'::jsonb);
 EXCEPTION WHEN query_canceled OR OTHERS THEN
-	PERFORM vecmark.peer_disconnect(peer);
+	PERFORM vecmark_internal.peer_disconnect(peer);
 	RAISE;
 END;
 $$;
 
-COMMENT ON FUNCTION vecmark.peer_dblink() IS 'the schema of extension dblink; for vecmark.pull() and its like';
-COMMENT ON FUNCTION vecmark.peer_disconnect(text) IS 'ends the connection to a peer, if there is one; for vecmark.pull() and its like';
-COMMENT ON FUNCTION vecmark.peer_ask(text, text) IS 'what a query with one row of one column answers at a peer that is connected; for vecmark.pull() and its like';
-COMMENT ON FUNCTION vecmark.peer_run(text, text) IS 'runs a command at a peer that is connected; for vecmark.pull() and its like';
-COMMENT ON FUNCTION vecmark.peer_greeting(text) IS 'what a database says of itself to a peer that connects; for vecmark.pull() and its like';
-COMMENT ON FUNCTION vecmark.peer_connect(text) IS 'connects to a peer and begins an exchange; for vecmark.pull() and its like';
+COMMENT ON FUNCTION vecmark_internal.peer_dblink() IS 'the schema of extension dblink; for vecmark.pull() and its like';
+COMMENT ON FUNCTION vecmark_internal.peer_disconnect(text) IS 'ends the connection to a peer, if there is one; for vecmark.pull() and its like';
+COMMENT ON FUNCTION vecmark_internal.peer_ask(text, text) IS 'what a query with one row of one column answers at a peer that is connected; for vecmark.pull() and its like';
+COMMENT ON FUNCTION vecmark_internal.peer_run(text, text) IS 'runs a command at a peer that is connected; for vecmark.pull() and its like';
+COMMENT ON FUNCTION vecmark_internal.peer_greeting(text) IS 'what a database says of itself to a peer that connects; for vecmark.pull() and its like';
+COMMENT ON FUNCTION vecmark_internal.peer_connect(text) IS 'connects to a peer and begins an exchange; for vecmark.pull() and its like';
 
 -- Merges that do not delete more than they should.
 
-CREATE TYPE vecmark.guarded_result AS (
+CREATE TYPE vecmark_internal.guarded_result AS (
 	status text,
 	applied bigint,
 	parked bigint,
@@ -224,15 +224,15 @@ CREATE TYPE vecmark.guarded_result AS (
 	deleted jsonb
 );
 
-COMMENT ON TYPE vecmark.guarded_result IS 'what vecmark.guarded_merge() did: as vecmark.merge_result, and rows that were deleted so far of each table';
+COMMENT ON TYPE vecmark_internal.guarded_result IS 'what vecmark_internal.guarded_merge() did: as vecmark.merge_result, and rows that were deleted so far of each table';
 
-CREATE FUNCTION vecmark.refuse_share(rel regclass, deleted bigint, rows bigint, most_deleted real) RETURNS void
+CREATE FUNCTION vecmark_internal.refuse_share(rel regclass, deleted bigint, rows bigint, most_deleted real) RETURNS void
 AS 'MODULE_PATHNAME', 'vecmark_refuse_share'
 LANGUAGE C STABLE STRICT PARALLEL SAFE COST 10;
 
-COMMENT ON FUNCTION vecmark.refuse_share(regclass, bigint, bigint, real) IS 'raises VM004 for deletes of 1,000 rows or more that are more than a share of a table''s';
+COMMENT ON FUNCTION vecmark_internal.refuse_share(regclass, bigint, bigint, real) IS 'raises VM004 for deletes of 1,000 rows or more that are more than a share of a table''s';
 
-CREATE FUNCTION vecmark.refuse_deletes(d vecmark.delta, most_deleted real, deleted jsonb) RETURNS jsonb
+CREATE FUNCTION vecmark_internal.refuse_deletes(d vecmark.delta, most_deleted real, deleted jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE COST 10000
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -244,12 +244,12 @@ BEGIN
 	IF d IS NULL OR most_deleted IS NULL OR deleted IS NULL THEN
 		RAISE EXCEPTION 'delta, most_deleted and deleted may not be null' USING ERRCODE = 'null_value_not_allowed';
 	END IF;
-	FOR dead IN SELECT x.rel, x.rows FROM vecmark.deletes(d) AS x LOOP
+	FOR dead IN SELECT x.rel, x.rows FROM vecmark_internal.deletes(d) AS x LOOP
 		total := coalesce((deleted->>dead.rel::oid::text)::bigint, 0) + dead.rows;
 		-- counting is for when it matters; of those that are deleted, some may be gone already
 		IF total >= 1000 THEN
 			EXECUTE format('SELECT count(*) FROM %s', dead.rel) INTO live;
-			PERFORM vecmark.refuse_share(dead.rel, total, live, most_deleted);
+			PERFORM vecmark_internal.refuse_share(dead.rel, total, live, most_deleted);
 		END IF;
 		deleted := deleted || jsonb_build_object(dead.rel::oid::text, total);
 	END LOOP;
@@ -257,16 +257,16 @@ BEGIN
 END;
 $$;
 
-COMMENT ON FUNCTION vecmark.refuse_deletes(vecmark.delta, real, jsonb) IS
+COMMENT ON FUNCTION vecmark_internal.refuse_deletes(vecmark.delta, real, jsonb) IS
 	'raises VM004 if a delta, with what was deleted before, deletes 1,000 rows or more of a table and more than a share of them; else the new sums';
 
-CREATE FUNCTION vecmark.guarded_merge(d vecmark.delta, mode text, most_deleted real, deleted jsonb DEFAULT '{}') RETURNS vecmark.guarded_result
+CREATE FUNCTION vecmark_internal.guarded_merge(d vecmark.delta, mode text, most_deleted real, deleted jsonb DEFAULT '{}') RETURNS vecmark_internal.guarded_result
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE COST 100000
 AS $$
 DECLARE
-	sums constant jsonb := vecmark.refuse_deletes(d, most_deleted, deleted);
+	sums constant jsonb := vecmark_internal.refuse_deletes(d, most_deleted, deleted);
 	merged vecmark.merge_result;
-	result vecmark.guarded_result;
+	result vecmark_internal.guarded_result;
 BEGIN
 	IF mode IS NULL THEN
 		RAISE EXCEPTION 'the mode may not be null' USING ERRCODE = 'null_value_not_allowed';
@@ -281,5 +281,5 @@ BEGIN
 END;
 $$;
 
-COMMENT ON FUNCTION vecmark.guarded_merge(vecmark.delta, text, real, jsonb) IS
+COMMENT ON FUNCTION vecmark_internal.guarded_merge(vecmark.delta, text, real, jsonb) IS
 	'merges a delta unless that, with what was deleted before, deletes 1,000 rows or more of a table and more than a share of them (VM004)';

@@ -1,6 +1,6 @@
 -- peer_rejoin.sql: for who was away for so long that deletes he has not seen are forgotten.
 
-CREATE FUNCTION vecmark.peer_begin_rejoin(exchange jsonb) RETURNS jsonb
+CREATE FUNCTION vecmark_internal.peer_begin_rejoin(exchange jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE COST 1000000
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -13,31 +13,31 @@ BEGIN
 		RAISE EXCEPTION 'tracked tables without a digest: %', missing
 			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'SELECT vecmark.build_digest(table), here and at the peer.';
 	END IF;
-	PERFORM vecmark.peer_run(peer, 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
-	RETURN vecmark.peer_count(exchange, 0, 3) || jsonb_build_object('claims', vecmark.peer_ask(peer, 'SELECT vecmark.claims()'), 'told', vecmark.peer_version(exchange)::text);
+	PERFORM vecmark_internal.peer_run(peer, 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+	RETURN vecmark_internal.peer_count(exchange, 0, 3) || jsonb_build_object('claims', vecmark_internal.peer_ask(peer, 'SELECT vecmark_internal.claims()'), 'told', vecmark_internal.peer_version(exchange)::text);
 EXCEPTION WHEN query_canceled OR OTHERS THEN
-	PERFORM vecmark.peer_disconnect(peer);
+	PERFORM vecmark_internal.peer_disconnect(peer);
 	RAISE;
 END;
 $$;
 
-CREATE FUNCTION vecmark.peer_begin_rejoin_of(exchange jsonb, rel regclass, max_bytes integer, most_deleted real) RETURNS jsonb
+CREATE FUNCTION vecmark_internal.peer_begin_rejoin_of(exchange jsonb, rel regclass, max_bytes integer, most_deleted real) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE COST 1000000
 AS $$
 DECLARE
 	differing record;
 BEGIN
 	-- deletes fire triggers of users, and so run under the caller's path
-	differing := vecmark.peer_differing(exchange, rel);
-	RETURN vecmark.peer_open_rejoin_of(exchange, rel, differing.there, differing.leaves, differing.bytes, max_bytes,
-		vecmark.delete_missing(rel, 16, differing.leaves, differing.rows_there, differing.told, most_deleted));
+	differing := vecmark_internal.peer_differing(exchange, rel);
+	RETURN vecmark_internal.peer_open_rejoin_of(exchange, rel, differing.there, differing.leaves, differing.bytes, max_bytes,
+		vecmark_internal.delete_missing(rel, 16, differing.leaves, differing.rows_there, differing.told, most_deleted));
 EXCEPTION WHEN query_canceled OR OTHERS THEN
-	PERFORM vecmark.peer_disconnect(exchange OPERATOR(pg_catalog.->>) 'peer');
+	PERFORM vecmark_internal.peer_disconnect(exchange OPERATOR(pg_catalog.->>) 'peer');
 	RAISE;
 END;
 $$;
 
-CREATE FUNCTION vecmark.peer_differing(exchange jsonb, rel regclass, OUT there text, OUT leaves integer[], OUT bytes bigint, OUT rows_there bytea, OUT told vecmark.version_vector)
+CREATE FUNCTION vecmark_internal.peer_differing(exchange jsonb, rel regclass, OUT there text, OUT leaves integer[], OUT bytes bigint, OUT rows_there bytea, OUT told vecmark.version_vector)
 LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE COST 1000000
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -46,7 +46,7 @@ DECLARE
 	published constant text := (SELECT t.name FROM vecmark.tracked AS t WHERE t.rel = peer_differing.rel);
 	root jsonb;
 BEGIN
-	root := vecmark.peer_ask(peer, format('SELECT vecmark.peer_root(%L::pg_catalog.text, %L::vecmark.version_vector)', published, '{}'))::jsonb;
+	root := vecmark_internal.peer_ask(peer, format('SELECT vecmark_internal.peer_root(%L::pg_catalog.text, %L::vecmark.version_vector)', published, '{}'))::jsonb;
 	IF root->>'state' <> 'current' OR (root->>'format')::bigint <> (SELECT r.format FROM vecmark.root(rel) AS r) THEN
 		RAISE EXCEPTION 'table "%" has no digest at peer "%", or one of another seed or other columns', rel, peer
 			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'SELECT vecmark.build_digest(table) with the same seed on both.';
@@ -55,45 +55,45 @@ BEGIN
 			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'See vecmark.parked there, or wait until its exchanges have ended.';
 	END IF;
 	there := root->>'rel';
-	SELECT l.leaves, l.bytes INTO leaves, bytes FROM vecmark.peer_leaves(peer, rel, there) AS l;
-	rows_there := decode(vecmark.peer_ask(peer, format(
-		$q$SELECT pg_catalog.encode(vecmark.bucket_rows(%L::pg_catalog.regclass, '16'::pg_catalog.int4, %L::pg_catalog.int4[]), 'base64')$q$, there, leaves)), 'base64');
+	SELECT l.leaves, l.bytes INTO leaves, bytes FROM vecmark_internal.peer_leaves(peer, rel, there) AS l;
+	rows_there := decode(vecmark_internal.peer_ask(peer, format(
+		$q$SELECT pg_catalog.encode(vecmark_internal.bucket_rows(%L::pg_catalog.regclass, '16'::pg_catalog.int4, %L::pg_catalog.int4[]), 'base64')$q$, there, leaves)), 'base64');
 	bytes := bytes + length(rows_there) / 3 * 4 + length(leaves::text);
 	told := (exchange->>'told')::vecmark.version_vector;
 END;
 $$;
 
-CREATE FUNCTION vecmark.peer_open_rejoin_of(exchange jsonb, rel regclass, there text, leaves integer[], bytes bigint, max_bytes integer, gone bigint) RETURNS jsonb
+CREATE FUNCTION vecmark_internal.peer_open_rejoin_of(exchange jsonb, rel regclass, there text, leaves integer[], bytes bigint, max_bytes integer, gone bigint) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE COST 1000000
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	keys constant bytea := vecmark.bucket_keys(rel, 16, leaves);
 BEGIN
-	RETURN vecmark.peer_open(vecmark.peer_count(exchange, bytes + length(keys) / 3 * 4 + length(leaves::text), 4)
+	RETURN vecmark_internal.peer_open(vecmark_internal.peer_count(exchange, bytes + length(keys) / 3 * 4 + length(leaves::text), 4)
 		|| jsonb_build_object('rows', (exchange->>'rows')::bigint + gone, 'deleted', '{}'::jsonb),
-		vecmark.fetch_query(there, leaves, keys, max_bytes, false));
+		vecmark_internal.fetch_query(there, leaves, keys, max_bytes, false));
 END;
 $$;
 
-CREATE FUNCTION vecmark.peer_end_rejoin(exchange jsonb) RETURNS jsonb
+CREATE FUNCTION vecmark_internal.peer_end_rejoin(exchange jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE COST 1000000
 AS $$
 BEGIN
 	PERFORM vecmark.merge((exchange OPERATOR(pg_catalog.->>) 'claims')::vecmark.delta, 'rejoin');
-	PERFORM vecmark.peer_run(exchange OPERATOR(pg_catalog.->>) 'peer', 'COMMIT');
-	RETURN vecmark.peer_count(exchange, 0, 1);
+	PERFORM vecmark_internal.peer_run(exchange OPERATOR(pg_catalog.->>) 'peer', 'COMMIT');
+	RETURN vecmark_internal.peer_count(exchange, 0, 1);
 EXCEPTION WHEN query_canceled OR OTHERS THEN
-	PERFORM vecmark.peer_disconnect(exchange OPERATOR(pg_catalog.->>) 'peer');
+	PERFORM vecmark_internal.peer_disconnect(exchange OPERATOR(pg_catalog.->>) 'peer');
 	RAISE;
 END;
 $$;
 
-COMMENT ON FUNCTION vecmark.peer_begin_rejoin(jsonb) IS 'begins to read all of a connected peer at one moment; for vecmark.rejoin()';
-COMMENT ON FUNCTION vecmark.peer_begin_rejoin_of(jsonb, regclass, integer, real) IS 'deletes rows of a table that are gone at a connected peer, and begins to read those that differ; for vecmark.rejoin()';
-COMMENT ON FUNCTION vecmark.peer_differing(jsonb, regclass) IS 'leaves of a table that differ from a connected peer''s, and the keys of its rows in them; for vecmark.rejoin()';
-COMMENT ON FUNCTION vecmark.peer_open_rejoin_of(jsonb, regclass, text, integer[], bigint, integer, bigint) IS 'begins to read rows that differ; for vecmark.rejoin()';
-COMMENT ON FUNCTION vecmark.peer_end_rejoin(jsonb) IS 'takes over what a connected peer holds and has forgotten, when all of it is here; for vecmark.rejoin()';
+COMMENT ON FUNCTION vecmark_internal.peer_begin_rejoin(jsonb) IS 'begins to read all of a connected peer at one moment; for vecmark.rejoin()';
+COMMENT ON FUNCTION vecmark_internal.peer_begin_rejoin_of(jsonb, regclass, integer, real) IS 'deletes rows of a table that are gone at a connected peer, and begins to read those that differ; for vecmark.rejoin()';
+COMMENT ON FUNCTION vecmark_internal.peer_differing(jsonb, regclass) IS 'leaves of a table that differ from a connected peer''s, and the keys of its rows in them; for vecmark.rejoin()';
+COMMENT ON FUNCTION vecmark_internal.peer_open_rejoin_of(jsonb, regclass, text, integer[], bigint, integer, bigint) IS 'begins to read rows that differ; for vecmark.rejoin()';
+COMMENT ON FUNCTION vecmark_internal.peer_end_rejoin(jsonb) IS 'takes over what a connected peer holds and has forgotten, when all of it is here; for vecmark.rejoin()';
 
 CREATE PROCEDURE vecmark.rejoin(peer text, INOUT summary jsonb DEFAULT NULL, max_bytes integer DEFAULT 1000000, most_deleted real DEFAULT 0.2)
 LANGUAGE plpgsql
@@ -102,18 +102,18 @@ DECLARE
 	exchange jsonb;
 	digest record;
 BEGIN
-	PERFORM vecmark.refuse_nulls(peer, max_bytes, most_deleted);
+	PERFORM vecmark_internal.refuse_nulls(peer, max_bytes, most_deleted);
 	COMMIT;
-	exchange := vecmark.peer_begin_rejoin(vecmark.peer_connect(peer));
+	exchange := vecmark_internal.peer_begin_rejoin(vecmark_internal.peer_connect(peer));
 	COMMIT;
 	FOR digest IN SELECT d.rel FROM vecmark.digests AS d LOOP
-		exchange := vecmark.peer_begin_rejoin_of(exchange, digest.rel, max_bytes, most_deleted);
+		exchange := vecmark_internal.peer_begin_rejoin_of(exchange, digest.rel, max_bytes, most_deleted);
 		COMMIT;
-		CALL vecmark.peer_merge_all(exchange, 'strict', most_deleted);
+		CALL vecmark_internal.peer_merge_all(exchange, 'strict', most_deleted);
 	END LOOP;
-	exchange := vecmark.peer_end_rejoin(exchange);
+	exchange := vecmark_internal.peer_end_rejoin(exchange);
 	COMMIT;
-	summary := vecmark.peer_end(exchange);
+	summary := vecmark_internal.peer_end(exchange);
 END;
 $$;
 

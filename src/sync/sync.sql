@@ -1,7 +1,7 @@
 -- sync.sql: replicated state: its tables, what tracks, tells and merges.
 
 -- Only C code writes these; users see them through views.
-CREATE TABLE vecmark.sync_site (
+CREATE TABLE vecmark_internal.sync_site (
 	site bigint PRIMARY KEY,
 	current boolean NOT NULL,
 	signs text NOT NULL,
@@ -10,17 +10,17 @@ CREATE TABLE vecmark.sync_site (
 	forgotten vecmark.version_vector NOT NULL,
 	lives bigint NOT NULL
 );
-CREATE TABLE vecmark.sync_version (
+CREATE TABLE vecmark_internal.sync_version (
 	site bigint PRIMARY KEY,
 	dots vecmark.version_vector NOT NULL
 );
-CREATE TABLE vecmark.sync_table (
+CREATE TABLE vecmark_internal.sync_table (
 	rel regclass PRIMARY KEY,
 	name text COLLATE "C" NOT NULL,
 	floor vecmark.version_vector NOT NULL,
 	notify boolean NOT NULL
 );
-CREATE TABLE vecmark.sync_column (
+CREATE TABLE vecmark_internal.sync_column (
 	rel regclass NOT NULL,
 	attnum smallint NOT NULL,
 	attname name NOT NULL,
@@ -29,20 +29,20 @@ CREATE TABLE vecmark.sync_column (
 	attrelid oid NOT NULL,
 	PRIMARY KEY (rel, attnum)
 );
-CREATE TABLE vecmark.sync_log (
+CREATE TABLE vecmark_internal.sync_log (
 	site bigint NOT NULL,
 	txn bigint NOT NULL,
 	rel oid NOT NULL,
 	keys bytea NOT NULL
 );
-CREATE INDEX sync_log_dot ON vecmark.sync_log (site, txn);
-CREATE TABLE vecmark.sync_tombstone (
+CREATE INDEX sync_log_dot ON vecmark_internal.sync_log (site, txn);
+CREATE TABLE vecmark_internal.sync_tombstone (
 	rel regclass NOT NULL,
 	key bytea NOT NULL,
 	clock vecmark.rowclock NOT NULL,
 	PRIMARY KEY (rel, key)
 );
-CREATE TABLE vecmark.sync_parked (
+CREATE TABLE vecmark_internal.sync_parked (
 	name text COLLATE "C" NOT NULL,
 	key bytea NOT NULL,
 	state vecmark.delta NOT NULL,
@@ -52,36 +52,36 @@ CREATE TABLE vecmark.sync_parked (
 	tries integer NOT NULL,
 	PRIMARY KEY (name, key)
 );
-CREATE TABLE vecmark.sync_quarantine (
+CREATE TABLE vecmark_internal.sync_quarantine (
 	hash bigint PRIMARY KEY,
 	sender bigint NOT NULL,
 	at timestamptz NOT NULL,
 	ahead_ms bigint NOT NULL,
 	delta vecmark.delta NOT NULL
 );
-CREATE TABLE vecmark.sync_peer (
+CREATE TABLE vecmark_internal.sync_peer (
 	site bigint PRIMARY KEY,
 	holds vecmark.version_vector NOT NULL,
 	seen timestamptz NOT NULL,
 	retired boolean NOT NULL
 );
-CREATE TABLE vecmark.sync_outbox (
+CREATE TABLE vecmark_internal.sync_outbox (
 	rel regclass PRIMARY KEY
 );
-CREATE TABLE vecmark.sync_stream (
+CREATE TABLE vecmark_internal.sync_stream (
 	site bigint PRIMARY KEY,
 	origin text NOT NULL,
 	first bigint NOT NULL,
 	whole boolean NOT NULL
 );
-CREATE TABLE vecmark.sync_batch (
+CREATE TABLE vecmark_internal.sync_batch (
 	batch bigint PRIMARY KEY,
 	parts vecmark.version_vector NOT NULL,
 	last bigint NOT NULL,
 	at timestamptz NOT NULL,
 	brings vecmark.version_vector NOT NULL
 );
-CREATE TABLE vecmark.sync_conflict (
+CREATE TABLE vecmark_internal.sync_conflict (
 	at timestamptz NOT NULL,
 	name text NOT NULL,
 	key bytea NOT NULL,
@@ -92,79 +92,79 @@ CREATE TABLE vecmark.sync_conflict (
 	is_binary boolean NOT NULL
 );
 
-COMMENT ON TABLE vecmark.sync_site IS 'lives of this database: number, whether it is the present one, by what a copy is told, transactions that were prepared when it ended, transactions whose deletes are forgotten, and the longest life of those';
-COMMENT ON TABLE vecmark.sync_version IS 'transactions of other sites, and of earlier lives, that are merged here';
-COMMENT ON TABLE vecmark.sync_table IS 'tracked tables, their published names, and the transactions that are not in the log';
-COMMENT ON TABLE vecmark.sync_column IS 'columns of tracked tables, by the names that they had when the table was tracked, and how they merge: r register, c counter, s set, l local';
-COMMENT ON TABLE vecmark.sync_log IS 'which keys a transaction wrote';
-COMMENT ON TABLE vecmark.sync_tombstone IS 'clocks of rows that are gone';
-COMMENT ON TABLE vecmark.sync_parked IS 'merged rows that cannot be shown, and why';
-COMMENT ON TABLE vecmark.sync_quarantine IS 'deltas whose clock is too far ahead';
-COMMENT ON TABLE vecmark.sync_peer IS 'what other sites have said that they hold';
-COMMENT ON TABLE vecmark.sync_outbox IS 'tables that the changes of each transaction are given to';
-COMMENT ON TABLE vecmark.sync_stream IS 'streams of logical replication: subscription, the first transaction that came, and whether everything before is here';
-COMMENT ON TABLE vecmark.sync_batch IS 'deltas in parts of which not all are merged';
-COMMENT ON TABLE vecmark.sync_conflict IS 'values that lost against a concurrent write';
+COMMENT ON TABLE vecmark_internal.sync_site IS 'lives of this database: number, whether it is the present one, by what a copy is told, transactions that were prepared when it ended, transactions whose deletes are forgotten, and the longest life of those';
+COMMENT ON TABLE vecmark_internal.sync_version IS 'transactions of other sites, and of earlier lives, that are merged here';
+COMMENT ON TABLE vecmark_internal.sync_table IS 'tracked tables, their published names, and the transactions that are not in the log';
+COMMENT ON TABLE vecmark_internal.sync_column IS 'columns of tracked tables, by the names that they had when the table was tracked, and how they merge: r register, c counter, s set, l local';
+COMMENT ON TABLE vecmark_internal.sync_log IS 'which keys a transaction wrote';
+COMMENT ON TABLE vecmark_internal.sync_tombstone IS 'clocks of rows that are gone';
+COMMENT ON TABLE vecmark_internal.sync_parked IS 'merged rows that cannot be shown, and why';
+COMMENT ON TABLE vecmark_internal.sync_quarantine IS 'deltas whose clock is too far ahead';
+COMMENT ON TABLE vecmark_internal.sync_peer IS 'what other sites have said that they hold';
+COMMENT ON TABLE vecmark_internal.sync_outbox IS 'tables that the changes of each transaction are given to';
+COMMENT ON TABLE vecmark_internal.sync_stream IS 'streams of logical replication: subscription, the first transaction that came, and whether everything before is here';
+COMMENT ON TABLE vecmark_internal.sync_batch IS 'deltas in parts of which not all are merged';
+COMMENT ON TABLE vecmark_internal.sync_conflict IS 'values that lost against a concurrent write';
 
-SELECT pg_catalog.pg_extension_config_dump('vecmark.sync_site', '');
-SELECT pg_catalog.pg_extension_config_dump('vecmark.sync_version', '');
-SELECT pg_catalog.pg_extension_config_dump('vecmark.sync_table', '');
-SELECT pg_catalog.pg_extension_config_dump('vecmark.sync_column', '');
-SELECT pg_catalog.pg_extension_config_dump('vecmark.sync_tombstone', '');
-SELECT pg_catalog.pg_extension_config_dump('vecmark.sync_parked', '');
-SELECT pg_catalog.pg_extension_config_dump('vecmark.sync_quarantine', '');
-SELECT pg_catalog.pg_extension_config_dump('vecmark.sync_peer', '');
-SELECT pg_catalog.pg_extension_config_dump('vecmark.sync_outbox', '');
-SELECT pg_catalog.pg_extension_config_dump('vecmark.sync_stream', '');
-SELECT pg_catalog.pg_extension_config_dump('vecmark.sync_batch', '');
-SELECT pg_catalog.pg_extension_config_dump('vecmark.sync_conflict', '');
+SELECT pg_catalog.pg_extension_config_dump('vecmark_internal.sync_site', '');
+SELECT pg_catalog.pg_extension_config_dump('vecmark_internal.sync_version', '');
+SELECT pg_catalog.pg_extension_config_dump('vecmark_internal.sync_table', '');
+SELECT pg_catalog.pg_extension_config_dump('vecmark_internal.sync_column', '');
+SELECT pg_catalog.pg_extension_config_dump('vecmark_internal.sync_tombstone', '');
+SELECT pg_catalog.pg_extension_config_dump('vecmark_internal.sync_parked', '');
+SELECT pg_catalog.pg_extension_config_dump('vecmark_internal.sync_quarantine', '');
+SELECT pg_catalog.pg_extension_config_dump('vecmark_internal.sync_peer', '');
+SELECT pg_catalog.pg_extension_config_dump('vecmark_internal.sync_outbox', '');
+SELECT pg_catalog.pg_extension_config_dump('vecmark_internal.sync_stream', '');
+SELECT pg_catalog.pg_extension_config_dump('vecmark_internal.sync_batch', '');
+SELECT pg_catalog.pg_extension_config_dump('vecmark_internal.sync_conflict', '');
 
-CREATE FUNCTION vecmark.capture() RETURNS trigger
+CREATE FUNCTION vecmark_internal.capture() RETURNS trigger
 AS 'MODULE_PATHNAME', 'vecmark_capture'
 LANGUAGE C VOLATILE COST 5;
 
-CREATE FUNCTION vecmark.refuse_truncate() RETURNS trigger
+CREATE FUNCTION vecmark_internal.refuse_truncate() RETURNS trigger
 AS 'MODULE_PATHNAME', 'vecmark_refuse_truncate'
 LANGUAGE C VOLATILE COST 1;
 
-CREATE FUNCTION vecmark.birth() RETURNS vecmark.rowclock
+CREATE FUNCTION vecmark_internal.birth() RETURNS vecmark.rowclock
 AS 'MODULE_PATHNAME', 'vecmark_birth'
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10;
 
-CREATE FUNCTION vecmark.is_key_type(type oid) RETURNS boolean
+CREATE FUNCTION vecmark_internal.is_key_type(type oid) RETURNS boolean
 AS 'MODULE_PATHNAME', 'vecmark_is_key_type'
 LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1;
 
-CREATE FUNCTION vecmark.is_portable_type(type oid) RETURNS boolean
+CREATE FUNCTION vecmark_internal.is_portable_type(type oid) RETURNS boolean
 AS 'MODULE_PATHNAME', 'vecmark_is_portable_type'
 LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1;
 
-CREATE FUNCTION vecmark.register_table(rel regclass, name text, notify boolean, columns name[], kinds "char"[]) RETURNS void
+CREATE FUNCTION vecmark_internal.register_table(rel regclass, name text, notify boolean, columns name[], kinds "char"[]) RETURNS void
 AS 'MODULE_PATHNAME', 'vecmark_register_table'
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 100;
 
-CREATE FUNCTION vecmark.unregister_table(rel regclass) RETURNS void
+CREATE FUNCTION vecmark_internal.unregister_table(rel regclass) RETURNS void
 AS 'MODULE_PATHNAME', 'vecmark_unregister_table'
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 100;
 
-COMMENT ON FUNCTION vecmark.capture() IS 'trigger of tracked tables: stamps what is written; made by vecmark.track()';
-COMMENT ON FUNCTION vecmark.refuse_truncate() IS 'trigger of tracked tables: refuses TRUNCATE; made by vecmark.track()';
-COMMENT ON FUNCTION vecmark.birth() IS 'the clock of rows that are in a table when it is tracked; for vecmark.track()';
-COMMENT ON FUNCTION vecmark.is_key_type(oid) IS 'whether keys of tracked tables, and elements of sets, may have a type: equal values have equal bytes';
-COMMENT ON FUNCTION vecmark.is_portable_type(oid) IS 'whether columns of tracked tables may have a type: its values mean the same in another database';
-COMMENT ON FUNCTION vecmark.register_table(regclass, text, boolean, name[], "char"[]) IS 'puts a table on record; for vecmark.track()';
-COMMENT ON FUNCTION vecmark.unregister_table(regclass) IS 'takes a table off the record; for vecmark.untrack()';
+COMMENT ON FUNCTION vecmark_internal.capture() IS 'trigger of tracked tables: stamps what is written; made by vecmark.track()';
+COMMENT ON FUNCTION vecmark_internal.refuse_truncate() IS 'trigger of tracked tables: refuses TRUNCATE; made by vecmark.track()';
+COMMENT ON FUNCTION vecmark_internal.birth() IS 'the clock of rows that are in a table when it is tracked; for vecmark.track()';
+COMMENT ON FUNCTION vecmark_internal.is_key_type(oid) IS 'whether keys of tracked tables, and elements of sets, may have a type: equal values have equal bytes';
+COMMENT ON FUNCTION vecmark_internal.is_portable_type(oid) IS 'whether columns of tracked tables may have a type: its values mean the same in another database';
+COMMENT ON FUNCTION vecmark_internal.register_table(regclass, text, boolean, name[], "char"[]) IS 'puts a table on record; for vecmark.track()';
+COMMENT ON FUNCTION vecmark_internal.unregister_table(regclass) IS 'takes a table off the record; for vecmark.untrack()';
 
 -- Tables that have a trigger of these functions are tracked with these policies,
 -- unless the caller says otherwise: other rooms fill it.
-CREATE TABLE vecmark.sync_default (
+CREATE TABLE vecmark_internal.sync_default (
 	trigger_function regproc PRIMARY KEY,
 	policy jsonb NOT NULL
 );
 
-COMMENT ON TABLE vecmark.sync_default IS 'policies of tables that vecmark makes, known by a trigger of theirs';
+COMMENT ON TABLE vecmark_internal.sync_default IS 'policies of tables that vecmark makes, known by a trigger of theirs';
 
-GRANT SELECT ON vecmark.sync_default TO PUBLIC;
+GRANT SELECT ON vecmark_internal.sync_default TO PUBLIC;
 
 CREATE FUNCTION vecmark.track(rel regclass, policy jsonb DEFAULT '{}') RETURNS text
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE COST 1000
@@ -218,7 +218,7 @@ BEGIN
 	END IF;
 
 	SELECT coalesce(d.policy, '{}') || track.policy INTO rules
-	FROM pg_trigger AS t JOIN vecmark.sync_default AS d ON d.trigger_function = t.tgfoid WHERE t.tgrelid = rel;
+	FROM pg_trigger AS t JOIN vecmark_internal.sync_default AS d ON d.trigger_function = t.tgfoid WHERE t.tgrelid = rel;
 	rules := coalesce(rules, policy);
 	published := coalesce(rules->>'name', class.nspname || '.' || class.relname);
 	IF octet_length(published) NOT BETWEEN 1 AND 200 THEN
@@ -263,7 +263,7 @@ BEGIN
 			clock := '';
 			CONTINUE;
 		ELSIF col.is_key THEN
-			IF NOT vecmark.is_key_type(col.atttypid) OR NOT col.is_deterministic THEN
+			IF NOT vecmark_internal.is_key_type(col.atttypid) OR NOT col.is_deterministic THEN
 				RAISE EXCEPTION 'cannot track "%": equal values of key column "%" may differ in their bytes', class.relname, col.attname
 					USING ERRCODE = 'feature_not_supported', HINT = 'Use a key of type uuid, bigint or text.';
 			ELSIF (col.attidentity <> '' OR col.is_serial) AND coalesce(rules->>'keys', '') <> 'disjoint' THEN
@@ -282,9 +282,9 @@ BEGIN
 			RAISE EXCEPTION 'column "%" of "%" has more than one policy', col.attname, class.relname USING ERRCODE = 'invalid_parameter_value';
 		ELSIF col.is_counter AND col.atttypid NOT IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) THEN
 			RAISE EXCEPTION 'column "%" of "%" cannot be a counter: it is not of type smallint, integer or bigint', col.attname, class.relname USING ERRCODE = 'datatype_mismatch';
-		ELSIF col.is_set AND (col.element IS NULL OR NOT vecmark.is_key_type(col.element)) THEN
+		ELSIF col.is_set AND (col.element IS NULL OR NOT vecmark_internal.is_key_type(col.element)) THEN
 			RAISE EXCEPTION 'column "%" of "%" cannot be a set: it is not an array of a type that keys may have', col.attname, class.relname USING ERRCODE = 'datatype_mismatch';
-		ELSIF NOT col.is_local AND NOT vecmark.is_portable_type(col.atttypid) THEN
+		ELSIF NOT col.is_local AND NOT vecmark_internal.is_portable_type(col.atttypid) THEN
 			RAISE EXCEPTION 'cannot track "%": values of column "%" mean something else in another database', class.relname, col.attname
 				USING ERRCODE = 'feature_not_supported', HINT = 'Name it in "local" of the policy to leave it out.';
 		END IF;
@@ -293,13 +293,13 @@ BEGIN
 	END LOOP;
 
 	IF clock IS NULL THEN
-		clock := vecmark.birth();
+		clock := vecmark_internal.birth();
 		EXECUTE format('ALTER TABLE %s ADD COLUMN _vm vecmark.rowclock NOT NULL DEFAULT %L', rel, clock);
 	END IF;
-	PERFORM vecmark.register_table(rel, published, coalesce((rules->>'notify')::boolean, false), names, kinds);
-	EXECUTE format('CREATE TRIGGER "~~vecmark_capture" BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION vecmark.capture()', rel);
+	PERFORM vecmark_internal.register_table(rel, published, coalesce((rules->>'notify')::boolean, false), names, kinds);
+	EXECUTE format('CREATE TRIGGER "~~vecmark_capture" BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION vecmark_internal.capture()', rel);
 	FOR part IN SELECT relid FROM pg_partition_tree(rel) UNION SELECT rel LOOP
-		EXECUTE format('CREATE TRIGGER "~~vecmark_truncate" BEFORE TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION vecmark.refuse_truncate()', part);
+		EXECUTE format('CREATE TRIGGER "~~vecmark_truncate" BEFORE TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION vecmark_internal.refuse_truncate()', part);
 	END LOOP;
 	RETURN published;
 END;
@@ -327,7 +327,7 @@ BEGIN
 		EXECUTE format('DROP TRIGGER IF EXISTS "~~vecmark_truncate" ON %s', part);
 	END LOOP;
 	PERFORM vecmark.drop_digest(rel);
-	PERFORM vecmark.unregister_table(rel);
+	PERFORM vecmark_internal.unregister_table(rel);
 	EXECUTE format('ALTER TABLE %s DROP COLUMN IF EXISTS _vm', rel);
 END;
 $$;
@@ -371,11 +371,11 @@ LANGUAGE C STABLE PARALLEL UNSAFE COST 1000;
 COMMENT ON FUNCTION vecmark.has_changes(vecmark.version_vector, regclass[]) IS
 	'whether vecmark.changes() would have rows for who holds "since"; true, too, where what would tell has been forgotten';
 
-CREATE FUNCTION vecmark.claims() RETURNS vecmark.delta
+CREATE FUNCTION vecmark_internal.claims() RETURNS vecmark.delta
 AS 'MODULE_PATHNAME', 'vecmark_claims'
 LANGUAGE C STABLE STRICT PARALLEL UNSAFE COST 1000;
 
-COMMENT ON FUNCTION vecmark.claims() IS
+COMMENT ON FUNCTION vecmark_internal.claims() IS
 	'a delta without rows that says what is held and what was forgotten here, for who has merged all that is here; for vecmark.rejoin()';
 
 CREATE TYPE vecmark.merge_result AS (
@@ -453,18 +453,18 @@ LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 10000;
 COMMENT ON FUNCTION vecmark.wait_for(vecmark.version_vector, interval) IS
 	'waits until this database holds a version, so that what was written elsewhere can be read here; false when the time is up';
 
-CREATE FUNCTION vecmark.register_outbox(rel regclass) RETURNS void
+CREATE FUNCTION vecmark_internal.register_outbox(rel regclass) RETURNS void
 AS 'MODULE_PATHNAME', 'vecmark_register_outbox'
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 100;
 
-CREATE FUNCTION vecmark.merge_outbox() RETURNS trigger
+CREATE FUNCTION vecmark_internal.merge_outbox() RETURNS trigger
 AS 'MODULE_PATHNAME', 'vecmark_merge_outbox'
 LANGUAGE C VOLATILE COST 10000;
 
-COMMENT ON FUNCTION vecmark.register_outbox(regclass) IS 'puts an outbox on record; for vecmark.create_outbox()';
-COMMENT ON FUNCTION vecmark.merge_outbox() IS 'trigger of outboxes: merges what logical replication brings, and stores nothing';
+COMMENT ON FUNCTION vecmark_internal.register_outbox(regclass) IS 'puts an outbox on record; for vecmark.create_outbox()';
+COMMENT ON FUNCTION vecmark_internal.merge_outbox() IS 'trigger of outboxes: merges what logical replication brings, and stores nothing';
 
-CREATE FUNCTION vecmark.outbox_create(path name, name text) RETURNS regclass
+CREATE FUNCTION vecmark_internal.outbox_create(path name, name text) RETURNS regclass
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE COST 1000
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -484,21 +484,21 @@ BEGIN
 	EXECUTE format('CREATE TABLE %I.%I (delta vecmark.delta NOT NULL)', schema, relname);
 	rel := format('%I.%I', schema, relname)::regclass;
 	EXECUTE format('COMMENT ON TABLE %s IS %L', rel, 'changes of tracked tables on their way to subscribers; always empty');
-	EXECUTE format('CREATE TRIGGER vecmark_merge BEFORE INSERT ON %s FOR EACH ROW EXECUTE FUNCTION vecmark.merge_outbox()', rel);
+	EXECUTE format('CREATE TRIGGER vecmark_merge BEFORE INSERT ON %s FOR EACH ROW EXECUTE FUNCTION vecmark_internal.merge_outbox()', rel);
 	EXECUTE format('ALTER TABLE %s ENABLE REPLICA TRIGGER vecmark_merge', rel);
 	EXECUTE format('CREATE PUBLICATION %I FOR TABLE %s WITH (publish = ''insert'')', relname, rel);
-	PERFORM vecmark.register_outbox(rel);
+	PERFORM vecmark_internal.register_outbox(rel);
 	RETURN rel;
 END;
 $$;
 
-COMMENT ON FUNCTION vecmark.outbox_create(name, text) IS
+COMMENT ON FUNCTION vecmark_internal.outbox_create(name, text) IS
 	'makes an outbox in a schema unless its name has one; for vecmark.create_outbox()';
 
 CREATE FUNCTION vecmark.create_outbox(name text) RETURNS regclass
 LANGUAGE sql VOLATILE PARALLEL UNSAFE COST 1000
 BEGIN ATOMIC
-	SELECT vecmark.outbox_create(current_schema, name);
+	SELECT vecmark_internal.outbox_create(current_schema, name);
 END;
 
 COMMENT ON FUNCTION vecmark.create_outbox(text) IS
@@ -521,7 +521,7 @@ LANGUAGE C STABLE STRICT PARALLEL UNSAFE COST 100000 ROWS 1;
 COMMENT ON FUNCTION vecmark.sync_check(regclass) IS
 	'faults of a tracked table against the invariants of src/sync/README, by their numbers; none if it is sound';
 
-CREATE FUNCTION vecmark.tidy() RETURNS bigint
+CREATE FUNCTION vecmark_internal.tidy() RETURNS bigint
 AS 'MODULE_PATHNAME', 'vecmark_tidy'
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 10000;
 
@@ -533,7 +533,7 @@ CREATE FUNCTION vecmark.start_over() RETURNS text
 AS 'MODULE_PATHNAME', 'vecmark_start_over'
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 10000;
 
-COMMENT ON FUNCTION vecmark.tidy() IS
+COMMENT ON FUNCTION vecmark_internal.tidy() IS
 	'deletes what vecmark kept of tables that were dropped, and batches, conflicts and quarantined deltas older than 30 days; how many rows';
 COMMENT ON FUNCTION vecmark.erase(regclass, bytea) IS
 	'deletes what vecmark keeps beside a table of the values of a row: parked states and values that lost; key as vecmark.parked and vecmark.conflicts show it; delete the row first, on any node, and call this on each';
@@ -542,67 +542,67 @@ COMMENT ON FUNCTION vecmark.start_over() IS
 
 CREATE VIEW vecmark.tracked AS
 SELECT t.rel, t.name, t.notify, t.floor,
-	(SELECT pg_catalog.array_agg(c.name ORDER BY c.attnum) FROM vecmark.sync_column AS c WHERE c.rel = t.rel AND c.kind = 'c') AS counters,
-	(SELECT pg_catalog.array_agg(c.name ORDER BY c.attnum) FROM vecmark.sync_column AS c WHERE c.rel = t.rel AND c.kind = 's') AS sets,
-	(SELECT pg_catalog.array_agg(c.name ORDER BY c.attnum) FROM vecmark.sync_column AS c WHERE c.rel = t.rel AND c.kind = 'l') AS local
-FROM vecmark.sync_table AS t
+	(SELECT pg_catalog.array_agg(c.name ORDER BY c.attnum) FROM vecmark_internal.sync_column AS c WHERE c.rel = t.rel AND c.kind = 'c') AS counters,
+	(SELECT pg_catalog.array_agg(c.name ORDER BY c.attnum) FROM vecmark_internal.sync_column AS c WHERE c.rel = t.rel AND c.kind = 's') AS sets,
+	(SELECT pg_catalog.array_agg(c.name ORDER BY c.attnum) FROM vecmark_internal.sync_column AS c WHERE c.rel = t.rel AND c.kind = 'l') AS local
+FROM vecmark_internal.sync_table AS t
 WHERE EXISTS (SELECT FROM pg_catalog.pg_class AS k WHERE k.oid = t.rel);
 
 CREATE VIEW vecmark.parked WITH (security_barrier) AS
 SELECT p.name, p.key, p.sqlstate, p.reason, p.since, p.tries, p.state
-FROM vecmark.sync_parked AS p LEFT JOIN vecmark.sync_table AS t ON t.name = p.name
+FROM vecmark_internal.sync_parked AS p LEFT JOIN vecmark_internal.sync_table AS t ON t.name = p.name
 WHERE pg_catalog.has_table_privilege(t.rel, 'SELECT') OR pg_catalog.pg_has_role((SELECT nspowner FROM pg_catalog.pg_namespace WHERE nspname = 'vecmark'), 'USAGE');
 
 CREATE VIEW vecmark.conflicts WITH (security_barrier) AS
 SELECT c.at, c.name, c.key, c.col AS "column", pg_catalog.lpad(pg_catalog.to_hex(c.winner), 16, '0') AS winner,
 	pg_catalog.lpad(pg_catalog.to_hex(c.loser), 16, '0') AS loser, c.lost, c.is_binary
-FROM vecmark.sync_conflict AS c JOIN vecmark.sync_table AS t ON t.name = c.name
+FROM vecmark_internal.sync_conflict AS c JOIN vecmark_internal.sync_table AS t ON t.name = c.name
 WHERE pg_catalog.has_table_privilege(t.rel, 'SELECT');
 
 CREATE VIEW vecmark.quarantine AS
 SELECT pg_catalog.lpad(pg_catalog.to_hex(q.sender), 16, '0') AS sender, q.at, q.ahead_ms, pg_catalog.octet_length(q.delta::text) / 2 AS bytes
-FROM vecmark.sync_quarantine AS q;
+FROM vecmark_internal.sync_quarantine AS q;
 
 CREATE VIEW vecmark.peers AS
 SELECT pg_catalog.lpad(pg_catalog.to_hex(p.site), 16, '0') AS site, p.holds, p.seen, p.retired
-FROM vecmark.sync_peer AS p;
+FROM vecmark_internal.sync_peer AS p;
 
 CREATE VIEW vecmark.streams AS
 SELECT pg_catalog.lpad(pg_catalog.to_hex(s.site), 16, '0') AS site, s.origin, s.whole
-FROM vecmark.sync_stream AS s;
+FROM vecmark_internal.sync_stream AS s;
 
 CREATE VIEW vecmark.gaps AS
 SELECT pg_catalog.lpad(pg_catalog.to_hex(p.site), 16, '0') AS site, h.missing
-FROM vecmark.sync_peer AS p CROSS JOIN LATERAL (SELECT p.holds OPERATOR(vecmark.-) vecmark.version() AS missing) AS h
+FROM vecmark_internal.sync_peer AS p CROSS JOIN LATERAL (SELECT p.holds OPERATOR(vecmark.-) vecmark.version() AS missing) AS h
 WHERE h.missing OPERATOR(vecmark.<>) '{}'::vecmark.version_vector AND NOT p.retired;
 
-CREATE VIEW vecmark.sync_health AS
+CREATE VIEW vecmark_internal.sync_health AS
 SELECT 'log' AS part, c.reltuples < 1000000 AS ok,
 	pg_catalog.format('about %s transactions are in the log; CALL vecmark.maintain() when all peers have pulled', greatest(c.reltuples, 0)::bigint) AS detail
-FROM pg_catalog.pg_class AS c WHERE c.oid = 'vecmark.sync_log'::regclass
+FROM pg_catalog.pg_class AS c WHERE c.oid = 'vecmark_internal.sync_log'::regclass
 UNION ALL
-SELECT 'parked', count(*) = 0, pg_catalog.format('%s merged rows cannot be shown: vecmark.parked says why', count(*)) FROM vecmark.sync_parked
+SELECT 'parked', count(*) = 0, pg_catalog.format('%s merged rows cannot be shown: vecmark.parked says why', count(*)) FROM vecmark_internal.sync_parked
 UNION ALL
-SELECT 'quarantine', count(*) = 0, pg_catalog.format('%s deltas have a clock too far ahead', count(*)) FROM vecmark.sync_quarantine
+SELECT 'quarantine', count(*) = 0, pg_catalog.format('%s deltas have a clock too far ahead', count(*)) FROM vecmark_internal.sync_quarantine
 UNION ALL
 SELECT 'streams', count(*) = 0, pg_catalog.format('%s streams began after something else was written: pull from their sites once', count(*))
-FROM vecmark.sync_stream WHERE NOT whole
+FROM vecmark_internal.sync_stream WHERE NOT whole
 UNION ALL
 SELECT 'peers', count(*) = 0, pg_catalog.format('%s peers have not been heard of for a week; forgetting waits for them: vecmark.retire()', count(*))
-FROM vecmark.sync_peer WHERE NOT retired AND seen < pg_catalog.now() - interval '7 days'
+FROM vecmark_internal.sync_peer WHERE NOT retired AND seen < pg_catalog.now() - interval '7 days'
 UNION ALL
 SELECT 'triggers', count(*) = 0, pg_catalog.format('%s triggers of tracked tables are missing, disabled, or run after vecmark''s', count(*))
-FROM vecmark.sync_table AS t LEFT JOIN pg_catalog.pg_trigger AS v ON v.tgrelid = t.rel AND v.tgname = '~~vecmark_capture'
+FROM vecmark_internal.sync_table AS t LEFT JOIN pg_catalog.pg_trigger AS v ON v.tgrelid = t.rel AND v.tgname = '~~vecmark_capture'
 	LEFT JOIN pg_catalog.pg_trigger AS o ON o.tgrelid = t.rel AND o.tgname > '~~vecmark_truncate' COLLATE "C" AND (o.tgtype & 3) = 3
 WHERE v.oid IS NULL OR v.tgenabled <> 'O' OR o.oid IS NOT NULL;
 
 COMMENT ON VIEW vecmark.streams IS 'streams of logical replication: from which site, by which subscription, whether all before them is here';
 COMMENT ON VIEW vecmark.gaps IS 'what peers have said that they hold and is not here yet';
-COMMENT ON VIEW vecmark.sync_health IS 'what vecmark.health says of replication';
+COMMENT ON VIEW vecmark_internal.sync_health IS 'what vecmark.health says of replication';
 COMMENT ON VIEW vecmark.tracked IS 'tracked tables: published name, whether commits notify, what is not in the log, columns by policy';
 COMMENT ON VIEW vecmark.parked IS 'merged rows that cannot be shown, with the reason, of tables that the caller may read';
 COMMENT ON VIEW vecmark.conflicts IS 'values that lost against a concurrent write, of tables that the caller may read; lost is its canonical text, or its binary form';
 COMMENT ON VIEW vecmark.quarantine IS 'deltas whose clock was too far ahead: from whom, when, by how many milliseconds';
 COMMENT ON VIEW vecmark.peers IS 'other sites: what they have said that they hold, when, and whether they are retired';
 
-GRANT SELECT ON vecmark.streams, vecmark.gaps, vecmark.sync_health, vecmark.tracked, vecmark.parked, vecmark.conflicts, vecmark.quarantine, vecmark.peers TO PUBLIC;
+GRANT SELECT ON vecmark.streams, vecmark.gaps, vecmark_internal.sync_health, vecmark.tracked, vecmark.parked, vecmark.conflicts, vecmark.quarantine, vecmark.peers TO PUBLIC;

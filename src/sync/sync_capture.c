@@ -557,7 +557,7 @@ sync_clock_of(const SyncTable *table, HeapTuple tuple, TupleDesc desc)
 }
 
 /*
- * SQL: vecmark.capture(), trigger BEFORE INSERT OR UPDATE OR DELETE FOR EACH ROW of a
+ * SQL: vecmark_internal.capture(), trigger BEFORE INSERT OR UPDATE OR DELETE FOR EACH ROW of a
  * tracked table, the last one.
  */
 Datum
@@ -578,7 +578,7 @@ vecmark_capture(PG_FUNCTION_ARGS)
 	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_BEFORE(trigger->tg_event) || !TRIGGER_FIRED_FOR_ROW(trigger->tg_event))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function \"%s\" is for triggers BEFORE ROW of tracked tables", "vecmark.capture")));
+				 errmsg("function \"%s\" is for triggers BEFORE ROW of tracked tables", "vecmark_internal.capture")));
 	desc = RelationGetDescr(trigger->tg_relation);
 	table = sync_table_get(RelationGetRelid(trigger->tg_relation));
 	values = palloc(sizeof(Datum) * (table->column_count + 1));
@@ -670,7 +670,7 @@ vecmark_capture(PG_FUNCTION_ARGS)
 	return PointerGetDatum(with_values(table, new, desc, given, given_nulls, values, nulls, sync_clock_datum(clock)));
 }
 
-/* SQL: vecmark.refuse_truncate(), trigger BEFORE TRUNCATE of a tracked table. */
+/* SQL: vecmark_internal.refuse_truncate(), trigger BEFORE TRUNCATE of a tracked table. */
 Datum
 vecmark_refuse_truncate(PG_FUNCTION_ARGS)
 {
@@ -679,7 +679,7 @@ vecmark_refuse_truncate(PG_FUNCTION_ARGS)
 	if (!CALLED_AS_TRIGGER(fcinfo))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function \"%s\" is for triggers", "vecmark.refuse_truncate")));
+				 errmsg("function \"%s\" is for triggers", "vecmark_internal.refuse_truncate")));
 	ereport(ERROR,
 			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 			 errmsg("cannot truncate tracked table \"%s\"", RelationGetRelationName(trigger->tg_relation)),

@@ -287,7 +287,7 @@ vecmark_changes(PG_FUNCTION_ARGS)
 }
 
 /*
- * SQL: vecmark.claims() -> delta: what is held and was forgotten here, without rows.  It is
+ * SQL: vecmark_internal.claims() -> delta: what is held and was forgotten here, without rows.  It is
  * merged in mode "rejoin" only.
  */
 Datum

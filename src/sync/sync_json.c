@@ -258,7 +258,7 @@ append_relation(StringInfo json, const DeltaRelation *relation, int encoding)
 	appendStringInfoString(json, "]}");
 }
 
-/* SQL: vecmark.delta_to_jsonb(delta).  Errors: 54000 for what jsonb cannot hold. */
+/* SQL: vecmark_internal.delta_to_jsonb(delta).  Errors: 54000 for what jsonb cannot hold. */
 Datum
 delta_to_jsonb(PG_FUNCTION_ARGS)
 {
@@ -289,7 +289,7 @@ delta_to_jsonb(PG_FUNCTION_ARGS)
 	return DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data));
 }
 
-/* SQL: vecmark.rowclock_to_jsonb(rowclock).  Errors: 54000 for what jsonb cannot hold. */
+/* SQL: vecmark_internal.rowclock_to_jsonb(rowclock).  Errors: 54000 for what jsonb cannot hold. */
 Datum
 rowclock_to_jsonb(PG_FUNCTION_ARGS)
 {

@@ -435,7 +435,7 @@ check_delta(const Delta *delta)
 	}
 }
 
-/* Claims without rows: what vecmark.claims() makes. */
+/* Claims without rows: what vecmark_internal.claims() makes. */
 static bool
 is_claims(const Delta *delta)
 {
@@ -451,7 +451,7 @@ check_mode(const Delta *delta, MergeMode mode)
 	if (is_claims(delta) != (mode == MODE_REJOIN))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("mode \"rejoin\" is for what vecmark.claims() makes, and for nothing else"),
+				 errmsg("mode \"rejoin\" is for what vecmark_internal.claims() makes, and for nothing else"),
 				 errhint("CALL vecmark.rejoin() uses it.")));
 	if (delta->repair && (mode == MODE_STRICT || mode == MODE_REPORT))
 		ereport(ERROR,
@@ -791,7 +791,7 @@ vecmark_retry_parked(PG_FUNCTION_ARGS)
 }
 
 /*
- * SQL: vecmark.merge_outbox(), trigger BEFORE INSERT FOR EACH ROW of an outbox, in the
+ * SQL: vecmark_internal.merge_outbox(), trigger BEFORE INSERT FOR EACH ROW of an outbox, in the
  * apply worker.  Stores nothing, so nothing is replicated on.
  *
  * The worker replicates rows as they are, without triggers and foreign keys; a merge
@@ -811,11 +811,11 @@ vecmark_merge_outbox(PG_FUNCTION_ARGS)
 		!TRIGGER_FIRED_FOR_ROW(trigger->tg_event) || !TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function \"%s\" is for triggers BEFORE INSERT of outboxes", "vecmark.merge_outbox")));
+				 errmsg("function \"%s\" is for triggers BEFORE INSERT of outboxes", "vecmark_internal.merge_outbox")));
 	delta = heap_getattr(trigger->tg_trigtuple, 1, RelationGetDescr(trigger->tg_relation), &isnull);
 	if (isnull)
 		return PointerGetDatum(NULL);
-	sync_check_rights("vecmark.merge_outbox()");
+	sync_check_rights("vecmark_internal.merge_outbox()");
 	PG_TRY();
 	{
 		SessionReplicationRole = SESSION_REPLICATION_ROLE_ORIGIN;

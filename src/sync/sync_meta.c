@@ -80,12 +80,12 @@ sync_meta_oid(SyncMeta meta)
 		CacheRegisterRelcacheCallback(at_invalidation, (Datum) 0);
 		has_callback = true;
 	}
-	schema = get_namespace_oid("vecmark", true);
+	schema = get_namespace_oid("vecmark_internal", true);
 	oid = OidIsValid(schema) ? get_relname_relid(meta_names[meta], schema) : InvalidOid;
 	if (!OidIsValid(oid))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("table \"vecmark.%s\" does not exist", meta_names[meta]),
+				 errmsg("table \"vecmark_internal.%s\" does not exist", meta_names[meta]),
 				 errhint("Run CREATE EXTENSION vecmark in this database.")));
 	meta_oids[meta] = oid;
 	return oid;

@@ -262,7 +262,7 @@ sync_notify(Oid root)
 }
 
 /*
- * SQL: vecmark.register_outbox(rel regclass).  Waits for all who write tracked tables, as
+ * SQL: vecmark_internal.register_outbox(rel regclass).  Waits for all who write tracked tables, as
  * what they write is not in the outbox.
  *
  * Errors: 42501 for who does not own the table.

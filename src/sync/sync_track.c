@@ -37,7 +37,7 @@ VM_FUNCTION_INFO(vecmark_tidy);
 VM_FUNCTION_INFO(vecmark_erase);
 VM_FUNCTION_INFO(vecmark_start_over);
 
-/* SQL: vecmark.birth() -> rowclock: of rows that are there when a table is tracked. */
+/* SQL: vecmark_internal.birth() -> rowclock: of rows that are there when a table is tracked. */
 Datum
 vecmark_birth(PG_FUNCTION_ARGS)
 {
@@ -48,14 +48,14 @@ vecmark_birth(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(sync_clock_datum(&clock));
 }
 
-/* SQL: vecmark.is_key_type(oid): whether the key of a tracked table may have this type. */
+/* SQL: vecmark_internal.is_key_type(oid): whether the key of a tracked table may have this type. */
 Datum
 vecmark_is_key_type(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_BOOL(get_typtype(PG_GETARG_OID(0)) != '\0' && sync_key_type(PG_GETARG_OID(0)));
 }
 
-/* SQL: vecmark.is_portable_type(oid): whether a register of a tracked table may have this type. */
+/* SQL: vecmark_internal.is_portable_type(oid): whether a register of a tracked table may have this type. */
 Datum
 vecmark_is_portable_type(PG_FUNCTION_ARGS)
 {
@@ -118,7 +118,7 @@ unregister_dropped(void)
 }
 
 /*
- * SQL: vecmark.register_table(rel regclass, name text, notify boolean, columns name[],
+ * SQL: vecmark_internal.register_table(rel regclass, name text, notify boolean, columns name[],
  * kinds "char"[]).
  *
  * Locks:  sync_table SHARE ROW EXCLUSIVE, so that nobody else takes the name.
@@ -177,7 +177,7 @@ vecmark_register_table(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* SQL: vecmark.unregister_table(rel regclass).  Errors: 42501 for who does not own it. */
+/* SQL: vecmark_internal.unregister_table(rel regclass).  Errors: 42501 for who does not own it. */
 Datum
 vecmark_unregister_table(PG_FUNCTION_ARGS)
 {
@@ -211,7 +211,7 @@ is_dropped(HeapTuple tuple, TupleDesc desc, void *about)
 }
 
 /*
- * SQL: vecmark.tidy() -> bigint: rows of vecmark's tables that are of no use any more,
+ * SQL: vecmark_internal.tidy() -> bigint: rows of vecmark's tables that are of no use any more,
  * deleted: of tables that were dropped, and batches, conflicts and quarantined deltas
  * of more than 30 days ago.
  */
@@ -223,8 +223,8 @@ vecmark_tidy(PG_FUNCTION_ARGS)
 	int			quarantine_at = 3;
 	int64		deleted = 0;
 
-	PreventCommandIfReadOnly("vecmark.tidy()");
-	sync_check_rights("vecmark.tidy()");
+	PreventCommandIfReadOnly("vecmark_internal.tidy()");
+	sync_check_rights("vecmark_internal.tidy()");
 	sync_lock_version();
 	deleted += sync_meta_delete_where(META_TABLE, is_dropped, NULL);
 	deleted += sync_meta_delete_where(META_COLUMN, is_dropped, NULL);

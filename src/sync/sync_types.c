@@ -222,7 +222,7 @@ version_vector_intersect(PG_FUNCTION_ARGS)
 														 sync_version_from_datum(PG_GETARG_DATUM(1)))));
 }
 
-/* SQL: vecmark.covers(version_vector, site bigint, txn bigint). */
+/* SQL: vecmark_internal.covers(version_vector, site bigint, txn bigint). */
 Datum
 version_vector_covers(PG_FUNCTION_ARGS)
 {

@@ -108,11 +108,11 @@ sync_bulk() {
 			rate "INSERT" "$side" $rows postgres "INSERT INTO bulk SELECT md5(g::text)::uuid, $sync_title, g FROM generate_series(1, $rows) AS g"
 			rate "UPDATE" "$side" $rows postgres "UPDATE bulk SET title = 'A' || substr(title, 2)"
 			rate "DELETE" "$side" $rows postgres "DELETE FROM bulk"
-			sql -c 'VACUUM bulk, vecmark.sync_tombstone, vecmark.sync_log'
+			sql -c 'VACUUM bulk, vecmark_internal.sync_tombstone, vecmark_internal.sync_log'
 			rate "INSERT among tombstones" "$side" $rows postgres "INSERT INTO bulk SELECT md5('x' || g)::uuid, $sync_title, g FROM generate_series(1, $rows) AS g"
 			rate "INSERT of the same keys once more" "$side" $rows postgres "INSERT INTO bulk SELECT md5(g::text)::uuid, $sync_title, g FROM generate_series(1, $rows) AS g"
 			[ "$side" = plain ] || sql -c "SELECT vecmark.untrack('bulk')" >/dev/null
-			sql -c 'DROP TABLE bulk' -c 'TRUNCATE vecmark.sync_log, vecmark.sync_tombstone'
+			sql -c 'DROP TABLE bulk' -c 'TRUNCATE vecmark_internal.sync_log, vecmark_internal.sync_tombstone'
 		done
 		[ "$round" -gt 0 ] || : >"$scratch/figures"
 	done
@@ -193,7 +193,7 @@ sync_bytes() {
 	since=$(sql -d a -c 'SELECT vecmark.version()')
 	sql -d a -c "UPDATE notes SET title = 'A' || substr(title, 2) WHERE n = 1"
 	echo "bytes of a delta of one changed title, 40 characters, uuid key"
-	echo "one site: $(sql -d a -c "SELECT octet_length(vecmark.delta_send(delta)) FROM vecmark.changes('$since') AS delta")"
+	echo "one site: $(sql -d a -c "SELECT octet_length(vecmark_internal.delta_send(delta)) FROM vecmark.changes('$since') AS delta")"
 	pull a b
 	pull a c
 	sql -d b -c "INSERT INTO notes VALUES (gen_random_uuid(), 'from b', 1)"
@@ -202,7 +202,7 @@ sync_bytes() {
 	pull c a
 	since=$(sql -d a -c 'SELECT vecmark.version()')
 	sql -d a -c "UPDATE notes SET title = 'B' || substr(title, 2) WHERE n = 2"
-	echo "three sites: $(sql -d a -c "SELECT octet_length(vecmark.delta_send(delta)) FROM vecmark.changes('$since') AS delta")"
+	echo "three sites: $(sql -d a -c "SELECT octet_length(vecmark_internal.delta_send(delta)) FROM vecmark.changes('$since') AS delta")"
 }
 
 sync_pull() {
@@ -273,7 +273,7 @@ sync_digest_writes() {
 			rate "INSERT of $bulk" "$side" $bulk postgres "INSERT INTO $side SELECT md5($round || ' ' || g)::uuid, $sync_title, g FROM generate_series(1, $bulk) AS g"
 			rate "UPDATE of $bulk" "$side" $bulk postgres "UPDATE $side SET title = 'A' || substr(title, 2) WHERE id IN (SELECT md5($round || ' ' || g)::uuid FROM generate_series(1, $bulk) AS g)"
 		done
-		sql -c "SELECT vecmark.fold_digest('tracked')" -c 'VACUUM vecmark.merkle_leaf' >/dev/null
+		sql -c "SELECT vecmark_internal.fold_digest('tracked')" -c 'VACUUM vecmark_internal.merkle_leaf' >/dev/null
 		[ "$round" -gt 0 ] || : >"$scratch/figures"
 	done
 	echo "tracked without and with a digest: plain, tracked"
@@ -336,7 +336,7 @@ sync_digest() {
 			-c 'VACUUM ANALYZE' >/dev/null
 		sql -d e -c "SELECT vecmark.build_digest('notes')" >/dev/null
 		pull d e
-		sql -d e -c "SELECT vecmark.fold_digest('notes')" -c 'VACUUM ANALYZE' >/dev/null
+		sql -d e -c "SELECT vecmark_internal.fold_digest('notes')" -c 'VACUUM ANALYZE' >/dev/null
 		roots_and_audits d notes "$rows rows"
 		for differing in 0 1 100 10000; do
 			behind_the_back e notes "title = 'X' || substr(title, 2)" "id IN (SELECT md5('m' || g * 7)::uuid FROM generate_series(1, $differing) AS g)"

@@ -412,13 +412,13 @@ reset_node(Node *node, bool truncate, bool forget_versions, bool is_witness)
 	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
 		length += snprintf(sql + length, sizeof(sql) - length, truncate ? "TRUNCATE %s CASCADE; " : "DELETE FROM %s; ", tables[i]);
 	for (size_t i = 0; i < sizeof(metas) / sizeof(*metas); i++)
-		length += snprintf(sql + length, sizeof(sql) - length, truncate ? "TRUNCATE vecmark.%s; " : "DELETE FROM vecmark.%s; ", metas[i]);
+		length += snprintf(sql + length, sizeof(sql) - length, truncate ? "TRUNCATE vecmark_internal.%s; " : "DELETE FROM vecmark_internal.%s; ", metas[i]);
 	if (forget_versions)
 		length += snprintf(sql + length, sizeof(sql) - length,
-						   "DELETE FROM vecmark.sync_version AS v WHERE NOT EXISTS "
-						   "(SELECT FROM vecmark.sync_table AS t WHERE strpos(t.floor::text, lpad(to_hex(v.site), 16, '0')) > 0); "
-						   "DELETE FROM vecmark.sync_site WHERE NOT current; ");
-	length += snprintf(sql + length, sizeof(sql) - length, "UPDATE vecmark.sync_site SET forgotten = '{}', lives = 0; ");
+						   "DELETE FROM vecmark_internal.sync_version AS v WHERE NOT EXISTS "
+						   "(SELECT FROM vecmark_internal.sync_table AS t WHERE strpos(t.floor::text, lpad(to_hex(v.site), 16, '0')) > 0); "
+						   "DELETE FROM vecmark_internal.sync_site WHERE NOT current; ");
+	length += snprintf(sql + length, sizeof(sql) - length, "UPDATE vecmark_internal.sync_site SET forgotten = '{}', lives = 0; ");
 	if (!is_witness)
 		length += snprintf(sql + length, sizeof(sql) - length, "%s audit; DELETE FROM feature; ", truncate ? "TRUNCATE" : "DELETE FROM");
 	snprintf(sql + length, sizeof(sql) - length, "RESET session_replication_role");

@@ -82,7 +82,7 @@ $$;
 
 -- Whether this transaction itself ended a life of a row: merging() is true of cascades as well.
 CREATE FUNCTION is_ended_here(tbl text, image text, site bigint) RETURNS boolean LANGUAGE sql STABLE AS $$
-	SELECT EXISTS (SELECT FROM vecmark.sync_tombstone AS t WHERE t.rel = tbl::regclass AND t.key = convert_to(image, 'UTF8')
+	SELECT EXISTS (SELECT FROM vecmark_internal.sync_tombstone AS t WHERE t.rel = tbl::regclass AND t.key = convert_to(image, 'UTF8')
 		AND right(t.clock::text, 32) = bytes_of(site) || bytes_of(pg_current_xact_id()::text::bigint))
 $$;
 

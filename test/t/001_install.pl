@@ -30,8 +30,11 @@ is(as('guest', "SELECT title FROM vecmark.search('guest_marks', 'title')"), 'Tit
 is(as('guest', "SELECT tableowner FROM pg_tables WHERE tablename = 'guest_marks'"), 'guest', 'tables belong to their maker');
 my ($status, $out, $err) = $node->psql('app', 'SELECT * FROM guest_marks', extra_params => [ '-U', 'owner' ]);
 like($err, qr/permission denied/, 'and to nobody else');
-($status, $out, $err) = $node->psql('app', 'CREATE TABLE vecmark.t (i integer)', extra_params => [ '-U', 'guest' ]);
-like($err, qr/permission denied for schema vecmark/, 'nobody can put things into schema vecmark');
+for my $schema ('vecmark', 'vecmark_internal')
+{
+	($status, $out, $err) = $node->psql('app', "CREATE TABLE $schema.t (i integer)", extra_params => [ '-U', 'guest' ]);
+	like($err, qr/permission denied for schema $schema$/m, "nobody can put things into schema $schema");
+}
 
 # rights on the table are what counts
 $node->safe_psql('app', 'CREATE ROLE reader LOGIN; CREATE ROLE writer LOGIN; GRANT SELECT ON guest_marks TO reader; GRANT INSERT ON guest_marks TO writer');
@@ -39,7 +42,7 @@ is(as('reader', "SELECT title FROM vecmark.search('guest_marks', 'title')"), 'Ti
 ($status, $out, $err) = $node->psql('app', "SELECT vecmark.save('guest_marks', 'http://b.example')", extra_params => [ '-U', 'reader' ]);
 like($err, qr/permission denied for table guest_marks/, 'and not to save');
 as('writer', "INSERT INTO guest_marks (url) VALUES ('http://writer.example')");
-is(as('guest', "SELECT id = vecmark.url_id(url_key) FROM guest_marks WHERE url = 'http://writer.example'"), 't', 'INSERT is enough to insert');
+is(as('guest', "SELECT id = vecmark_internal.url_id(url_key) FROM guest_marks WHERE url = 'http://writer.example'"), 't', 'INSERT is enough to insert');
 as('guest', "ALTER TABLE guest_marks ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON guest_marks TO reader USING (title = 'nothing')");
 is(as('reader', "SELECT count(*) FROM vecmark.search('guest_marks', 'title')"), '0', 'row security holds in search');
 
@@ -78,7 +81,7 @@ SKIP:
 like($err, qr/other objects depend on it/, 'it does not go while tables use it');
 $node->safe_psql('app', 'DROP EXTENSION vecmark CASCADE');
 is($node->safe_psql('app', 'SELECT url, title FROM guest_marks WHERE title IS NOT NULL'), 'http://a.example|Title', 'rows stay even then');
-is($node->safe_psql('app', "SELECT count(*) FROM pg_namespace WHERE nspname = 'vecmark'"), '0', 'the schema is gone');
+is($node->safe_psql('app', "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'vecmark%'"), '0', 'the schemas are gone');
 
 $node->stop;
 done_testing();

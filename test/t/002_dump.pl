@@ -27,7 +27,7 @@ command_ok([ 'pg_restore', '-e', '-d', $node->connstr('target'), $dump ], 'pg_re
 my %questions = (
 	'rows' => q{SELECT md5(string_agg(m::text, '' ORDER BY id)) FROM "Marks of ""Jo""" AS m},
 	'visits' => q{SELECT md5(string_agg(v::text, '' ORDER BY id)) FROM "Marks of ""Jo""_visits" AS v},
-	'settings' => q{SELECT vecmark.bookmark_settings('"Marks of ""Jo"""')},
+	'settings' => q{SELECT vecmark_internal.bookmark_settings('"Marks of ""Jo"""')},
 	'indexes' => q{SELECT string_agg(indexdef, E'\n' ORDER BY indexdef) FROM pg_indexes WHERE schemaname = 'public'},
 	'triggers' => q{SELECT string_agg(pg_get_triggerdef(oid), E'\n' ORDER BY tgname) FROM pg_trigger WHERE NOT tgisinternal},
 	'comments' => q{SELECT string_agg(description, E'\n' ORDER BY objsubid) FROM pg_description WHERE objoid = '"Marks of ""Jo"""'::regclass},

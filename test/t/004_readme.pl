@@ -22,5 +22,14 @@ $script =~ s/\$delta\b/(SELECT delta FROM vecmark.changes() AS delta)/g;
 my ($status, $stdout, $stderr) = $node->psql('docs', $script, on_error_stop => 1, extra_params => [ '-U', 'reader' ]);
 is($status, 0, 'every statement succeeds') or diag($stderr);
 
+# what is in schema vecmark is for users, so README.md names it, in code; what is not is in vecmark_internal
+my $code = join("\n", $readme =~ /^```.*?^```|`[^`\n]+`/gms);
+my @members = split /\n/, $node->safe_psql('docs', q{
+	SELECT proname FROM pg_proc WHERE pronamespace = 'vecmark'::regnamespace
+	UNION SELECT relname FROM pg_class WHERE relnamespace = 'vecmark'::regnamespace
+	UNION SELECT typname FROM pg_type WHERE typnamespace = 'vecmark'::regnamespace AND typelem = 0 ORDER BY 1});
+cmp_ok(scalar @members, '>', 50, 'schema vecmark has members');
+is(join(' ', grep { $code !~ /\b$_\b/ } @members), '', 'and README.md names them all');
+
 $node->stop;
 done_testing();

@@ -198,7 +198,7 @@ catch_up($standby);
 is(sql($standby, 'SELECT vecmark.site()'), $site, 'standby: its site is that of the primary');
 is(pull($b, $standby), 'merged', 'standby: it tells changes');
 is(sql($b, "SELECT n FROM items WHERE id = 'standby'"), '3', 'standby: which are merged');
-is(sql($b, "SELECT vecmark.covers(vecmark.version(), x'$site'::bigint, $txn)"), 'f', 'standby: an open transaction of the primary is not claimed');
+is(sql($b, "SELECT vecmark_internal.covers(vecmark.version(), x'$site'::bigint, $txn)"), 'f', 'standby: an open transaction of the primary is not claimed');
 ask($open, 'COMMIT');
 leave($open);
 catch_up($standby);

@@ -47,7 +47,7 @@ sub has
 {
 	my ($name, $from, $txn, $database) = @_;
 	my $site = sql($from, 'SELECT vecmark.site()', $database);
-	return sql($name, "SELECT vecmark.covers(vecmark.version(), x'$site'::bigint, $txn)", $database);
+	return sql($name, "SELECT vecmark_internal.covers(vecmark.version(), x'$site'::bigint, $txn)", $database);
 }
 
 sub arrives
@@ -199,7 +199,7 @@ is(sql('b', "SELECT size FROM notes WHERE id = 'first of a'"), '4', 'and derive 
 
 # ---- no loops
 
-my $counts = q{SELECT pg_snapshot_xmax(pg_current_snapshot()), (SELECT count(*) FROM vecmark.sync_log), (SELECT count(*) FROM audit)};
+my $counts = q{SELECT pg_snapshot_xmax(pg_current_snapshot()), (SELECT count(*) FROM vecmark_internal.sync_log), (SELECT count(*) FROM audit)};
 my $before = sql_all($counts);
 sleep 1;
 is(sql_all($counts), $before, 'nothing goes in circles');
@@ -263,7 +263,7 @@ is(sql('a', q{SELECT count(*) FROM pg_logical_slot_peek_binary_changes('peek', N
 	WHERE get_byte(data, 0) = ascii('I')}), '3', 'a large transaction goes out in parts');
 sql('a', "SELECT pg_drop_replication_slot('peek')");
 converges('a large transaction');
-is(sql_all('SELECT count(*) FROM vecmark.sync_batch'), '0 0 0', 'all parts have come');
+is(sql_all('SELECT count(*) FROM vecmark_internal.sync_batch'), '0 0 0', 'all parts have come');
 sql('a', "DELETE FROM notes WHERE id LIKE 'large%'");
 
 # so many that the log is begun before the end, with each key twice in it
@@ -403,7 +403,7 @@ sql('a', 'ALTER TABLE wide NO FORCE ROW LEVEL SECURITY; ALTER TABLE wide DISABLE
 sql('b', 'CREATE ROLE stranger; GRANT ALL ON SCHEMA public TO stranger');
 my $forged = sql('a', "SELECT d FROM vecmark.changes() AS d LIMIT 1");
 is(error_of($node{b}, qq{SET ROLE stranger; CREATE TABLE forged (delta vecmark.delta);
-	CREATE TRIGGER t BEFORE INSERT ON forged FOR EACH ROW EXECUTE FUNCTION vecmark.merge_outbox();
+	CREATE TRIGGER t BEFORE INSERT ON forged FOR EACH ROW EXECUTE FUNCTION vecmark_internal.merge_outbox();
 	INSERT INTO forged VALUES ('$forged')}), '42501', 'who may not merge may not through an outbox of his own');
 
 # ---- notifications

@@ -16,7 +16,7 @@ $node->safe_psql('postgres', q{
 });
 
 my $locks = q{SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid() AND vecmark.site() <> ''
-	AND ((locktype = 'relation' AND relation = 'vecmark.sync_site'::regclass AND mode <> 'AccessShareLock') OR locktype = 'object')};
+	AND ((locktype = 'relation' AND relation = 'vecmark_internal.sync_site'::regclass AND mode <> 'AccessShareLock') OR locktype = 'object')};
 
 is($node->safe_psql('postgres', "BEGIN; INSERT INTO items VALUES (1); PREPARE TRANSACTION 'one'; $locks"), '0',
 	'a session that has prepared a transaction has no lock left');
@@ -25,7 +25,7 @@ is($node->safe_psql('postgres', "COMMIT PREPARED 'one'; BEGIN; INSERT INTO items
 like($node->safe_psql('postgres', q{SELECT vecmark.version()}), qr/^\{[0-9a-f]{16}: .*, [0-9a-f]{16}: /, 'the version has both lives');
 
 # a relation lock of its own beside
-is($node->safe_psql('postgres', "BEGIN; INSERT INTO items VALUES (3); DO 'BEGIN PERFORM FROM vecmark.sync_site; END'; PREPARE TRANSACTION 'two'; ROLLBACK PREPARED 'two'; $locks"),
+is($node->safe_psql('postgres', "BEGIN; INSERT INTO items VALUES (3); DO 'BEGIN PERFORM FROM vecmark_internal.sync_site; END'; PREPARE TRANSACTION 'two'; ROLLBACK PREPARED 'two'; $locks"),
 	'0', 'who read sync_site can be prepared');
 
 # a life that did not come to be

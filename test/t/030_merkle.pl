@@ -183,41 +183,41 @@ is(root('b'), root('a'), 'once, it is as it was');
 # who does not see all of a table gets no digest of it, and nobody else's to keep
 sub error_of
 {
-	my ($name, $sql) = @_;
-	my ($status, undef, $err) = $node{$name}->psql('postgres', "\\set VERBOSITY sqlstate\n$sql");
+	my ($name, $sql, $database) = @_;
+	my ($status, undef, $err) = $node{$name}->psql($database // 'postgres', "\\set VERBOSITY sqlstate\n$sql");
 	return $err =~ /ERROR:  (\w{5})/ ? $1 : 'no error';
 }
 sql('b', q{CREATE ROLE reader; GRANT SELECT (id, body) ON notes TO reader});
-for my $call ("root('notes')", "buckets('notes')", "bucket_hashes('notes')", "bucket_keys('notes')", "fetch('notes', 8, NULL)", "audit('notes')",
-	"bucket_diff('notes', 0, '')", "build_digest('notes')", "drop_digest('notes')", "fold_digest('notes')", "forget_digest('notes')", "compute_digest('notes', 0)")
+for my $call ("vecmark.root('notes')", "vecmark.buckets('notes')", "vecmark.bucket_hashes('notes')", "vecmark.bucket_keys('notes')", "vecmark.fetch('notes', 8, NULL)", "vecmark.audit('notes')",
+	"vecmark.bucket_diff('notes', 0, '')", "vecmark.build_digest('notes')", "vecmark.drop_digest('notes')", "vecmark_internal.fold_digest('notes')", "vecmark_internal.forget_digest('notes')", "vecmark_internal.compute_digest('notes', 0)")
 {
-	is(error_of('b', "SET ROLE reader; SELECT vecmark.$call"), '42501', "$call is not for who sees some columns");
+	is(error_of('b', "SET ROLE reader; SELECT $call"), '42501', "$call is not for who sees some columns");
 }
 sql('b', q{GRANT SELECT ON notes TO reader});
 is(sql('b', q{SET ROLE reader; SELECT hash FROM vecmark.root('notes')}), sql('a', q{SELECT hash FROM vecmark.root('notes')}), 'it is for who sees all');
 sql('b', q{ALTER TABLE notes ENABLE ROW LEVEL SECURITY; CREATE POLICY few ON notes USING (likes > 5)});
-is(error_of('b', "SET ROLE reader; SELECT vecmark.$_"), '42501', "$_ is not for who sees some rows")
-  for "root('notes')", "buckets('notes')", "bucket_keys('notes')", "fetch('notes', 8, NULL)", "audit('notes')";
+is(error_of('b', "SET ROLE reader; SELECT $_"), '42501', "$_ is not for who sees some rows")
+  for "vecmark.root('notes')", "vecmark.buckets('notes')", "vecmark.bucket_keys('notes')", "vecmark.fetch('notes', 8, NULL)", "vecmark.audit('notes')";
 sql('b', q{ALTER TABLE notes DISABLE ROW LEVEL SECURITY});
 
 # leaves that are damaged themselves
-sql('b', q{UPDATE vecmark.merkle_leaf SET leaves = '\xff' WHERE ctid = (SELECT min(ctid) FROM vecmark.merkle_leaf WHERE rel = 'notes'::regclass)});
+sql('b', q{UPDATE vecmark_internal.merkle_leaf SET leaves = '\xff' WHERE ctid = (SELECT min(ctid) FROM vecmark_internal.merkle_leaf WHERE rel = 'notes'::regclass)});
 is(error_of('b', "SELECT vecmark.$_('notes')"), 'XX001', "$_ says that leaves are damaged") for qw(root audit buckets bucket_hashes);
 sql('b', q{SELECT vecmark.build_digest('notes', 7)});
 is(root('b'), root('a'), 'built anew they are whole');
-sql('b', q{INSERT INTO vecmark.merkle_leaf VALUES (99999, -1, '\x00'); CALL vecmark.maintain()});
-is(sql('b', q{SELECT count(*) FROM vecmark.merkle_leaf WHERE rel = 99999}), '0', 'leaves of no table are tidied');
+sql('b', q{INSERT INTO vecmark_internal.merkle_leaf VALUES (99999, -1, '\x00'); CALL vecmark.maintain()});
+is(sql('b', q{SELECT count(*) FROM vecmark_internal.merkle_leaf WHERE rel = 99999}), '0', 'leaves of no table are tidied');
 
 # rights: folding is for who may write in every way, tidying for who may write all that is tracked, and nothing is written by who only reads
 sql('b', q{GRANT INSERT ON notes TO reader});
-is(error_of('b', "SET ROLE reader; SELECT vecmark.$_"), '42501', "$_ is not for who may insert alone") for "fold_digest('notes')", 'tidy_digests()';
+is(error_of('b', "SET ROLE reader; SELECT $_"), '42501', "$_ is not for who may insert alone") for "vecmark_internal.fold_digest('notes')", 'vecmark_internal.tidy_digests()';
 sql('b', q{REVOKE INSERT ON notes FROM reader});
-is(error_of('b', "SET default_transaction_read_only = on; SELECT vecmark.$_"), '25006', "$_ is refused when only reading")
-  for "ack('00000000000000aa', '{}')", "retire('00000000000000aa')", "fold_digest('notes')", 'tidy_digests()', "build_digest('notes', 7)", 'clear_alarms()';
+is(error_of('b', "SET default_transaction_read_only = on; SELECT $_"), '25006', "$_ is refused when only reading")
+  for "vecmark.ack('00000000000000aa', '{}')", "vecmark.retire('00000000000000aa')", "vecmark_internal.fold_digest('notes')", 'vecmark_internal.tidy_digests()', "vecmark.build_digest('notes', 7)", 'vecmark.clear_alarms()';
 sql('b', q{CREATE DATABASE empty});
 $node{b}->safe_psql('empty', 'CREATE EXTENSION vecmark');
-is($node{b}->psql('empty', "SET ROLE reader; SELECT vecmark.$_"), 3, "$_ is for the database's owner while nothing is tracked")
-  for "ack('00000000000000aa', '{}')", "retire('00000000000000aa')", "raise_alarm('a', 'pg_class', '{}')", "register_peer('a', NULL)";
+is(error_of('b', "SET ROLE reader; SELECT $_", 'empty'), '42501', "$_ is for the database's owner while nothing is tracked")
+  for "vecmark.ack('00000000000000aa', '{}')", "vecmark.retire('00000000000000aa')", "vecmark_internal.raise_alarm('a', 'pg_class', '{}')", "vecmark_internal.register_peer('a', NULL)";
 
 # one who has another seed, or other columns, is told
 sql('b', q{SELECT vecmark.build_digest('notes', 8)});

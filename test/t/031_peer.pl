@@ -128,13 +128,13 @@ for my $node ($a, $b)
 		CREATE FUNCTION public.same(regclass, regclass) RETURNS boolean LANGUAGE sql AS $$SELECT public.called('='); SELECT $1::oid = $2::oid$$;
 		CREATE OPERATOR public.= (leftarg = regclass, rightarg = regclass, procedure = public.same);
 		CREATE FUNCTION public.jsonb_build_object(text, jsonb) RETURNS jsonb LANGUAGE sql AS $$SELECT public.called('jsonb_build_object'); SELECT '{}'::jsonb$$;
-		CREATE FUNCTION public.to_jsonb(vecmark.guarded_result) RETURNS jsonb LANGUAGE sql AS $$SELECT public.called('to_jsonb'); SELECT '{}'::jsonb$$;
+		CREATE FUNCTION public.to_jsonb(vecmark_internal.guarded_result) RETURNS jsonb LANGUAGE sql AS $$SELECT public.called('to_jsonb'); SELECT '{}'::jsonb$$;
 		CREATE FUNCTION public.format(text, vecmark.version_vector, integer) RETURNS text LANGUAGE sql AS $$SELECT public.called('format'); SELECT ''$$});
 }
 sql($a, q{UPDATE notes SET body = 'hijack' WHERE likes = 15001});
 exchange($a, "sync('b')");
 is(join('', map { sql($_, 'SELECT string_agg(what, chr(32)) FROM public.called') } $a, $b), '', 'nothing of public is called by an exchange');
-sql($_, q{DROP OPERATOR public.= (regclass, regclass); DROP FUNCTION public.same, public.jsonb_build_object(text, jsonb), public.to_jsonb(vecmark.guarded_result), public.format(text, vecmark.version_vector, integer),
+sql($_, q{DROP OPERATOR public.= (regclass, regclass); DROP FUNCTION public.same, public.jsonb_build_object(text, jsonb), public.to_jsonb(vecmark_internal.guarded_result), public.format(text, vecmark.version_vector, integer),
 	public.called; DROP TABLE public.called}) for $a, $b;
 
 # who is cancelled in a merge leaves nothing open at the peer
@@ -238,7 +238,7 @@ are_equal('after cuts', $a, $b, $c);
 are_sound('after cuts', $a, $b, $c);
 is(sql($c, q{SELECT likes, cardinality(labels) FROM notes WHERE id = md5('counted')::uuid}), '36|36', 'no increment and no element is lost');
 is(sql($a, q{SELECT count(*) FILTER (WHERE name LIKE 'doomed%'), count(*) FILTER (WHERE name LIKE 'born%') FROM kinds}), '0|12', 'nothing is resurrected, no row lost');
-is(sql($_, q{SELECT count(*) FROM vecmark.sync_batch}), '0', 'what came in part only is done with') for $a, $b, $c;
+is(sql($_, q{SELECT count(*) FROM vecmark_internal.sync_batch}), '0', 'what came in part only is done with') for $a, $b, $c;
 is(sql($a, q{SELECT count(*) FROM vecmark.alarms}), '0', 'and no alarm was raised');
 
 # from a standby, while its primary writes; then it is promoted, and nothing is lost

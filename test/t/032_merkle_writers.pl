@@ -59,9 +59,9 @@ for my $table (qw(notes tags))
 	is(sql($node, "SELECT count(*) FROM vecmark.sync_check('$table')"), '0', "$table: sound");
 }
 sql($node, 'CALL vecmark.maintain()');
-is(sql($node, q{SELECT count(*) FROM vecmark.merkle_leaf WHERE part = -1}), '0', 'nothing is pending after folding');
-sql($node, 'VACUUM vecmark.merkle_leaf');
-my $size = sql($node, q{SELECT pg_total_relation_size('vecmark.merkle_leaf')});
+is(sql($node, q{SELECT count(*) FROM vecmark_internal.merkle_leaf WHERE part = -1}), '0', 'nothing is pending after folding');
+sql($node, 'VACUUM vecmark_internal.merkle_leaf');
+my $size = sql($node, q{SELECT pg_total_relation_size('vecmark_internal.merkle_leaf')});
 cmp_ok($size, '<', 8 * 1024 * 1024, "leaves take $size bytes");
 $node->stop;
 done_testing();

@@ -40,7 +40,7 @@ sql($a, q{DELETE FROM notes WHERE likes BETWEEN 17001 AND 18000; DELETE FROM kin
 sql($b, q{UPDATE notes SET labels = labels || '{b}'::text[] WHERE likes BETWEEN 2000 AND 2050; INSERT INTO notes VALUES (md5('new')::uuid, 'new', 1, '{}')});
 exchange($a, "sync('b')") for 1 .. 3;
 sql($_, 'CALL vecmark.maintain()') for $a, $b, $a, $b;
-is(sql($a, q{SELECT count(*) FROM vecmark.sync_tombstone}), '0', 'deletes are forgotten');
+is(sql($a, q{SELECT count(*) FROM vecmark_internal.sync_tombstone}), '0', 'deletes are forgotten');
 # a key that was deleted and is born again, to a longer life
 sql($a, 'INSERT INTO notes VALUES (' . id(7) . ", 'again', 0, '{}')");
 exchange($a, "sync('b')");
@@ -102,7 +102,7 @@ exchange($a, "sync('c')");
 is(sql($a, 'SELECT likes FROM notes WHERE id = ' . id(15000)), '15001', 'and it goes on as others do');
 
 # claims are not for anybody: who has not merged all would say that he has
-my $claims = sql($a, 'SELECT vecmark.claims()');
+my $claims = sql($a, 'SELECT vecmark_internal.claims()');
 is(error_of($b, "SELECT vecmark.merge('$claims', '$_')"), '22023', "claims are not merged in mode $_") for qw(strict report repair);
 is(error_of($b, sprintf(q{SELECT vecmark.merge('%s', 'rejoin')}, sql($a, q{SELECT d FROM vecmark.changes() AS d LIMIT 1}))), '22023', 'mode rejoin is for nothing else');
 

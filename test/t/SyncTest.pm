@@ -20,7 +20,7 @@ my $state = q{
 	FROM (SELECT format('%s %s', name, unnest(xpath('//r/text()', query_to_xml(format('SELECT t::text AS r FROM %s AS t', rel), true, false, '')))) AS line
 			FROM vecmark.tracked
 		UNION ALL
-		SELECT format('parked %s %s', name, reason) FROM vecmark.sync_parked) AS lines};
+		SELECT format('parked %s %s', name, reason) FROM vecmark_internal.sync_parked) AS lines};
 
 # A server that was initialized for these tests and is not started.
 sub server
