@@ -12,6 +12,7 @@ OBJS = \
 	src/bookmark/bookmark_embed.o \
 	src/bookmark/bookmark_glue.o \
 	src/bookmark/bookmark_import.o \
+	src/bookmark/bookmark_match.o \
 	src/bookmark/bookmark_url.o \
 	src/bookmark/embed.o \
 	src/bookmark/netscape.o \

@@ -52,6 +52,40 @@ SELECT title FROM vecmark.search('marks', filter => '{"site": "SQLite.ORG"}');
 SELECT vecmark_internal.site_hosts('{https://www.Example.org/, *.example.org, .example.org, bücher.example}');
 SELECT count(*) FROM vecmark.search('marks', filter => '{"any_tags": []}');
 SELECT title FROM vecmark.search('marks', '-site:org');
+-- many terms say the same as each alone, and repeated ones as one; one more than are allowed is an error
+SELECT title FROM vecmark.search('marks', 'site:sqlite.org site:rust-lang.org ' || (SELECT string_agg('site:' || i || '.example', ' ') FROM generate_series(1, 98) AS i));
+SELECT title FROM vecmark.search('marks', filter => (SELECT jsonb_build_object('site', array_agg(CASE i WHEN 7 THEN 'SQLite.org' WHEN 8 THEN 'rs' ELSE i || '.example' END)) FROM generate_series(1, 1000) AS i));
+SELECT title FROM vecmark.search('marks', filter => (SELECT jsonb_build_object('any_tags', array_agg(CASE i WHEN 9 THEN 'vector' ELSE 't' || i END)) FROM generate_series(1, 1000) AS i));
+SELECT title FROM vecmark.search('marks', filter => (SELECT jsonb_build_object('tags', array_agg(CASE i % 2 WHEN 1 THEN 'c' ELSE 'db' END)) FROM generate_series(1, 1000) AS i));
+SELECT title FROM vecmark.search('marks', '-#db -#lang/ ' || (SELECT string_agg('-#t' || i || '/ -site:' || i || '.example', ' ') FROM generate_series(1, 49) AS i));
+SELECT title FROM vecmark.search('marks', repeat('site:sqlite.org ', 600));
+SELECT title FROM vecmark.search('marks', repeat('"similarity search" -electronic ', 300), semantic_weight => 0);
+SELECT phrases, not_words, sites, not_tags FROM vecmark_internal.parse_query(repeat('"a b" -c -"d e" site:x.org -#t ', 300));
+SELECT count(*) FROM vecmark.search('marks', (SELECT string_agg('site:' || i || '.example', ' ') FROM generate_series(1, 101) AS i));
+SELECT count(*) FROM vecmark.search('marks', 'x', filter => (SELECT jsonb_build_object('site', array_agg(i || '.example')) FROM generate_series(1, 1001) AS i));
+SELECT count(*) FROM vecmark.search('marks', '"' || (SELECT string_agg('w' || i, ' ') FROM generate_series(1, 101) AS i) || '"');
+SELECT count(*) FROM vecmark.search('marks', (SELECT string_agg('-"' || i || 'x y"', ' ') FROM generate_series(1, 51) AS i));
+-- of more than 100 words the first that differ are looked for; repeated ones are one
+SELECT title FROM vecmark.search('marks', (SELECT string_agg('w' || i, ' ') FROM generate_series(1, 99) AS i) || ' sqlite tokio', semantic_weight => 0);
+SELECT title FROM vecmark.search('marks', repeat('tokio ', 1000), semantic_weight => 0);
+SELECT title FROM vecmark.search('marks', 'sqlite ' || (SELECT string_agg('w' || i, ' ') FROM generate_series(1, 98) AS i) || ' tokio', semantic_weight => 0);
+SELECT vecmark_internal.any_word_query('simple', 'b a b or c''d\e A');
+SELECT numnode(vecmark_internal.any_word_query('simple', (SELECT string_agg('w' || i, ' ') FROM generate_series(1, 1000) AS i)));
+-- the comparisons, against what they mean; the second argument is a constant, then a column
+CREATE TABLE some_tags (tags text[], url_key text);
+INSERT INTO some_tags SELECT ARRAY(SELECT (ARRAY['a', 'b', 'ä', 'a/b', 'a/bb', 'ab', 'b/a/b', NULL, ''])[1 + (i * 7 + j * 5) % 9] FROM generate_series(1, i % 4) AS j),
+	(ARRAY['https://a.b.c/x', 'http://b.c', 'https://u@c:81/', 'http://ab.c', 'mailto:a@b.c', 'http://c./'])[1 + i % 6] FROM generate_series(0, 107) AS i;
+SELECT count(*) FILTER (WHERE t.tags && '{a,b,ä,x,NULL}'), count(*) FILTER (WHERE vecmark_internal.tags_have(t.tags, '{a,b,ä,x,NULL}')),
+	count(*) FILTER (WHERE (t.tags && '{a,b,ä,x,NULL}') <> vecmark_internal.tags_have(t.tags, '{a,b,ä,x,NULL}')),
+	count(*) FILTER (WHERE vecmark_internal.tags_have(t.tags, '{}')) FROM some_tags AS t;
+SELECT count(*) FILTER (WHERE have), count(*) FILTER (WHERE have <> vecmark_internal.tags_have(t.tags, w.tags))
+FROM some_tags AS t, some_tags AS w, LATERAL (SELECT t.tags && w.tags) AS x (have);
+SELECT count(*) FILTER (WHERE below), count(*) FILTER (WHERE below <> vecmark_internal.tags_below(t.tags, w.tags)), count(*) FILTER (WHERE vecmark_internal.tags_below(t.tags, '{a,c}'))
+FROM some_tags AS t, some_tags AS w, LATERAL (SELECT EXISTS (SELECT FROM unnest(t.tags) AS a, unnest(w.tags) AS b WHERE a = b OR starts_with(a, b || '/'))) AS x (below);
+SELECT url_key, array_agg(hosts ORDER BY hosts) FROM (SELECT DISTINCT t.url_key FROM some_tags AS t) AS t,
+	unnest(ARRAY['{a.b.c}', '{b.c}', '{c}', '{b,.c,x.c}', '{a.c,ab.c}', '{}']) AS hosts
+WHERE vecmark_internal.url_on_site(url_key, hosts::text[]) GROUP BY 1 ORDER BY url_key COLLATE "C";
+DROP TABLE some_tags;
 SELECT title FROM vecmark.search('marks', 'after:2026-03-01 before:2026-05-01');
 SELECT title FROM vecmark.search('marks', filter => '{"lang": "en"}');
 SELECT title FROM vecmark.search('marks', filter => '{"any_tags": ["books", "vector"], "after": "2026-02-02"}');
@@ -93,6 +127,7 @@ END $$;
 SET enable_seqscan = off;
 SELECT * FROM inner_plan($q$SELECT b.id, ts_rank(b.fts, 'x', 1) FROM marks AS b WHERE true AND b.fts @@ 'x' ORDER BY 2 DESC, 1 LIMIT 10$q$);
 SELECT * FROM inner_plan($q$SELECT b.id FROM marks AS b WHERE true AND b.tags @> '{x}' ORDER BY b.created_at DESC, b.id LIMIT 10$q$);
+SELECT * FROM inner_plan($q$SELECT b.id FROM marks AS b WHERE true AND vecmark_internal.tags_have(b.tags, '{x,y}')$q$);
 RESET enable_seqscan;
 
 -- HTTP gateways run stable functions in a read-only transaction

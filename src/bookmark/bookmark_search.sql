@@ -25,6 +25,7 @@ DECLARE
 	quoted boolean;
 	wanted text[] := '{}';
 	wanted_plain text[] := '{}';
+	conditions text[] := '{}';
 BEGIN
 	IF length(query_text) > 10000 THEN
 		RAISE EXCEPTION 'a query must be at most 10000 characters long, not %', length(query_text) USING ERRCODE = 'program_limit_exceeded';
@@ -45,6 +46,16 @@ BEGIN
 		quoted := starts_with(value, '"');
 		value := replace(value, '"', '');
 		CONTINUE WHEN btrim(value) = '';
+		IF negated OR quoted OR value ~ '^(#|site:|after:|before:).' THEN
+			-- one that is repeated says nothing more
+			CONTINUE WHEN token = ANY (conditions);
+			conditions := conditions || token;
+			IF cardinality(conditions) > 100 THEN
+				RAISE EXCEPTION 'a query must have at most 100 conditions'
+					USING ERRCODE = 'program_limit_exceeded',
+						HINT = 'Conditions are all terms but words alone.  The arrays "site", "tags" and "any_tags" of a filter have room for 1000 elements each.';
+			END IF;
+		END IF;
 		IF quoted OR value !~ '^(#|site:|after:|before:).' THEN
 			IF negated THEN
 				not_words := not_words || value;
@@ -98,17 +109,22 @@ END;
 $$;
 
 COMMENT ON FUNCTION vecmark_internal.parse_query(text) IS
-	'the query language of vecmark.search: words, "phrases", -not, or, #tag, #tag/ (and below), -#tag, -#tag/, site:host, -site:host, after:date, before:date; words: those wanted, for websearch_to_tsquery; plain: the same without quotes and or';
+	'the query language of vecmark.search: words, "phrases", -not, or, #tag, #tag/ (and below), -#tag, -#tag/, site:host, -site:host, after:date, before:date; of all but words at most 100; words: those wanted, for websearch_to_tsquery; plain: the same without quotes and or';
 
 CREATE FUNCTION vecmark_internal.any_word_query(config regconfig, words text) RETURNS tsquery
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE COST 50
 BEGIN ATOMIC
 	-- lexemes are quoted in the text of a tsquery and hold no " & "
-	SELECT replace(plainto_tsquery(config, words)::text, ' & ', ' | ')::tsquery;
+	SELECT coalesce(string_agg(lexeme, ' | ' ORDER BY place), '')::tsquery
+	FROM (SELECT lexeme, min(place) AS place
+		FROM unnest(string_to_array(plainto_tsquery(config, words)::text, ' & ')) WITH ORDINALITY AS u (lexeme, place)
+		GROUP BY lexeme
+		ORDER BY place
+		LIMIT 100) AS l;
 END;
 
 COMMENT ON FUNCTION vecmark_internal.any_word_query(regconfig, text) IS
-	'the query that vecmark.search falls back to when too few rows have all words: any of the words';
+	'the query that vecmark.search falls back to when too few rows have all words: any of the words, of the first 100 that differ';
 
 CREATE FUNCTION vecmark_internal.phrase_query(config regconfig, phrases text[], every boolean) RETURNS tsquery
 LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE COST 50
@@ -124,12 +140,18 @@ BEGIN
 		CONTINUE WHEN numnode(part) = 0;
 		result := CASE WHEN result IS NULL THEN part WHEN every THEN result && part ELSE result || part END;
 	END LOOP;
+	-- of a tree with two branches at each operator, half of the nodes are words
+	IF numnode(result) > 199 THEN
+		RAISE EXCEPTION '% of a query must have at most 100 words together, not %',
+			CASE WHEN every THEN 'phrases' ELSE 'unwanted words and phrases' END, (numnode(result) + 1) / 2
+			USING ERRCODE = 'program_limit_exceeded', HINT = 'Words and numbers joined by signs count each.';
+	END IF;
 	RETURN result;
 END;
 $$;
 
 COMMENT ON FUNCTION vecmark_internal.phrase_query(regconfig, text[], boolean) IS
-	'a query for every one, or for any, of some phrases; null when there is nothing to look for in them';
+	'a query for every one, or for any, of some phrases; null when there is nothing to look for in them; error for more than 100 words';
 
 CREATE FUNCTION vecmark_internal.json_texts(object jsonb, key text) RETURNS text[]
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE COST 5
@@ -143,14 +165,17 @@ BEGIN
 	ELSIF jsonb_typeof(value) = 'string' THEN
 		RETURN ARRAY[object ->> key];
 	ELSIF jsonb_typeof(value) = 'array' AND NOT jsonb_path_exists(value, 'strict $[*] ? (@.type() <> "string")') THEN
-		RETURN ARRAY(SELECT jsonb_array_elements_text(value));
+		IF jsonb_array_length(value) > 1000 THEN
+			RAISE EXCEPTION '"%" must have at most 1000 elements, not %', key, jsonb_array_length(value) USING ERRCODE = 'program_limit_exceeded';
+		END IF;
+		RETURN ARRAY(SELECT e.element FROM jsonb_array_elements_text(value) WITH ORDINALITY AS e (element, place) GROUP BY e.element ORDER BY min(e.place));
 	END IF;
 	RAISE EXCEPTION '"%" must be a string or an array of strings, not %', key, left(value::text, 100) USING ERRCODE = 'invalid_parameter_value';
 END;
 $$;
 
 COMMENT ON FUNCTION vecmark_internal.json_texts(jsonb, text) IS
-	'a string or an array of strings in a JSON object as text[]; empty when the key is absent or null, an error for anything else';
+	'a string or an array of at most 1000 strings in a JSON object as text[], none twice; empty when the key is absent or null, an error for anything else';
 
 CREATE FUNCTION vecmark_internal.site_hosts(sites text[]) RETURNS text[]
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE COST 20
@@ -174,6 +199,34 @@ $$;
 
 COMMENT ON FUNCTION vecmark_internal.site_hosts(text[]) IS
 	'names of hosts, or URLs of their roots, in the form that hosts have in keys; error for anything else';
+
+CREATE FUNCTION vecmark_internal.url_on_site(url_key text, hosts text[]) RETURNS boolean
+AS 'MODULE_PATHNAME', 'vecmark_url_on_site'
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 5;
+
+COMMENT ON FUNCTION vecmark_internal.url_on_site(text, text[]) IS
+	'whether the host in a key is one of some hosts or below one; takes about as long for many hosts as for one';
+
+CREATE FUNCTION vecmark_internal.tags_have_support(request internal) RETURNS internal
+AS 'MODULE_PATHNAME', 'vecmark_tags_have_support'
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1;
+
+COMMENT ON FUNCTION vecmark_internal.tags_have_support(internal) IS
+	'tells the planner that vecmark_internal.tags_have is the operator && of arrays';
+
+CREATE FUNCTION vecmark_internal.tags_have(tags text[], wanted text[]) RETURNS boolean
+AS 'MODULE_PATHNAME', 'vecmark_tags_have'
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 5 SUPPORT vecmark_internal.tags_have_support;
+
+COMMENT ON FUNCTION vecmark_internal.tags_have(text[], text[]) IS
+	'as tags && wanted, and served by the same index, but takes about as long for many as for one';
+
+CREATE FUNCTION vecmark_internal.tags_below(tags text[], trees text[]) RETURNS boolean
+AS 'MODULE_PATHNAME', 'vecmark_tags_below'
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 5;
+
+COMMENT ON FUNCTION vecmark_internal.tags_below(text[], text[]) IS
+	'whether one of the tags is one of some trees or below one; takes about as long for many trees as for one';
 
 CREATE FUNCTION vecmark.search(
 	source regclass,
@@ -210,6 +263,8 @@ DECLARE
 	conditions text := '';
 	text_query tsquery;
 	all_words tsquery;
+	any_word tsquery;
+	ranked tsquery;
 	phrases tsquery;
 	unwanted tsquery;
 	enough boolean;
@@ -268,26 +323,30 @@ BEGIN
 	after := greatest(parsed.after, (filter->>'after')::timestamptz);
 	before := least(parsed.before, (filter->>'before')::timestamptz);
 	metadata := filter - ARRAY['tags', 'any_tags', 'site', 'after', 'before'];
+	IF octet_length(metadata::text) > 10000 THEN
+		RAISE EXCEPTION 'what a filter asks of metadata must be at most 10000 bytes long, not %', octet_length(metadata::text)
+			USING ERRCODE = 'program_limit_exceeded';
+	END IF;
 	IF cardinality(wanted_tags) > 0 THEN
 		conditions := conditions || ' AND b.tags @> $4';
 	END IF;
 	IF jsonb_typeof(filter->'any_tags') <> 'null' THEN
-		conditions := conditions || ' AND b.tags && $5';
+		conditions := conditions || ' AND vecmark_internal.tags_have(b.tags, $5)';
 	END IF;
 	IF cardinality(parsed.tag_trees) > 0 THEN
 		conditions := conditions || $c$ AND NOT EXISTS (SELECT FROM unnest($6) AS w WHERE NOT EXISTS (SELECT FROM unnest(b.tags) AS t WHERE t = w OR starts_with(t, w || '/')))$c$;
 	END IF;
 	IF cardinality(parsed.not_tags) > 0 THEN
-		conditions := conditions || ' AND NOT b.tags && $7';
+		conditions := conditions || ' AND NOT vecmark_internal.tags_have(b.tags, $7)';
 	END IF;
 	IF cardinality(parsed.not_tag_trees) > 0 THEN
-		conditions := conditions || $c$ AND NOT EXISTS (SELECT FROM unnest($8) AS w, unnest(b.tags) AS t WHERE t = w OR starts_with(t, w || '/'))$c$;
+		conditions := conditions || ' AND NOT vecmark_internal.tags_below(b.tags, $8)';
 	END IF;
 	IF cardinality(sites) > 0 THEN
-		conditions := conditions || $c$ AND EXISTS (SELECT FROM unnest($9) AS w WHERE vecmark_internal.url_host(b.url_key) = w OR right(vecmark_internal.url_host(b.url_key), length(w) + 1) = '.' || w)$c$;
+		conditions := conditions || ' AND vecmark_internal.url_on_site(b.url_key, $9)';
 	END IF;
 	IF cardinality(not_sites) > 0 THEN
-		conditions := conditions || $c$ AND NOT EXISTS (SELECT FROM unnest($10) AS w WHERE vecmark_internal.url_host(b.url_key) = w OR right(vecmark_internal.url_host(b.url_key), length(w) + 1) = '.' || w)$c$;
+		conditions := conditions || ' AND NOT vecmark_internal.url_on_site(b.url_key, $10)';
 	END IF;
 	IF after IS NOT NULL THEN
 		conditions := conditions || ' AND b.created_at >= $11';
@@ -319,18 +378,26 @@ BEGIN
 	use_vector := coalesce(semantic_weight > 0 AND @extschema@.vector_norm(query_embedding) > 0::double precision, false);
 
 	-- Rows that have all words come first.  Where they are too few, rows with
-	-- any of the words follow.
+	-- any of the words follow.  Of very many words any is enough at once.
 	all_words := text_query;
-	IF use_text AND numnode(text_query) > 1 THEN
+	any_word := CASE WHEN use_text AND numnode(text_query) > 1 THEN vecmark_internal.any_word_query(config, parsed.plain) END;
+	enough := true;
+	IF use_text AND numnode(text_query) > 199 THEN
+		RAISE NOTICE 'of a query of more than 100 words, full-text search looks for any of the first 100 that differ';
+		all_words := NULL;
+		enough := false;
+	ELSIF use_text AND numnode(text_query) > 1 THEN
 		EXECUTE format('SELECT count(*) >= $14 FROM (SELECT FROM %s AS b WHERE b.fts @@ $1%s LIMIT $14) AS m', source, conditions)
 			INTO enough
 			USING text_query, query_embedding, candidates, wanted_tags, any_tags, parsed.tag_trees, parsed.not_tags, parsed.not_tag_trees,
 				sites, not_sites, after, before, metadata, match_count, phrases, unwanted;
-		IF NOT enough THEN
-			text_query := vecmark_internal.any_word_query(config, parsed.plain);
-			use_text := numnode(text_query) > 0;
-		END IF;
 	END IF;
+	IF NOT enough THEN
+		text_query := any_word;
+		use_text := numnode(text_query) > 0;
+	END IF;
+	-- for rows that have all words ts_rank compares the places of each two of them
+	ranked := CASE WHEN numnode(text_query) > 31 THEN any_word ELSE text_query END;
 
 	IF NOT use_text AND NOT use_vector THEN
 		IF parsed.plain <> '' OR (semantic_weight > 0 AND query_embedding IS NOT NULL) THEN
@@ -400,7 +467,7 @@ BEGIN
 		WITH text_half AS (
 			SELECT m.id, row_number() OVER (ORDER BY m.complete DESC, m.relevance DESC, m.id)::integer AS place
 			FROM (
-				SELECT b.id, b.fts @@ $21 AS complete, ts_rank(b.fts, $1, 1) AS relevance
+				SELECT b.id, b.fts @@ $21 AS complete, ts_rank(b.fts, $24, 1) AS relevance
 				FROM %1$s AS b
 				WHERE %2$L AND b.fts @@ $1%3$s
 				ORDER BY 2 DESC, 3 DESC, 1
@@ -425,7 +492,7 @@ BEGIN
 		source, use_text, conditions, distance)
 		USING text_query, query_embedding, candidates, wanted_tags, any_tags, parsed.tag_trees, parsed.not_tags, parsed.not_tag_trees,
 			sites, not_sites, after, before, metadata, match_count, phrases, unwanted,
-			full_text_weight, semantic_weight, rrf_k, match_threshold, all_words, near_ids, near_distances;
+			full_text_weight, semantic_weight, rrf_k, match_threshold, all_words, near_ids, near_distances, ranked;
 END;
 $$;
 
