@@ -39,6 +39,22 @@ UPDATE marks SET title = 'Mine', tags = '{mine}', description = NULL WHERE url_k
 SELECT outcome, count(*) FROM files, vecmark.import_netscape('marks', body, folders_as_tags => false) GROUP BY 1 ORDER BY 1;
 SELECT title, tags, description FROM marks WHERE url_key = 'https://example.com';
 
+-- names of folders that are too long for a tag, with and without folders; tags that are none
+SELECT vecmark.create_bookmarks('bounded', 8, 'english') IS NOT NULL;
+INSERT INTO files SELECT 'long names', '<DL><H3>Bookmarks</H3><DL><H3>' || repeat('n', 500) || '</H3><DL><A HREF=http://x.example/1>one</A><H3>' || repeat('m', 500)
+	|| '</H3><DL><A HREF=http://x.example/2>two</A><A HREF=http://x.example/3>three</A></DL></DL><A HREF=http://x.example/4>four</A></DL>'
+	|| '<H3>' || repeat('o', 600) || '</H3><DL><H3>' || repeat('p', 600) || '</H3><DL><A HREF=http://x.example/5>five</A>';
+SELECT url, cardinality(folders), length(array_to_string(folders, '/')) FROM files, vecmark_internal.parse_netscape(body) WHERE name = 'long names';
+SELECT entry, outcome, i.url, reason FROM files, vecmark.import_netscape('bounded', body) AS i WHERE name = 'long names';
+SELECT entry, outcome, reason FROM files, vecmark.import_netscape('bounded', body, folders_as_tags => false) AS i WHERE name = 'long names';
+SELECT url, left(tags[1], 3), length(tags[1]) FROM bounded ORDER BY url;
+SELECT entry, outcome, reason FROM vecmark.import_json('bounded', jsonb_build_array(
+	jsonb_build_object('href', 'http://x.example/6', 'tag_list', ARRAY[repeat('x', 1001)]),
+	jsonb_build_object('href', 'http://x.example/7', 'tag_list', ARRAY['a', repeat('x/', 101)]),
+	jsonb_build_object('href', 'http://x.example/8', 'tag_list', ARRAY[repeat('x/', 100), ' ' || repeat(' ', 1000) || 'y'])));
+DELETE FROM files WHERE name = 'long names';
+DROP TABLE bounded, bounded_visits;
+
 -- Netscape export and back
 UPDATE marks SET updated_at = '2024-01-02' WHERE url_key = 'https://example.com';
 SELECT * FROM vecmark.export_netscape('marks');

@@ -443,7 +443,9 @@ SELECT show_all(ARRAY[
 	$$SELECT vecmark.lookup('no_marks', 'http://a')$$,
 	$$SELECT vecmark.visit('marks', 'http://a')$$, $$SELECT vecmark.visit('marks')$$, $$SELECT vecmark.visit('marks', 'http://a', '00000000-0000-0000-0000-000000000001')$$,
 	$$SELECT vecmark.visit('marks', id => '00000000-0000-0000-0000-000000000001')$$, $$SELECT vecmark.visit('no_marks', id => '00000000-0000-0000-0000-000000000001')$$,
-	$$SELECT vecmark.rename_tag('marks', 'a', ' ')$$, $$SELECT vecmark.merge_tags('marks', '{a}', '')$$, $$SELECT vecmark.delete_tag('no_marks', 'a')$$, $$SELECT vecmark.tag_tree('no_marks')$$]);
+	$$SELECT vecmark.rename_tag('marks', 'a', ' ')$$, $$SELECT vecmark.merge_tags('marks', '{a}', '')$$, $$SELECT vecmark.delete_tag('no_marks', 'a')$$, $$SELECT vecmark.tag_tree('no_marks')$$,
+	$$SELECT vecmark.rename_tag('marks', 'a', repeat('x', 1001))$$, $$SELECT vecmark.rename_tag('marks', 'a', repeat('x/', 101))$$, $$SELECT vecmark.merge_tags('marks', array_fill('a'::text, ARRAY[1001]), 'b')$$,
+	$$INSERT INTO marks (url, tags) VALUES ('http://a', ARRAY[repeat('x/', 101)])$$]);
 -- search
 SELECT show_all(ARRAY[
 	$$SELECT vecmark.search('no_marks', 'x')$$, $$SELECT vecmark.search('marks', 'x', match_count => 0)$$, $$SELECT vecmark.search('marks', 'x', match_count => NULL)$$,
@@ -451,7 +453,12 @@ SELECT show_all(ARRAY[
 	$$SELECT vecmark.search('marks', 'x', full_text_weight => 'NaN')$$, $$SELECT vecmark.search('marks', 'x', filter => '[]')$$, $$SELECT vecmark.search('marks', filter => '{"after": "never"}')$$,
 	$$SELECT vecmark.search('marks', 'after:never')$$, $$SELECT vecmark.search('marks', '-after:today')$$, $$SELECT vecmark.search('marks', repeat('x', 10001))$$, $$SELECT vecmark.search('marks', 'site:a.example/path')$$,
 	$$SELECT vecmark.search('marks', 'x', candidates => 0)$$, $$SELECT vecmark.search('marks', 'x', semantic_weight => 0, full_text_weight => 0)$$, $$SELECT vecmark.search(NULL, 'x')$$,
-	$$SELECT vecmark.search('marks', filter => '{"tags": 5}')$$, $$SELECT vecmark.search('marks', filter => '{"site": ["a", {}]}')$$]);
+	$$SELECT vecmark.search('marks', filter => '{"tags": 5}')$$, $$SELECT vecmark.search('marks', filter => '{"site": ["a", {}]}')$$,
+	$$SELECT vecmark.search('marks', (SELECT string_agg('-#' || i, ' ') FROM generate_series(1, 101) AS i))$$,
+	$$SELECT vecmark.search('marks', (SELECT '"' || string_agg(i::text, ' ') || '"' FROM generate_series(1, 101) AS i))$$,
+	$$SELECT vecmark.search('marks', (SELECT '-"' || string_agg(i::text, ' ') || '"' FROM generate_series(1, 101) AS i))$$,
+	$$SELECT vecmark.search('marks', filter => jsonb_build_object('any_tags', array_fill('a'::text, ARRAY[1001])))$$,
+	$$SELECT vecmark.search('marks', filter => jsonb_build_object('of', 'metadata', 'a', repeat('x', 10000)))$$]);
 INSERT INTO marks (url, title) VALUES ('http://word.example', 'word');
 SELECT show_all(ARRAY[$$SELECT vecmark.search('marks', query_embedding => '[1,2]')$$]);
 -- import

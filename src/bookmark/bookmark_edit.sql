@@ -121,6 +121,7 @@ AS $$
 DECLARE
 	affected text;
 	replacement text;
+	problem text;
 	changed bigint;
 BEGIN
 	PERFORM vecmark_internal.bookmark_settings(source);
@@ -128,13 +129,20 @@ BEGIN
 	IF '' = ANY (arguments) THEN
 		RAISE EXCEPTION 'a tag must not be empty' USING ERRCODE = 'invalid_parameter_value';
 	END IF;
+	IF cardinality(arguments) > 1001 THEN
+		RAISE EXCEPTION 'at most 1000 tags can be merged at once, not %', cardinality(arguments) - 1 USING ERRCODE = 'program_limit_exceeded';
+	END IF;
+	problem := vecmark_internal.tags_problem(arguments);
+	IF problem IS NOT NULL THEN
+		RAISE EXCEPTION 'a tag %', problem USING ERRCODE = 'program_limit_exceeded';
+	END IF;
 	CASE change
 		WHEN 'rename' THEN			-- $1[1] and what is below it become $1[2]
 			affected := $c$b.tags @> $1[1:1] OR EXISTS (SELECT FROM unnest(b.tags) AS tag WHERE starts_with(tag, $1[1] || '/'))$c$;
 			replacement := $c$CASE WHEN tag = $1[1] THEN $1[2] WHEN starts_with(tag, $1[1] || '/') THEN $1[2] || substr(tag, length($1[1]) + 1) ELSE tag END$c$;
-		WHEN 'merge' THEN			-- $1[2], $1[3], ... become $1[1]
-			affected := 'b.tags && $1[2:]';
-			replacement := 'CASE WHEN tag = ANY ($1[2:]) THEN $1[1] ELSE tag END';
+		WHEN 'merge' THEN			-- those of $2 become $1[1]
+			affected := 'vecmark_internal.tags_have(b.tags, $2)';
+			replacement := 'CASE WHEN tag = ANY ($2) THEN $1[1] ELSE tag END';
 		WHEN 'delete' THEN			-- $1[1] goes
 			affected := 'b.tags @> $1';
 			replacement := 'CASE WHEN tag <> $1[1] THEN tag END';
@@ -151,7 +159,7 @@ BEGIN
 			WHERE new_tag IS NOT NULL)
 		FROM affected
 		WHERE b.id = affected.id$sql$, source, affected, replacement)
-		USING arguments;
+		USING arguments, arguments[2:];
 	GET DIAGNOSTICS changed = ROW_COUNT;
 	RETURN changed;
 END;
@@ -176,7 +184,7 @@ BEGIN ATOMIC
 END;
 
 COMMENT ON FUNCTION vecmark.merge_tags(regclass, text[], text) IS
-	'replace several tags by one in a whole bookmarks table; returns the number of bookmarks changed';
+	'replace several tags, at most 1,000, by one in a whole bookmarks table; returns the number of bookmarks changed';
 
 CREATE FUNCTION vecmark.delete_tag(source regclass, tag text) RETURNS bigint
 LANGUAGE sql VOLATILE STRICT COST 10000

@@ -150,7 +150,8 @@ vecmark_parse_netscape(PG_FUNCTION_ARGS)
 		values[COLUMN_TITLE] = text_or_null(entry.title, &nulls[COLUMN_TITLE]);
 		values[COLUMN_DESCRIPTION] = text_or_null(entry.description, &nulls[COLUMN_DESCRIPTION]);
 		values[COLUMN_TAGS] = tag_array(entry.tags);
-		values[COLUMN_FOLDERS] = folder_array(&entry);
+		nulls[COLUMN_FOLDERS] = entry.path_too_long;
+		values[COLUMN_FOLDERS] = entry.path_too_long ? (Datum) 0 : folder_array(&entry);
 		values[COLUMN_CREATED_AT] = date_or_null(entry.add_date, &nulls[COLUMN_CREATED_AT]);
 		values[COLUMN_UPDATED_AT] = date_or_null(entry.last_modified, &nulls[COLUMN_UPDATED_AT]);
 		values[COLUMN_VISITED_AT] = date_or_null(entry.last_visit, &nulls[COLUMN_VISITED_AT]);

@@ -19,7 +19,7 @@ AS 'MODULE_PATHNAME', 'vecmark_parse_netscape'
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000 ROWS 1000;
 
 COMMENT ON FUNCTION vecmark_internal.parse_netscape(text) IS
-	'the bookmarks in the HTML file that browsers export, in its order, with the line each is on; error when the text is no such file';
+	'the bookmarks in the HTML file that browsers export, in its order, with the line each is on; folders: null when their names have more than 1,000 bytes together, not counting the outermost; error when the text is no such file, or its folders are more than 100 levels deep';
 
 CREATE FUNCTION vecmark_internal.time_or_null(source text) RETURNS timestamptz
 LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE COST 100
@@ -181,14 +181,15 @@ BEGIN
 	ELSIF form IN ('netscape', 'netscape with folders') THEN
 		-- The folders that every browser has at the top say nothing and are left out.
 		query := format($sql$
-			SELECT b.url, b.title, b.description, CASE WHEN %L THEN b.tags || array_to_string(CASE
+			SELECT b.url, b.title, b.description, CASE WHEN %1$L THEN b.tags || array_to_string(CASE
 					WHEN lower(b.folders[1]) IN ('bookmarks', 'bookmarks bar', 'bookmarks menu', 'bookmarks toolbar', 'favorites',
 						'favorites bar', 'mobile bookmarks', 'other bookmarks', 'other favorites', 'imported', 'unsorted')
 					THEN f.folders[2:] ELSE f.folders END, '/') ELSE b.tags END,
 				NULL::text,
 				CASE WHEN b.is_private THEN '{"private": true}' ELSE '{}' END::jsonb
 					|| CASE WHEN b.to_read THEN '{"to_read": true}' ELSE '{}' END::jsonb,
-				NULL, b.created_at, b.updated_at, NULL
+				NULL, b.created_at, b.updated_at,
+				CASE WHEN %1$L AND b.folders IS NULL THEN 'names of its folders are longer than 1000 bytes' END
 			FROM vecmark_internal.parse_netscape($1) AS b
 				CROSS JOIN LATERAL (SELECT ARRAY(SELECT replace(folder, '/', '-') FROM unnest(b.folders) WITH ORDINALITY AS u (folder, depth) ORDER BY depth)) AS f (folders)$sql$, form = 'netscape with folders');
 	END IF;
@@ -216,7 +217,9 @@ BEGIN
 		WHEN i.url ILIKE 'place:%' THEN 'URL is a query of the browser'
 		WHEN jsonb_typeof(i.metadata) <> 'object' THEN 'metadata is not an object'
 		WHEN @extschema@.vector_dims(i.embedding) <> dimensions THEN 'embedding has ' || @extschema@.vector_dims(i.embedding) || ' dimensions, not ' || dimensions
-		ELSE vecmark_internal.url_problem(i.url) END;
+		-- one by one, as what is refused among the pages is looked for by halves
+		ELSE coalesce(vecmark_internal.url_problem(i.url), CASE WHEN octet_length(array_to_string(i.tags, ' ')) > 200
+			THEN 'a tag ' || vecmark_internal.tags_problem(vecmark_internal.canonical_tags(i.tags)) END) END;
 	UPDATE pg_temp.vecmark_import AS i SET url_key = vecmark.url_key(i.url) WHERE i.reason IS NULL;
 
 	-- one row for each page, of all entries that name it; the first one wins

@@ -34,6 +34,19 @@ END;
 COMMENT ON FUNCTION vecmark_internal.canonical_tags(text[]) IS
 	'tags trimmed, also around each "/", sorted by bytes, none empty, null or twice';
 
+CREATE FUNCTION vecmark_internal.tags_problem(tags text[]) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE COST 10
+BEGIN ATOMIC
+	SELECT CASE WHEN octet_length(tag) > 1000 THEN 'is longer than 1000 bytes' ELSE 'has more than 100 levels' END
+	FROM unnest(tags) WITH ORDINALITY AS u (tag, place)
+	WHERE octet_length(tag) > 1000 OR cardinality(string_to_array(tag, '/')) > 100
+	ORDER BY place
+	LIMIT 1;
+END;
+
+COMMENT ON FUNCTION vecmark_internal.tags_problem(text[]) IS
+	'what is wrong with the first of some tags in canonical form that no bookmark may have, or null when there is none';
+
 CREATE FUNCTION vecmark_internal.bookmark_fts(config regconfig, title text, tags text[], description text, content text, url_key text)
 RETURNS tsvector
 LANGUAGE sql IMMUTABLE PARALLEL SAFE COST 200
@@ -61,6 +74,7 @@ DECLARE
 	text_changed boolean := true;
 	attempt integer := 0;
 	taken boolean;
+	problem text;
 BEGIN
 	IF NEW.url IS NULL THEN
 		RETURN NEW;				-- for the constraint of the column to refuse
@@ -75,8 +89,12 @@ BEGIN
 		NEW.url_hash := OLD.url_hash;
 	END IF;
 	NEW.tags := vecmark_internal.canonical_tags(NEW.tags);
-	IF EXISTS (SELECT FROM unnest(NEW.tags) AS tag WHERE octet_length(tag) > 1000) THEN
-		RAISE EXCEPTION 'a tag of "%" is longer than 1000 bytes', left(NEW.url, 100) USING ERRCODE = 'program_limit_exceeded';
+	-- tags short enough have neither so many bytes nor so many levels
+	IF octet_length(array_to_string(NEW.tags, ' ')) > 200 THEN
+		problem := vecmark_internal.tags_problem(NEW.tags);
+		IF problem IS NOT NULL THEN
+			RAISE EXCEPTION 'a tag of "%" %', left(NEW.url, 100), problem USING ERRCODE = 'program_limit_exceeded';
+		END IF;
 	END IF;
 
 	-- The identifier comes from the first URL and stays.  A URL that was left

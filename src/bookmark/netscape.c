@@ -556,6 +556,8 @@ finish_entry(NetscapeParser *parser, NetscapeEntry *entry)
 {
 	const char *text = parser->text.data;
 	size_t		count = 0;
+	size_t		path = 0;		/* bytes of the names below the outermost */
+	bool		too_long = false;
 
 	set_capture(parser, CAPTURE_NOTHING);
 	trim_end(&parser->text, parser->description_start);
@@ -568,6 +570,10 @@ finish_entry(NetscapeParser *parser, NetscapeEntry *entry)
 			end = parser->name_start[i + 1];
 		if (start < end)
 		{
+			if (count > 0)
+				path += (count > 1) + (end - start);
+			too_long = too_long || path > NETSCAPE_MAX_PATH ||
+				end - start > NETSCAPE_MAX_PATH;
 			parser->folders[count].data = parser->names.data + start;
 			parser->folders[count++].length = end - start;
 		}
@@ -583,7 +589,8 @@ finish_entry(NetscapeParser *parser, NetscapeEntry *entry)
 	entry->description.data = text + parser->description_start;
 	entry->description.length = parser->text.length - parser->description_start;
 	entry->folders = parser->folders;
-	entry->folder_count = count;
+	entry->folder_count = too_long ? 0 : count;
+	entry->path_too_long = too_long;
 
 	parser->has_entry = false;
 	return NETSCAPE_ENTRY;

@@ -9,6 +9,12 @@
 /* Deepest nesting of lists below the outermost one. */
 #define NETSCAPE_MAX_DEPTH 100
 
+/*
+ * Most bytes of the names of a bookmark's folders, with one between each two:
+ * of the outermost, which may be the browser's own, and of those below it.
+ */
+#define NETSCAPE_MAX_PATH 1000
+
 /* A date that is absent, zero or unreadable. */
 #define NETSCAPE_NO_DATE INT64_MIN
 
@@ -46,7 +52,8 @@ typedef struct NetscapeEntry
 	NetscapeText description;	/* line breaks kept, as line feeds */
 	NetscapeText tags;			/* the attribute, commonly comma separated */
 	const NetscapeText *folders;	/* names, outermost first, none empty */
-	size_t		folder_count;
+	size_t		folder_count;	/* 0 when the path is too long */
+	bool		path_too_long;	/* names beyond NETSCAPE_MAX_PATH */
 	int64_t		add_date;		/* seconds since 1970, or NETSCAPE_NO_DATE */
 	int64_t		last_modified;
 	int64_t		last_visit;
@@ -118,7 +125,9 @@ extern void netscape_begin(NetscapeParser *parser,
  *
  * An entry is an <A> with a non-empty HREF, whatever its scheme: place: links
  * of Firefox and javascript: are for the caller to judge.  Its folders are
- * the <H3> headings of the <DL> lists it stands in.  Its description is the
+ * the <H3> headings of the <DL> lists it stands in; it has none of them when
+ * their names are too long together, so that all entries have not more to
+ * copy than the file has times a constant.  Its description is the
  * text of the <DD> that follows; <BR> is a line break, other tags there leave
  * their text, links included.  A <DD> after a heading is passed over.  In a
  * truncated file the last entry counts if its <A> tag is whole.

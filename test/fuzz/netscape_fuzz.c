@@ -69,7 +69,9 @@ check_entry(const NetscapeEntry *entry)
 	};
 	uint64_t	hash = entry->line;
 
-	if (entry->url.length == 0 || entry->folder_count > NETSCAPE_MAX_DEPTH + 1)
+	if (entry->url.length == 0 ||
+		entry->folder_count > NETSCAPE_MAX_DEPTH + 1 ||
+		(entry->path_too_long && entry->folder_count > 0))
 		abort();
 	for (int i = 0; i < 4; i++)
 	{
@@ -78,7 +80,8 @@ check_entry(const NetscapeEntry *entry)
 	}
 	for (size_t i = 0; i < entry->folder_count; i++)
 	{
-		if (entry->folders[i].length == 0)
+		if (entry->folders[i].length == 0 ||
+			entry->folders[i].length > NETSCAPE_MAX_PATH)
 			abort();
 		check_text(&entry->folders[i], 1);
 		hash = mix(hash, entry->folders[i].data, entry->folders[i].length);

@@ -69,6 +69,8 @@ dump(const char *html, size_t length, Memory *memory)
 			put(out, i == 0 ? " [" : "/", &entry.folders[i], "");
 		if (entry.folder_count > 0)
 			fputs("]", out);
+		if (entry.path_too_long)
+			fputs(" [too long]", out);
 		put(out, " ", &entry.url, "");
 		put(out, " \"", &entry.title, "\"");
 		put(out, " {", &entry.tags, "}");
@@ -411,6 +413,52 @@ test_depth(void)
 	free(html);
 }
 
+/* Names of folders so long together, below an outermost one. */
+static char *
+names(int outermost, int first, int second)
+{
+	char	   *html = NULL;
+	size_t		length;
+	FILE	   *out = open_memstream(&html, &length);
+
+	if (out == NULL)
+		abort();
+	fprintf(out, "<DL><H3>%0*d</H3><DL><H3>%0*d</H3><DL><H3>%0*d</H3><DL>"
+			"<A HREF=a></A><A HREF=b></A></DL></DL><A HREF=c>",
+			outermost, 0, first, 0, second, 0);
+	fclose(out);
+	return html;
+}
+
+static void
+test_path(void)
+{
+	static const char refused[] =
+		"1 [too long] a\n1 [too long] b\n";
+	char	   *html = names(1000, 499, 500);
+	Memory		memory = memory_for(-1);
+	char	   *result = dump(html, strlen(html), &memory);
+
+	ok(strstr(result, "too long") == NULL && strstr(result, "0] b\n") != NULL,
+	   "names of 1,000 bytes");
+	free(html);
+	free(result);
+
+	html = names(1, 500, 500);
+	memory = memory_for(-1);
+	result = dump(html, strlen(html), &memory);
+	ok(strncmp(result, refused, strlen(refused)) == 0 &&
+	   strstr(result, "0] c\n") != NULL,
+	   "names of 1,001 bytes, and a bookmark above them");
+	free(html);
+	free(result);
+
+	html = names(1001, 1, 1);
+	ok(gives(html, "1 [too long] a\n1 [too long] b\n1 [too long] c\n"),
+	   "an outermost name of 1,001 bytes");
+	free(html);
+}
+
 /* Fail each allocation in turn. */
 static void
 test_memory(void)
@@ -508,6 +556,7 @@ main(void)
 	test_recognise();
 	test_references();
 	test_depth();
+	test_path();
 	test_memory();
 	test_cut();
 	return done_testing();
