@@ -28,13 +28,13 @@ bench_bookmarks() {
 
 bench() {
 	local name names=("$@") server=no
-	[ ${#names[@]} -gt 0 ] || names=(simd text scan plan poincare bookmarks sync)
+	[ ${#names[@]} -gt 0 ] || names=(simd text scan plan poincare bookmarks bounds sync)
 	need_packages "${packages_build[@]}"
 	for name in "${names[@]}"; do
 		case $name in
 			simd) ;;
-			text | scan | plan | poincare | bookmarks | sync) server=yes ;;
-			*) die "no benchmark \"$name\"; there are simd, text, scan, plan, poincare, bookmarks and sync" ;;
+			text | scan | plan | poincare | bookmarks | bounds | sync) server=yes ;;
+			*) die "no benchmark \"$name\"; there are simd, text, scan, plan, poincare, bookmarks, bounds and sync" ;;
 		esac
 	done
 	if [ $server = yes ]; then
@@ -47,7 +47,7 @@ bench() {
 		printf '\n== %s\n' "$name"
 		case $name in
 			simd) bench_simd ;;
-			text | scan | plan | poincare) bench_sql "$name" ;;
+			text | scan | plan | poincare | bounds) bench_sql "$name" ;;
 			bookmarks) bench_bookmarks ;;
 			sync) bench_sync ;;
 		esac
