@@ -85,13 +85,16 @@ OBJS = \
 	src/sync/sync_changes.o \
 	src/sync/sync_check.o \
 	src/sync/sync_dots.o \
+	src/sync/sync_dump.o \
 	src/sync/sync_events.o \
 	src/sync/sync_held.o \
+	src/sync/sync_hidden.o \
 	src/sync/sync_image.o \
 	src/sync/sync_json.o \
 	src/sync/sync_log.o \
 	src/sync/sync_merge.o \
 	src/sync/sync_meta.o \
+	src/sync/sync_owner.o \
 	src/sync/sync_park.o \
 	src/sync/sync_peer.o \
 	src/sync/sync_read.o \
@@ -147,6 +150,7 @@ SQL_PIECES = \
 	src/peer/peer_verify.sql \
 	src/peer/peer_rejoin.sql \
 	src/upkeep.sql \
+	src/dump.sql \
 	src/bookmark/bookmark_url.sql \
 	src/bookmark/bookmark_table.sql \
 	src/bookmark/bookmark_edit.sql \

@@ -51,7 +51,15 @@ WHERE f.pronamespace = 'vecmark'::regnamespace AND (f.prorettype IN ('trigger'::
 	OR EXISTS (SELECT FROM pg_type AS t WHERE f.oid IN (t.typinput, t.typoutput, t.typreceive, t.typsend, t.typmodin, t.typmodout))
 	OR EXISTS (SELECT FROM pg_operator AS o WHERE o.oprcode = f.oid)
 	OR EXISTS (SELECT FROM pg_cast AS k WHERE k.castfunc = f.oid));
--- what may be written by everybody
+-- columns of types whose values pg_upgrade does not keep, so that it refuses the cluster
+SELECT a.attrelid::regclass, a.attname, a.atttypid::regtype
+FROM pg_attribute AS a JOIN members AS m ON m.classid = 'pg_class'::regclass AND m.objid = a.attrelid
+	JOIN pg_class AS c ON c.oid = a.attrelid JOIN pg_type AS t ON t.oid = a.atttypid
+WHERE c.relkind IN ('r', 'm', 'i') AND a.attnum > 0 AND NOT a.attisdropped
+	AND coalesce(nullif(t.typbasetype, 0), nullif(t.typelem, 0), t.oid) IN (
+		'regcollation'::regtype, 'regconfig'::regtype, 'regdictionary'::regtype, 'regnamespace'::regtype, 'regoper'::regtype,
+		'regoperator'::regtype, 'regproc'::regtype, 'regprocedure'::regtype, 'aclitem'::regtype, 'line'::regtype, 'unknown'::regtype);
+-- what may be written by everybody: a trigger checks what is restored
 SELECT pg_describe_object(classid, objid, 0) FROM members
 WHERE (classid = 'pg_namespace'::regclass AND has_schema_privilege('public', objid, 'CREATE'))
 	OR (classid = 'pg_class'::regclass AND has_table_privilege('public', objid, 'INSERT, UPDATE, DELETE, TRUNCATE, TRIGGER'));

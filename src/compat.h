@@ -101,6 +101,32 @@
 #define vm_owns_database(role) pg_database_ownercheck(MyDatabaseId, role)
 #endif
 
+/*
+ * Whether a role owns an extension, or a schema.  Needs utils/acl.h, and from 16 on
+ * catalog/pg_extension_d.h and catalog/pg_namespace_d.h.
+ */
+#if PG_VERSION_NUM >= 160000
+#define vm_owns_extension(extension, role) object_ownercheck(ExtensionRelationId, extension, role)
+#define vm_owns_schema(schema, role) object_ownercheck(NamespaceRelationId, schema, role)
+#else
+#define vm_owns_extension(extension, role) pg_extension_ownercheck(extension, role)
+#define vm_owns_schema(schema, role) pg_namespace_ownercheck(schema, role)
+#endif
+
+/* Whether a role may create schemas in the database.  Needs utils/acl.h, and from 16 on catalog/pg_database_d.h. */
+#if PG_VERSION_NUM >= 160000
+#define vm_may_create_in_database(role) (object_aclcheck(DatabaseRelationId, MyDatabaseId, role, ACL_CREATE) == ACLCHECK_OK)
+#else
+#define vm_may_create_in_database(role) (pg_database_aclcheck(MyDatabaseId, role, ACL_CREATE) == ACLCHECK_OK)
+#endif
+
+/* Whether a role may become another by SET ROLE.  Needs utils/acl.h. */
+#if PG_VERSION_NUM >= 160000
+#define vm_may_become(role, other) member_can_set_role(role, other)
+#else
+#define vm_may_become(role, other) is_member_of_role(role, other)
+#endif
+
 /* Whether a role may use a foreign server.  Needs utils/acl.h, and from 16 on catalog/pg_foreign_server_d.h. */
 #if PG_VERSION_NUM >= 160000
 #define vm_may_use_server(server, role) (object_aclcheck(ForeignServerRelationId, server, role, ACL_USAGE) == ACLCHECK_OK)

@@ -16,8 +16,6 @@ CREATE TABLE vecmark_internal.merkle_leaf (
 COMMENT ON TABLE vecmark_internal.merkle_digest IS 'tracked tables with a digest: a number for what it is made of, its seed, and a number for the table''s definition when it was built';
 COMMENT ON TABLE vecmark_internal.merkle_leaf IS 'leaves of digests: what transactions added (part -1), and what that was folded into';
 
-SELECT pg_catalog.pg_extension_config_dump('vecmark_internal.merkle_digest', '');
-SELECT pg_catalog.pg_extension_config_dump('vecmark_internal.merkle_leaf', '');
 
 CREATE VIEW vecmark.digests AS
 SELECT d.rel, d.format, d.seed FROM vecmark_internal.merkle_digest AS d;

@@ -119,6 +119,7 @@ vecmark_fetch(PG_FUNCTION_ARGS)
 	merkle_begin_view(&view, PG_GETARG_OID(0));
 	choice.teller.snapshot = view.snapshot;
 	choice.teller.since = &nothing;
+	choice.teller.untold = &nothing;
 	choice.teller.to = sync_version(view.snapshot);
 	choice.teller.some = true;
 	choice.teller.repair = PG_GETARG_BOOL(5);

@@ -9,7 +9,9 @@
 #include "miscadmin.h"
 #include "sync/sync_types.h"
 #include "sync/sync_upkeep.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
 VM_FUNCTION_INFO(vecmark_bucket_rows);
@@ -54,6 +56,8 @@ vecmark_bucket_rows(PG_FUNCTION_ARGS)
 	rows.wanted = merkle_get_prefixes(fcinfo, 2, rows.bits);
 	rows.ids = merkle_no_ids();
 	merkle_begin_view(&view, PG_GETARG_OID(0));
+	if (pg_class_aclcheck(view.table->root, GetUserId(), ACL_DELETE) != ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, get_rel_name(view.table->root));
 	rows.seed = view.digest.seed;
 	SPI_connect();
 	merkle_scan_rows(view.table, note_row, &rows);
@@ -80,7 +84,7 @@ note_missing(void *about, const SyncSeen *seen)
 	MemoryContextSwitchTo(old);
 }
 
-/* Delete rows as the caller would.  Within SPI.  Returns how many there were. */
+/* Delete rows, as the table's owner.  Within SPI.  Returns how many there were. */
 static int64
 delete_rows(SyncTable *table, const List *keys)
 {
@@ -96,7 +100,7 @@ delete_rows(SyncTable *table, const List *keys)
 	appendStringInfo(&sql, "DELETE FROM %s WHERE ", table->qualified);
 	sync_append_key(&sql, table, 0);
 	for (int i = 0; i < table->key_count; i++)
-		types[i] = table->columns[table->key[i]].type;
+		types[i] = table->columns[table->key[i]].base;
 	foreach(cell, keys)
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -115,13 +119,14 @@ delete_rows(SyncTable *table, const List *keys)
  * version_vector, most_deleted real) -> bigint: deletes rows of some buckets that are not among
  * "keys", which vecmark_internal.bucket_rows said elsewhere, where "told" was held.
  *
- * Errors: 22023; VM004 if these are 1,000 rows or more and more than a share of the table.
+ * Errors: 22023; 42501 for who may not delete from the table; VM004 if these are 1,000 rows or more and more than a share of the table.
  */
 Datum
 vecmark_delete_missing(PG_FUNCTION_ARGS)
 {
 	MerkleView	view;
 	Rows		rows = {.context = CurrentMemoryContext};
+	SyncOwner	owner;
 	int64		deleted;
 
 	for (int i = 0; i < 6; i++)
@@ -135,14 +140,18 @@ vecmark_delete_missing(PG_FUNCTION_ARGS)
 	merkle_take_ids(&rows.ids, PG_GETARG_DATUM(3));
 	rows.told = sync_version_from_datum(PG_GETARG_DATUM(4));
 	merkle_begin_view(&view, PG_GETARG_OID(0));
+	if (pg_class_aclcheck(view.table->root, GetUserId(), ACL_DELETE) != ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, get_rel_name(view.table->root));
 	rows.seed = view.digest.seed;
 	SPI_connect();
 	merkle_scan_rows(view.table, note_missing, &rows);
 	SPI_finish();
 	merkle_end_view();
 	sync_refuse_deletes(view.table, list_length(rows.missing), rows.count, PG_GETARG_FLOAT4(5));
+	owner = sync_begin_table_owner(view.table->root);
 	SPI_connect();
 	deleted = delete_rows(view.table, rows.missing);
 	SPI_finish();
+	sync_end_owner(&owner);
 	PG_RETURN_INT64(deleted);
 }

@@ -264,10 +264,9 @@ count_deleted(SyncTable *table, const DeltaRelation *relation, const Version *he
 }
 
 /*
- * SQL: vecmark_internal.deletes(d delta) -> setof (rel regclass, rows bigint): rows of tables here that a
- * delta deletes, or has deleted in an exchange that did not come to its end.
- *
- * Errors: 42501 for who may not read a table.
+ * SQL: vecmark_internal.deletes(d delta) -> setof (rel regclass, rows bigint): rows of tables here, of
+ * those that the caller sees all of, that a delta deletes, or has deleted in an exchange that did
+ * not come to its end.
  */
 Datum
 vecmark_deletes(PG_FUNCTION_ARGS)
@@ -283,7 +282,7 @@ vecmark_deletes(PG_FUNCTION_ARGS)
 		Oid			root = sync_table_by_name(delta->relations[i].name);
 		Datum		values[2];
 		bool		nulls[2] = {false, false};
-		int64		count = OidIsValid(root) ? count_deleted(sync_table_get(root), &delta->relations[i], held) : 0;
+		int64		count = OidIsValid(root) && !sync_is_hidden(root) ? count_deleted(sync_table_get(root), &delta->relations[i], held) : 0;
 
 		if (count == 0)
 			continue;

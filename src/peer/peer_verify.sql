@@ -178,7 +178,7 @@ DECLARE
 	compared jsonb;
 	repairs boolean;
 BEGIN
-	FOR digest IN SELECT d.rel FROM vecmark.digests AS d LOOP
+	FOR digest IN SELECT d.rel FROM vecmark.digests AS d WHERE vecmark_internal.may_see(d.rel) LOOP
 		compared := vecmark_internal.peer_compare(exchange, digest.rel);
 		repairs := vecmark_internal.peer_alarm(exchange, digest.rel, compared, repair);
 		exchange := vecmark_internal.peer_compared(exchange, compared);

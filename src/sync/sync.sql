@@ -106,18 +106,6 @@ COMMENT ON TABLE vecmark_internal.sync_stream IS 'streams of logical replication
 COMMENT ON TABLE vecmark_internal.sync_batch IS 'deltas in parts of which not all are merged';
 COMMENT ON TABLE vecmark_internal.sync_conflict IS 'values that lost against a concurrent write';
 
-SELECT pg_catalog.pg_extension_config_dump('vecmark_internal.sync_site', '');
-SELECT pg_catalog.pg_extension_config_dump('vecmark_internal.sync_version', '');
-SELECT pg_catalog.pg_extension_config_dump('vecmark_internal.sync_table', '');
-SELECT pg_catalog.pg_extension_config_dump('vecmark_internal.sync_column', '');
-SELECT pg_catalog.pg_extension_config_dump('vecmark_internal.sync_tombstone', '');
-SELECT pg_catalog.pg_extension_config_dump('vecmark_internal.sync_parked', '');
-SELECT pg_catalog.pg_extension_config_dump('vecmark_internal.sync_quarantine', '');
-SELECT pg_catalog.pg_extension_config_dump('vecmark_internal.sync_peer', '');
-SELECT pg_catalog.pg_extension_config_dump('vecmark_internal.sync_outbox', '');
-SELECT pg_catalog.pg_extension_config_dump('vecmark_internal.sync_stream', '');
-SELECT pg_catalog.pg_extension_config_dump('vecmark_internal.sync_batch', '');
-SELECT pg_catalog.pg_extension_config_dump('vecmark_internal.sync_conflict', '');
 
 CREATE FUNCTION vecmark_internal.capture() RETURNS trigger
 AS 'MODULE_PATHNAME', 'vecmark_capture'
@@ -156,9 +144,10 @@ COMMENT ON FUNCTION vecmark_internal.register_table(regclass, text, boolean, nam
 COMMENT ON FUNCTION vecmark_internal.unregister_table(regclass) IS 'takes a table off the record; for vecmark.untrack()';
 
 -- Tables that have a trigger of these functions are tracked with these policies,
--- unless the caller says otherwise: other rooms fill it.
+-- unless the caller says otherwise: other rooms fill it.  The function is a schema and
+-- a name: pg_upgrade does not keep the OIDs of functions, and refuses columns that have them.
 CREATE TABLE vecmark_internal.sync_default (
-	trigger_function regproc PRIMARY KEY,
+	trigger_function text PRIMARY KEY,
 	policy jsonb NOT NULL
 );
 
@@ -218,7 +207,9 @@ BEGIN
 	END IF;
 
 	SELECT coalesce(d.policy, '{}') || track.policy INTO rules
-	FROM pg_trigger AS t JOIN vecmark_internal.sync_default AS d ON d.trigger_function = t.tgfoid WHERE t.tgrelid = rel;
+	FROM pg_trigger AS t JOIN pg_proc AS p ON p.oid = t.tgfoid JOIN pg_namespace AS n ON n.oid = p.pronamespace
+		JOIN vecmark_internal.sync_default AS d ON d.trigger_function = n.nspname || '.' || p.proname
+	WHERE t.tgrelid = rel;
 	rules := coalesce(rules, policy);
 	published := coalesce(rules->>'name', class.nspname || '.' || class.relname);
 	IF octet_length(published) NOT BETWEEN 1 AND 200 THEN
@@ -297,9 +288,9 @@ BEGIN
 		EXECUTE format('ALTER TABLE %s ADD COLUMN _vm vecmark.rowclock NOT NULL DEFAULT %L', rel, clock);
 	END IF;
 	PERFORM vecmark_internal.register_table(rel, published, coalesce((rules->>'notify')::boolean, false), names, kinds);
-	EXECUTE format('CREATE TRIGGER "~~vecmark_capture" BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION vecmark_internal.capture()', rel);
+	EXECUTE format('CREATE OR REPLACE TRIGGER "~~vecmark_capture" BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION vecmark_internal.capture()', rel);
 	FOR part IN SELECT relid FROM pg_partition_tree(rel) UNION SELECT rel LOOP
-		EXECUTE format('CREATE TRIGGER "~~vecmark_truncate" BEFORE TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION vecmark_internal.refuse_truncate()', part);
+		EXECUTE format('CREATE OR REPLACE TRIGGER "~~vecmark_truncate" BEFORE TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION vecmark_internal.refuse_truncate()', part);
 	END LOOP;
 	RETURN published;
 END;
@@ -540,6 +531,24 @@ COMMENT ON FUNCTION vecmark.erase(regclass, bytea) IS
 COMMENT ON FUNCTION vecmark.start_over() IS
 	'for a database that was retired elsewhere, when nothing is tracked in it: forgets what it knew of others and begins a new life; returns its site';
 
+CREATE FUNCTION vecmark_internal.may_administer() RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE COST 10
+BEGIN ATOMIC
+	SELECT pg_catalog.pg_has_role(e.extowner, 'USAGE') OR pg_catalog.pg_has_role(d.datdba, 'USAGE')
+	FROM pg_catalog.pg_extension AS e CROSS JOIN pg_catalog.pg_database AS d
+	WHERE e.extname = 'vecmark' AND d.datname = pg_catalog.current_database();
+END;
+
+COMMENT ON FUNCTION vecmark_internal.may_administer() IS 'whether the caller has the rights of who owns the database, or the extension';
+
+CREATE FUNCTION vecmark_internal.may_see(rel regclass) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE COST 10
+BEGIN ATOMIC
+	SELECT pg_catalog.has_table_privilege(rel, 'SELECT') AND NOT pg_catalog.row_security_active(rel);
+END;
+
+COMMENT ON FUNCTION vecmark_internal.may_see(regclass) IS 'whether the caller may read all columns and rows of a table; null for one that is gone';
+
 CREATE VIEW vecmark.tracked AS
 SELECT t.rel, t.name, t.notify, t.floor,
 	(SELECT pg_catalog.array_agg(c.name ORDER BY c.attnum) FROM vecmark_internal.sync_column AS c WHERE c.rel = t.rel AND c.kind = 'c') AS counters,
@@ -551,13 +560,13 @@ WHERE EXISTS (SELECT FROM pg_catalog.pg_class AS k WHERE k.oid = t.rel);
 CREATE VIEW vecmark.parked WITH (security_barrier) AS
 SELECT p.name, p.key, p.sqlstate, p.reason, p.since, p.tries, p.state
 FROM vecmark_internal.sync_parked AS p LEFT JOIN vecmark_internal.sync_table AS t ON t.name = p.name
-WHERE pg_catalog.has_table_privilege(t.rel, 'SELECT') OR pg_catalog.pg_has_role((SELECT nspowner FROM pg_catalog.pg_namespace WHERE nspname = 'vecmark'), 'USAGE');
+WHERE coalesce(vecmark_internal.may_see(t.rel), vecmark_internal.may_administer());
 
 CREATE VIEW vecmark.conflicts WITH (security_barrier) AS
 SELECT c.at, c.name, c.key, c.col AS "column", pg_catalog.lpad(pg_catalog.to_hex(c.winner), 16, '0') AS winner,
 	pg_catalog.lpad(pg_catalog.to_hex(c.loser), 16, '0') AS loser, c.lost, c.is_binary
 FROM vecmark_internal.sync_conflict AS c JOIN vecmark_internal.sync_table AS t ON t.name = c.name
-WHERE pg_catalog.has_table_privilege(t.rel, 'SELECT');
+WHERE vecmark_internal.may_see(t.rel);
 
 CREATE VIEW vecmark.quarantine AS
 SELECT pg_catalog.lpad(pg_catalog.to_hex(q.sender), 16, '0') AS sender, q.at, q.ahead_ms, pg_catalog.octet_length(q.delta::text) / 2 AS bytes
@@ -600,8 +609,8 @@ COMMENT ON VIEW vecmark.streams IS 'streams of logical replication: from which s
 COMMENT ON VIEW vecmark.gaps IS 'what peers have said that they hold and is not here yet';
 COMMENT ON VIEW vecmark_internal.sync_health IS 'what vecmark.health says of replication';
 COMMENT ON VIEW vecmark.tracked IS 'tracked tables: published name, whether commits notify, what is not in the log, columns by policy';
-COMMENT ON VIEW vecmark.parked IS 'merged rows that cannot be shown, with the reason, of tables that the caller may read';
-COMMENT ON VIEW vecmark.conflicts IS 'values that lost against a concurrent write, of tables that the caller may read; lost is its canonical text, or its binary form';
+COMMENT ON VIEW vecmark.parked IS 'merged rows that cannot be shown, with the reason, of tables that the caller may read whole; of names that no table has, for who owns the database';
+COMMENT ON VIEW vecmark.conflicts IS 'values that lost against a concurrent write, of tables that the caller may read whole; lost is its canonical text, or its binary form';
 COMMENT ON VIEW vecmark.quarantine IS 'deltas whose clock was too far ahead: from whom, when, by how many milliseconds';
 COMMENT ON VIEW vecmark.peers IS 'other sites: what they have said that they hold, when, and whether they are retired';
 

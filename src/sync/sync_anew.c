@@ -26,6 +26,8 @@ restamp_key(Oid root, Image key, Site old)
 	RowState   *clock;
 	RowState   *tombstone;
 
+	SyncOwner	owner = sync_begin_table_owner(root);
+
 	SPI_connect();
 	row.values = palloc(sizeof(Datum) * (row.table->column_count + 1));
 	row.nulls = palloc(sizeof(bool) * (row.table->column_count + 1));
@@ -49,6 +51,7 @@ restamp_key(Oid root, Image key, Site old)
 		sync_log_key(tombstone->base.site, tombstone->base.txn, root, key, 0);
 	}
 	SPI_finish();
+	sync_end_owner(&owner);
 }
 
 /* Rows of a life that others do not know. */
@@ -92,13 +95,16 @@ sync_rebear(Site site, const Version *told, uint64_t lives)
 	foreach(cell, sync_table_list(NULL))
 	{
 		Unknown		unknown = {NULL, site, told, lives};
+		SyncOwner	owner;
 
 		if (get_rel_name(lfirst_oid(cell)) == NULL)
 			continue;
 		unknown.table = sync_table_get(lfirst_oid(cell));
+		owner = sync_begin_table_owner(unknown.table->root);
 		SPI_connect();
 		sync_walk_rows(unknown.table, false, rebear_row, &unknown);
 		SPI_finish();
+		sync_end_owner(&owner);
 	}
 }
 

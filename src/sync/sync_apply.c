@@ -360,7 +360,7 @@ join_wrongly(const RowState *old, const RowState *incoming, RowState *joined)
  * Join what a delta has of a row with what is here.
  *
  * Within SPI, in a subtransaction of its own or of a group, as it may fail for reasons
- * of data.
+ * of data; as the table's owner, whose lock for writing is held.
  *
  * Errors: what writing the row raises.
  */
@@ -375,7 +375,7 @@ sync_apply_row(SyncMerge *merge, const SyncItem *item)
 	RowState   *parked;
 	SyncNames  *parked_names;
 
-	if (row.table == NULL)
+	if (row.table == NULL || !OidIsValid(item->owner))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("no table is tracked here as \"%s\"", name),

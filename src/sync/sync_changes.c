@@ -202,6 +202,8 @@ vecmark_has_changes(PG_FUNCTION_ARGS)
 	Snapshot	snapshot;
 	Version    *since;
 	List	   *tables;
+	List	   *seen = NIL;
+	List	   *counted;
 	ListCell   *cell;
 	LogScan		scan;
 	Datum		values[4];
@@ -212,16 +214,18 @@ vecmark_has_changes(PG_FUNCTION_ARGS)
 	snapshot = sync_push_outside_snapshot();
 	since = sync_version_from_datum(PG_GETARG_DATUM(0));
 	tables = get_tables(fcinfo, 1, snapshot);
+	counted = sync_counted_tables();
 	foreach(cell, tables)
 	{
-		if (get_rel_name(lfirst_oid(cell)) == NULL)
+		if (get_rel_name(lfirst_oid(cell)) == NULL || (PG_ARGISNULL(1) && sync_is_hidden_guest(lfirst_oid(cell), counted)))
 			continue;
 		sync_refuse_hidden(lfirst_oid(cell));
+		seen = lappend_oid(seen, lfirst_oid(cell));
 		found |= !version_dominates(since, sync_table_get(lfirst_oid(cell))->floor);
 	}
 	scan = begin_log(since, snapshot);
 	while (!found && next_logged(&scan, values))
-		found = list_member_oid(tables, DatumGetObjectId(values[2]));
+		found = list_member_oid(seen, DatumGetObjectId(values[2]));
 	end_log(&scan);
 	PopActiveSnapshot();
 	sync_flush_wal();
@@ -239,6 +243,8 @@ vecmark_changes(PG_FUNCTION_ARGS)
 	List	   *tables;
 	List	   *whole = NIL;
 	ListCell   *cell;
+	List	   *counted = sync_counted_tables();
+	bool		may_exchange = sync_may_exchange();
 	KeyEntry   *entries;
 	int			entry_count;
 
@@ -255,7 +261,20 @@ vecmark_changes(PG_FUNCTION_ARGS)
 	if (version_dominates(teller.since, teller.forgotten))
 		teller.forgotten = NULL;
 	teller.some = !PG_ARGISNULL(1);
+	teller.untold = teller.since;
 	tables = get_tables(fcinfo, 1, teller.snapshot);
+	if (!teller.some)
+	{
+		Version    *hidden = sync_hidden_dots(teller.since, may_exchange, teller.snapshot);
+
+		if (hidden == NULL)
+			teller.some = true;
+		else
+		{
+			teller.to = version_minus(teller.to, hidden);
+			teller.untold = version_union(teller.since, hidden);
+		}
+	}
 
 	sync_begin_telling(&teller, fcinfo, PG_GETARG_INT32(2));
 	SPI_connect();
@@ -265,7 +284,7 @@ vecmark_changes(PG_FUNCTION_ARGS)
 		SyncTable  *table;
 
 		/* A table that was dropped has nothing to tell. */
-		if (get_rel_name(lfirst_oid(cell)) == NULL)
+		if (get_rel_name(lfirst_oid(cell)) == NULL || (PG_ARGISNULL(1) && sync_is_hidden_guest(lfirst_oid(cell), counted)))
 			continue;
 		table = sync_table_get(lfirst_oid(cell));
 		sync_refuse_hidden(table->root);
@@ -278,7 +297,7 @@ vecmark_changes(PG_FUNCTION_ARGS)
 		}
 	}
 	if (!teller.some)
-		sync_tell_parked(&teller, whole);
+		sync_tell_parked(&teller, whole, may_exchange);
 	SPI_finish();
 	sync_end_telling(&teller, !teller.some && !version_dominates(teller.since, teller.to));
 	PopActiveSnapshot();

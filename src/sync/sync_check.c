@@ -234,6 +234,7 @@ vecmark_sync_check(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	check.result = (ReturnSetInfo *) fcinfo->resultinfo;
 	check.table = sync_table_get(PG_GETARG_OID(0));
+	sync_refuse_hidden(check.table->root);
 	check.site = sync_reader_site();
 
 	/* With the own transaction's writes: they keep the invariants as well. */

@@ -18,24 +18,14 @@
 #include "sync/sync_table.h"
 #include "sync/sync_tell.h"
 #include "sync/sync_types.h"
-#include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
-#include "utils/rls.h"
 #include "utils/snapmgr.h"
 
 VM_FUNCTION_INFO(vecmark_events);
 
 #define EVENT_COLUMNS 6
-
-/* Whether the caller may learn which rows of a table changed. */
-static bool
-may_read(Oid root)
-{
-	return pg_class_aclcheck(root, GetUserId(), ACL_SELECT) == ACLCHECK_OK &&
-		check_enable_rls(root, InvalidOid, true) != RLS_ENABLED;
-}
 
 /* The values of a key as text, one for each column of the primary key. */
 static Datum
@@ -110,7 +100,7 @@ vecmark_events(PG_FUNCTION_ARGS)
 			last = txn;
 			root = DatumGetObjectId(line[2]);
 			table = get_rel_name(root) == NULL ? NULL : sync_table_find(root);
-			if (table == NULL || !may_read(root))
+			if (table == NULL || !sync_may_see(root))
 				continue;
 			keys = sync_image_of_bytea(PointerGetDatum(PG_DETOAST_DATUM_COPY(line[3])));
 			reader = (Reader)

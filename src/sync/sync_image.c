@@ -112,7 +112,8 @@ sync_image(const SyncColumn *column, Datum value, bool isnull)
 }
 
 /*
- * The value of an image, as sync_image has it.
+ * The value of an image, as sync_image has it.  What domains refuse, they refuse when it is
+ * written.
  *
  * Errors: what the type's input function raises; 22P03, 22021.
  */
@@ -120,16 +121,7 @@ Datum
 sync_value(const SyncColumn *column, Image image, bool *isnull)
 {
 	*isnull = image.data == NULL;
-	if (*isnull)
-	{
-		/* Domains may refuse null. */
-		if (get_typtype(column->type) != TYPTYPE_DOMAIN)
-			return (Datum) 0;
-		if (column->binary)
-			return ReceiveFunctionCall((FmgrInfo *) &column->read, NULL, column->ioparam, column->typmod);
-		return InputFunctionCall((FmgrInfo *) &column->read, NULL, column->ioparam, column->typmod);
-	}
-	return read_image(column, image, column->typmod);
+	return *isnull ? (Datum) 0 : read_image(column, image, column->typmod);
 }
 
 /*

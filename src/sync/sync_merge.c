@@ -65,6 +65,8 @@ typedef struct MergeResult
 	MergeStatus status;
 	Version    *gap;
 	bool		renewed;		/* a new life was begun, which stays */
+	bool		is_guest;		/* who merges may not exchange the whole
+								 * database */
 } MergeResult;
 
 /*
@@ -109,24 +111,16 @@ park(SyncMerge *merge, const SyncItem *item, const ErrorData *reason)
 	merge->parked++;
 }
 
-static void
-set_constraints(const char *mode)
-{
-	SPI_connect();
-	SPI_execute(psprintf("SET CONSTRAINTS ALL %s", mode), false, 0);
-	SPI_finish();
-}
-
 /*
- * Apply rows in one subtransaction, at whose end constraints are checked.  Returns what
- * is wrong if it is of the data; then nothing was applied.
+ * Apply rows of tables of one owner, as he, in one subtransaction, at whose end constraints are
+ * checked.  Returns what is wrong if it is of the data; then nothing was applied.
  */
 static ErrorData *
 try_items(SyncMerge *merge, const SyncItem *items, int count)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
-	SyncMerge	before = *merge;
+	SyncMerge	merge_before = *merge;
 	ErrorData  *volatile error = NULL;
 	MemoryContext row_context;
 
@@ -135,7 +129,10 @@ try_items(SyncMerge *merge, const SyncItem *items, int count)
 	MemoryContextSwitchTo(row_context);
 	PG_TRY();
 	{
-		set_constraints("DEFERRED");
+		SyncOwner	before = sync_begin_owner(OidIsValid(items[0].owner) ? items[0].owner : GetUserId());
+
+		if (!before.restricted)
+			sync_set_constraints("DEFERRED");
 		for (int i = 0; i < count; i++)
 		{
 			CHECK_FOR_INTERRUPTS();
@@ -144,7 +141,7 @@ try_items(SyncMerge *merge, const SyncItem *items, int count)
 			SPI_finish();
 			VM_POINT("sync-merged-row");
 		}
-		set_constraints("IMMEDIATE");
+		sync_end_owner(&before);
 		ReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(context);
 		CurrentResourceOwner = owner;
@@ -164,7 +161,7 @@ try_items(SyncMerge *merge, const SyncItem *items, int count)
 	{
 		if (!is_parkable(error->sqlerrcode))
 			ReThrowError(error);
-		*merge = before;
+		*merge = merge_before;
 	}
 	return error;
 }
@@ -192,7 +189,10 @@ apply_items(SyncMerge *merge, SyncItem *items, int count, List **failed, List **
 	}
 }
 
-/* Whether rows that failed one by one can be applied together: they refer to each other. */
+/*
+ * Whether rows that failed one by one can be applied together: they refer to each other.  Not if
+ * they are of more than one owner, as constraints are checked as one of them.
+ */
 static bool
 apply_circle(SyncMerge *merge, const List *failed)
 {
@@ -201,8 +201,66 @@ apply_circle(SyncMerge *merge, const List *failed)
 	ListCell   *item;
 
 	foreach(item, failed)
+	{
 		items[count++] = *(SyncItem *) lfirst(item);
+		if (items[count - 1].owner != items[0].owner)
+			return false;
+	}
 	return try_items(merge, items, count) == NULL;
+}
+
+/*
+ * Look up who owns the tables of rows, and lock these for writing.  Rows of tables that the caller
+ * may not write are parked, for who may; the others stay, how many of which is returned.
+ */
+static int
+admit_items(SyncMerge *merge, SyncItem *items, int count)
+{
+	const char *name = NULL;
+	Oid			owner = InvalidOid;
+	ErrorData  *refusal = NULL;
+	int			kept = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		if (name == NULL || strcmp(name, items[i].name) != 0)
+		{
+			Oid			root = sync_table_by_name(items[i].name);
+
+			name = items[i].name;
+			owner = InvalidOid;
+			refusal = NULL;
+			if (OidIsValid(root) && sync_may_merge(root, GetUserId()))
+			{
+				LockRelationOid(root, RowExclusiveLock);
+				owner = sync_table_owner(root);
+			}
+			if (OidIsValid(root) && !(OidIsValid(owner) && sync_may_merge(root, GetUserId())))
+			{
+				refusal = palloc0(sizeof(ErrorData));
+				refusal->sqlerrcode = ERRCODE_INSUFFICIENT_PRIVILEGE;
+				refusal->message = psprintf("role \"%s\" may not merge into table \"%s\"",
+											GetUserNameFromId(GetUserId(), false), name);
+			}
+		}
+		items[i].owner = owner;
+		if (refusal != NULL)
+			park(merge, &items[i], refusal);
+		else
+			items[kept++] = items[i];
+	}
+	return kept;
+}
+
+/* How many of the first rows are of tables of one owner, and few enough for a group. */
+static int
+group_size(const SyncItem *items, int count)
+{
+	int			size = 1;
+
+	while (size < Min(count, GROUP_ROWS) && items[size].owner == items[0].owner)
+		size++;
+	return size;
 }
 
 /*
@@ -217,14 +275,16 @@ apply_all(SyncMerge *merge, SyncItem *items, int count)
 	ListCell   *item;
 	ListCell   *error;
 
+	count = admit_items(merge, items, count);
 	if (count == 0)
 		return;
 
 	/* What the caller's own writes violate is not for rows to be parked by. */
-	set_constraints("IMMEDIATE");
-	for (int i = 0; i < count; i += GROUP_ROWS)
+	sync_set_constraints("IMMEDIATE");
+	for (int i = 0, size; i < count; i += size)
 	{
-		apply_items(merge, items + i, Min(GROUP_ROWS, count - i), &failed, &errors);
+		size = group_size(items + i, count - i);
+		apply_items(merge, items + i, size, &failed, &errors);
 		sync_log_spill();
 	}
 	for (int before = count; failed != NIL && list_length(failed) < before;)
@@ -489,6 +549,44 @@ rejoin(const Delta *delta, const Version *held, Site site)
 	sync_note_peer(delta->sender, delta->to);
 }
 
+/*
+ * Who may not exchange the whole database may merge into tables of his what claims nothing and
+ * changes nothing else.
+ *
+ * Errors: 42501.
+ */
+static void
+check_guest(const Delta *delta)
+{
+	if (delta->stream || !(delta->some || delta->repair) || delta->relation_count == 0 || delta->forgotten != NULL)
+		sync_check_rights("vecmark.merge()");
+	for (int i = 0; i < delta->relation_count; i++)
+	{
+		Oid			root = sync_table_by_name(delta->relations[i].name);
+
+		if (!OidIsValid(root) || !sync_may_merge(root, GetUserId()))
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					 errmsg("permission denied for %s", "vecmark.merge()"),
+					 errdetail("Role \"%s\" may not merge into table \"%s\".", GetUserNameFromId(GetUserId(), false), delta->relations[i].name)));
+	}
+}
+
+/*
+ * What only who may exchange the whole database may have a delta do.
+ *
+ * Errors: 42501.
+ */
+static void
+refuse_guest(const MergeResult *result, const char *what)
+{
+	if (result->is_guest)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for %s", "vecmark.merge()"),
+				 errdetail("The delta %s, which is for who may write all tracked tables.", what)));
+}
+
 static void
 merge_delta(Datum value, MergeResult *result)
 {
@@ -510,6 +608,9 @@ merge_delta(Datum value, MergeResult *result)
 						   PG_VALID_ENCODING(delta->encoding) ? pg_encoding_to_char(delta->encoding) : "?", GetDatabaseEncodingName())));
 	check_delta(delta);
 	check_mode(delta, result->mode);
+	result->is_guest = !sync_may_exchange();
+	if (result->is_guest)
+		check_guest(delta);
 
 	/*
 	 * Held to the end: versions are read, compared and raised by one at a
@@ -524,6 +625,7 @@ merge_delta(Datum value, MergeResult *result)
 
 	if ((delta->stream && sync_is_retired(delta->sender)) || time > sync_now() + ((uint64_t) sync_max_drift << 16))
 	{
+		refuse_guest(result, "has a clock too far ahead");
 		quarantine(value, delta, time);
 		if (delta->stream)
 			sync_break_stream(delta->sender);
@@ -542,6 +644,8 @@ merge_delta(Datum value, MergeResult *result)
 		result->gap = gap;
 		return;
 	}
+	if (delta->lives > sync_forgotten_life(true))
+		refuse_guest(result, "has news of deletes that were forgotten");
 	if (is_late(delta, held))
 	{
 		result->status = MERGE_LATE;
@@ -549,6 +653,7 @@ merge_delta(Datum value, MergeResult *result)
 	}
 	if (has_unknown_own_dots(delta, site))
 	{
+		refuse_guest(result, "has transactions of this database that it has not had");
 		ereport(WARNING,
 				(errmsg("a peer has transactions of this database that it has not had"),
 				 errdetail("It was put back to an earlier state, or a delta is forged."),
@@ -596,7 +701,7 @@ merge_delta(Datum value, MergeResult *result)
 			else
 				items[count++] = (SyncItem)
 			{
-				relation->name, relation->rows[j].key, state, names, delta->repair && !row_equal(state, told)
+				relation->name, InvalidOid, relation->rows[j].key, state, names, delta->repair && !row_equal(state, told)
 			};
 		}
 	}
@@ -606,7 +711,11 @@ merge_delta(Datum value, MergeResult *result)
 	apply_all(&result->merge, items, count);
 	VM_POINT("sync-merged-rows");
 	if (delta->some || delta->repair)
-		sync_note_peer(delta->sender, delta->to);
+	{
+		/* What a guest says of others is not believed. */
+		if (!result->is_guest)
+			sync_note_peer(delta->sender, delta->to);
+	}
 	else if (!version_dominates(held, without_site(delta->to, site)) && !note_part(delta, without_site(delta->to, site)))
 		result->status = MERGE_PARTIAL;
 	else if (delta->stream)
@@ -622,9 +731,9 @@ merge_delta(Datum value, MergeResult *result)
 	}
 }
 
-/* Parked rows once more. */
+/* Parked rows of tables that the caller may write once more; those of no table at last. */
 static void
-retry_parked(SyncMerge *merge)
+retry_parked(SyncMerge *merge, bool is_guest)
 {
 	Relation	rel = sync_meta_open(META_PARKED, AccessShareLock);
 	SyncScan   *scan = sync_meta_scan(rel, NULL, 0, NULL);
@@ -638,7 +747,10 @@ retry_parked(SyncMerge *merge)
 		bool		isnull;
 		SyncNames  *names;
 		SyncItem   *item;
+		Oid			root = sync_table_by_name(TextDatumGetCString(heap_getattr(tuple, 1, RelationGetDescr(rel), &isnull)));
 
+		if (OidIsValid(root) ? !sync_may_merge(root, GetUserId()) : is_guest)
+			continue;
 		if (count == room)
 			items = repalloc_huge(items, sizeof(SyncItem) * (room *= 2));
 		item = &items[count++];
@@ -735,7 +847,6 @@ merge_stream(Datum delta)
 static void
 begin_merge(void)
 {
-	sync_check_rights("vecmark.merge()");
 	PreventCommandIfReadOnly("vecmark.merge()");
 	PreventCommandIfParallelMode("vecmark.merge()");
 }
@@ -776,17 +887,24 @@ vecmark_merge_all(PG_FUNCTION_ARGS)
 	return return_result(fcinfo, &result);
 }
 
-/* SQL: vecmark.retry_parked() -> merge_result: parked rows once more. */
+/*
+ * SQL: vecmark.retry_parked() -> merge_result: parked rows of tables that the caller may write
+ * once more.
+ */
 Datum
 vecmark_retry_parked(PG_FUNCTION_ARGS)
 {
 	MergeResult result = {.mode = MODE_REPORT};
 	Version		nothing = {0, NULL};
 
+	bool		is_guest = !sync_may_exchange();
+
 	begin_merge();
+	if (is_guest && !sync_may_merge_any())
+		sync_check_rights("vecmark.retry_parked()");
 	sync_lock_version();
 	result.merge.held = &nothing;
-	retry_parked(&result.merge);
+	retry_parked(&result.merge, is_guest);
 	return return_result(fcinfo, &result);
 }
 

@@ -26,6 +26,7 @@ extern bool sync_wait_for_row(const SyncRow *row);
 typedef struct SyncItem
 {
 	const char *name;			/* published, of the table */
+	Oid			owner;			/* of the table, or InvalidOid without one */
 	Image		key;
 	RowState   *state;
 	const SyncNames *names;		/* of the columns in it */

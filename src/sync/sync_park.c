@@ -97,6 +97,20 @@ sync_park(const char *name, Image key, const RowState *state, const SyncNames *n
 	CommandCounterIncrement();
 }
 
+/* Whether states are parked under a name. */
+bool
+sync_has_parked(const char *name)
+{
+	Relation	rel = sync_meta_open(META_PARKED, AccessShareLock);
+	Datum		key = CStringGetTextDatum(name);
+	SyncScan   *scan = sync_meta_scan(rel, NULL, 1, &key);
+	bool		found = HeapTupleIsValid(sync_meta_next(scan));
+
+	sync_meta_end(scan);
+	table_close(rel, AccessShareLock);
+	return found;
+}
+
 /* Forget the parked state of a key, which is shown now. */
 void
 sync_unpark(const char *name, Image key)

@@ -13,6 +13,9 @@
 
 /*
  * A statement on a table, prepared once for the backend.  Within SPI.
+ *
+ * A plan that was made under FORCE ROW LEVEL SECURITY is not made anew where that is lifted, so
+ * there is one for each.
  */
 SPIPlanPtr
 sync_plan(SyncTable *table, const char *sql, int count, const Oid *types)
@@ -21,11 +24,12 @@ sync_plan(SyncTable *table, const char *sql, int count, const Oid *types)
 	MemoryContext old;
 	SyncPlan   *plan;
 	SPIPlanPtr	prepared;
+	bool		lifted = InNoForceRLSOperation();
 
 	foreach(cell, table->plans)
 	{
 		plan = lfirst(cell);
-		if (strcmp(plan->sql, sql) == 0)
+		if (plan->lifted == lifted && strcmp(plan->sql, sql) == 0)
 			return plan->plan;
 	}
 	prepared = SPI_prepare(sql, count, (Oid *) types);
@@ -34,6 +38,7 @@ sync_plan(SyncTable *table, const char *sql, int count, const Oid *types)
 	old = MemoryContextSwitchTo(table->context);
 	plan = palloc(sizeof(SyncPlan));
 	plan->sql = pstrdup(sql);
+	plan->lifted = lifted;
 	plan->plan = prepared;
 	table->plans = lappend(table->plans, plan);
 	MemoryContextSwitchTo(old);
@@ -82,18 +87,13 @@ sync_take_row(const SyncTable *table, HeapTuple tuple, TupleDesc desc, Datum *va
 
 /*
  * Read the row of a key, whose values are in their places among "values"; false if there
- * is none.  With "lock", FOR UPDATE, as it is when the lock is there; else under
- * the active snapshot.  Within SPI, whose memory the values are in.
+ * is none.  With "lock", FOR UPDATE, as it is when the lock is there, as the table's owner; else
+ * under the active snapshot.  Within SPI, whose memory the values are in.
  */
 bool
 sync_read_row(SyncTable *table, bool lock, Datum *values, bool *nulls, RowState **clock)
 {
-	/*
-	 * A plan that was made under FORCE ROW LEVEL SECURITY is not made anew
-	 * where that is lifted.
-	 */
-	bool		is_lifted = !lock && InNoForceRLSOperation();
-	SPIPlanPtr *plan = lock ? &table->lock_row : is_lifted ? &table->send_row : &table->read_row;
+	SPIPlanPtr *plan = lock ? &table->lock_row : InNoForceRLSOperation() ? &table->send_row : &table->read_row;
 	Datum	   *key = palloc(sizeof(Datum) * table->key_count);
 
 	if (*plan == NULL)
@@ -106,10 +106,8 @@ sync_read_row(SyncTable *table, bool lock, Datum *values, bool *nulls, RowState 
 		sync_append_key(&sql, table, 0);
 		if (lock)
 			appendStringInfoString(&sql, " FOR UPDATE");
-		if (is_lifted)
-			appendStringInfoString(&sql, " -- whatever policies say");
 		for (int i = 0; i < table->key_count; i++)
-			types[i] = table->columns[table->key[i]].type;
+			types[i] = table->columns[table->key[i]].base;
 		*plan = sync_plan(table, sql.data, table->key_count, types);
 	}
 	for (int i = 0; i < table->key_count; i++)

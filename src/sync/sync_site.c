@@ -217,6 +217,15 @@ read_site(Snapshot snapshot, char **known_signs)
 	return site;
 }
 
+/* Whether this database is in a life of its own: not just restored, copied, or new. */
+bool
+sync_has_life(void)
+{
+	char	   *known_signs;
+
+	return read_site(NULL, &known_signs) != 0 && strcmp(known_signs, signs()) == 0;
+}
+
 /* What others are known to hold of a life, and what is forgotten of it. */
 static Version *
 told_of(Site site)

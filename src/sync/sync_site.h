@@ -10,6 +10,7 @@
 
 /* sync_site.c: who this database is. */
 extern Site sync_writer_site(void);
+extern bool sync_has_life(void);
 extern Site sync_reader_site(void);
 extern uint64_t sync_writer_txn(void);
 extern uint64_t sync_next_txn(void);

@@ -24,6 +24,7 @@ extern void sync_bury(Oid root, Image key, const RowState *row);
 /* sync_park.c: states that could not be shown. */
 extern RowState *sync_parked(const char *name, Image key, Snapshot snapshot, SyncNames **names);
 extern void sync_park(const char *name, Image key, const RowState *state, const SyncNames *names, const ErrorData *reason);
+extern bool sync_has_parked(const char *name);
 extern void sync_unpark(const char *name, Image key);
 
 #endif							/* SYNC_STATE_H */

@@ -265,7 +265,7 @@ sync_notify(Oid root)
  * SQL: vecmark_internal.register_outbox(rel regclass).  Waits for all who write tracked tables, as
  * what they write is not in the outbox.
  *
- * Errors: 42501 for who does not own the table.
+ * Errors: 42501 for who does not own the table, or may not read and write all that is tracked.
  */
 Datum
 vecmark_register_outbox(PG_FUNCTION_ARGS)
@@ -275,7 +275,7 @@ vecmark_register_outbox(PG_FUNCTION_ARGS)
 	bool		isnull = false;
 
 	sync_check_owner(PG_GETARG_OID(0));
-	sync_check_rights("vecmark.create_outbox()");
+	sync_check_all_rights("vecmark.create_outbox()");
 	rel = table_open(PG_GETARG_OID(0), AccessShareLock);
 	if (!is_outbox(rel))
 		ereport(ERROR,

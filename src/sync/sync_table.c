@@ -230,7 +230,10 @@ depends_on_settings(Oid type)
 	}
 }
 
-/* Values are written as the base type's, and read as the domain's, which checks them. */
+/*
+ * Values are written and read as the base type's: the checks of domains are their owners' code,
+ * which runs where rows are written, and not for who reads.
+ */
 static void
 fill_functions(SyncColumn *column, Oid type)
 {
@@ -369,6 +372,7 @@ read_table(SyncTable *table, Relation rel, const Datum *record)
 		column->kind = SYNC_REGISTER;
 		column->type = attribute->atttypid;
 		column->typmod = attribute->atttypmod;
+		column->base = getBaseTypeAndTypmod(column->type, &column->typmod);
 		column->typlen = attribute->attlen;
 		column->byval = attribute->attbyval;
 		column->align = attribute->attalign;
@@ -386,7 +390,7 @@ read_table(SyncTable *table, Relation rel, const Datum *record)
 		check_type(table, column);
 		if (column->kind == SYNC_SET)
 			get_typlenbyvalalign(column->element, &column->element_len, &column->element_byval, &column->element_align);
-		fill_functions(column, column->kind == SYNC_SET ? column->element : column->type);
+		fill_functions(column, column->kind == SYNC_SET ? column->element : column->base);
 		table->needs_settings |= column->kind == SYNC_REGISTER && depends_on_settings(column->type);
 		table->by_id[i] = column;
 	}
@@ -465,6 +469,15 @@ find_record(Oid root, Datum *record)
 	sync_meta_end(scan);
 	table_close(rel, AccessShareLock);
 	return found;
+}
+
+/* The published name of a tracked table, also of one that was dropped; or NULL. */
+char *
+sync_name_on_record(Oid root)
+{
+	Datum		record[SYNC_TABLE_COLUMNS];
+
+	return find_record(root, record) ? TextDatumGetCString(record[SYNC_TABLE_NAME]) : NULL;
 }
 
 /* The tracked table that a relation is, or is a partition of; else InvalidOid. */

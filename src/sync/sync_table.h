@@ -31,7 +31,8 @@ typedef struct SyncColumn
 	char	   *name;			/* published */
 	char	   *attname;
 	Oid			type;
-	int32		typmod;
+	Oid			base;			/* the type, or that of a domain */
+	int32		typmod;			/* of the base */
 	int16		typlen;
 	bool		byval;
 	char		align;
@@ -51,6 +52,7 @@ typedef struct SyncColumn
 typedef struct SyncPlan
 {
 	char	   *sql;
+	bool		lifted;			/* made where policies do not apply to owners */
 	struct _SPI_plan *plan;
 } SyncPlan;
 
@@ -86,6 +88,7 @@ typedef struct SyncTable
 extern SyncTable *sync_table_find(Oid relid);
 extern SyncTable *sync_table_get(Oid relid);
 extern Oid	sync_table_by_name(const char *name);
+extern char *sync_name_on_record(Oid root);
 extern List *sync_table_list(Snapshot snapshot);
 extern Version *sync_floors(void);
 extern void sync_raise_floors(const Version *version);
@@ -162,6 +165,30 @@ extern void sync_walk_tombstones(SyncTable *table, Snapshot snapshot, SyncVisit 
 
 /* sync_rights.c: what a role must be able to do. */
 extern void sync_check_owner(Oid relid);
+extern bool sync_may_merge(Oid root, Oid role);
+extern bool sync_may_see(Oid root);
+extern Oid	sync_table_owner(Oid relid);
+extern bool sync_is_hidden(Oid root);
+extern void sync_refuse_hidden(Oid root);
+extern List *sync_counted_tables(void);
+extern bool sync_may_exchange(void);
+extern bool sync_may_merge_any(void);
 extern void sync_check_rights(const char *what);
+extern void sync_check_all_rights(const char *what);
+extern bool sync_may_administer(Oid role);
+
+/* sync_owner.c: acting as who owns a table. */
+typedef struct SyncOwner
+{
+	Oid			user;			/* who was before */
+	int			security;
+	int			level;			/* of settings */
+	bool		restricted;		/* so that nothing can be deferred */
+} SyncOwner;
+
+extern void sync_set_constraints(const char *mode);
+extern SyncOwner sync_begin_owner(Oid owner);
+extern SyncOwner sync_begin_table_owner(Oid root);
+extern void sync_end_owner(const SyncOwner *before);
 
 #endif							/* SYNC_TABLE_H */

@@ -24,22 +24,6 @@
 /* Parts are no larger than this, whatever is asked for. */
 #define PART_MAX (DELTA_MAX_SIZE / 4)
 
-/* Errors: 42501 for who does not see all columns and rows of a table. */
-void
-sync_refuse_hidden(Oid root)
-{
-	if (pg_class_aclcheck(root, GetUserId(), ACL_SELECT) != ACLCHECK_OK &&
-		pg_attribute_aclcheck_all(root, GetUserId(), ACL_SELECT, ACLMASK_ALL) != ACLCHECK_OK)
-		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, get_rel_name(root));
-	if (check_enable_rls(root, InvalidOid, true) == RLS_ENABLED)
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("row-level security hides rows of table \"%s\" from role \"%s\"",
-						get_rel_name(root), GetUserNameFromId(GetUserId(), false)),
-				 errdetail("A part of a table cannot be told from the whole by who receives it."),
-				 errhint("Call this as a role that sees all rows.")));
-}
-
 static void
 begin_part(SyncTeller *teller)
 {
@@ -86,7 +70,7 @@ end_part(SyncTeller *teller, bool last)
 }
 
 /*
- * Begin to tell states, as a set-returning function.  What "teller" is to tell, since, to, some,
+ * Begin to tell states, as a set-returning function.  What "teller" is to tell, since, untold, to, some,
  * forgotten, lives, repair and snapshot, is set, the rest zero.  Canonical settings are in
  * force until it ends.
  */
@@ -110,7 +94,7 @@ sync_begin_telling(SyncTeller *teller, FunctionCallInfo fcinfo, int max_bytes)
 static void
 add_state(SyncTeller *teller, const char *name, const SyncNames *names, Image key, const RowState *state)
 {
-	RowState   *rest = state == NULL ? NULL : sync_row_without(state, teller->since);
+	RowState   *rest = state == NULL ? NULL : sync_row_without(state, teller->untold);
 
 	if (rest == NULL)
 		return;
@@ -182,11 +166,11 @@ sync_tell_table(SyncTeller *teller, SyncTable *table)
 }
 
 /*
- * Tell parked states whose key has nothing else here: of tables that are not tracked, and
- * where "whole", of a table that is read whole.
+ * Tell parked states whose key has nothing else here: with "names_too" of tables that are not tracked,
+ * and where "whole", of a table that is read whole.
  */
 void
-sync_tell_parked(SyncTeller *teller, List *whole)
+sync_tell_parked(SyncTeller *teller, List *whole, bool names_too)
 {
 	Relation	rel = sync_meta_open(META_PARKED, AccessShareLock);
 	SyncScan   *scan = sync_meta_scan(rel, teller->snapshot, 0, NULL);
@@ -199,9 +183,9 @@ sync_tell_parked(SyncTeller *teller, List *whole)
 		char	   *name = TextDatumGetCString(heap_getattr(tuple, 1, RelationGetDescr(rel), &isnull));
 		Image		key = sync_image_of_bytea(heap_getattr(tuple, 2, RelationGetDescr(rel), &isnull));
 		Oid			root = sync_table_by_name(name);
-		bool		is_told = OidIsValid(root) && !list_member_oid(whole, root);
+		bool		is_told = OidIsValid(root) ? sync_is_hidden(root) || !list_member_oid(whole, root) : !names_too;
 
-		if (OidIsValid(root) && !is_told)
+		if (OidIsValid(root) && !sync_is_hidden(root))
 		{
 			SyncTable  *table = sync_table_get(root);
 			Datum	   *values = palloc(sizeof(Datum) * (table->column_count + 1));

@@ -10,7 +10,9 @@
 /* sync_tell.c: states of rows told to another. */
 typedef struct SyncTeller
 {
-	Version    *since;			/* what need not be told */
+	Version    *since;			/* what the receiver holds */
+	Version    *untold;			/* that, and what is not for the caller to
+								 * tell */
 	Version    *to;				/* what is here */
 	bool		some;			/* tables only */
 	Version    *forgotten;		/* unless the receiver knows; or NULL */
@@ -28,11 +30,14 @@ typedef struct SyncTeller
 	MemoryContext row_context;
 } SyncTeller;
 
-extern void sync_refuse_hidden(Oid root);
 extern void sync_begin_telling(SyncTeller *teller, FunctionCallInfo fcinfo, int max_bytes);
 extern void sync_tell_key(SyncTeller *teller, SyncTable *table, Image key, const RowState *clock, const Datum *values, const bool *nulls);
 extern void sync_tell_table(SyncTeller *teller, SyncTable *table);
-extern void sync_tell_parked(SyncTeller *teller, List *whole);
+extern void sync_tell_parked(SyncTeller *teller, List *whole, bool names_too);
 extern void sync_end_telling(SyncTeller *teller, bool claims);
+
+/* sync_hidden.c: what is not for the caller to tell. */
+extern bool sync_is_hidden_guest(Oid root, const List *counted);
+extern Version *sync_hidden_dots(const Version *since, bool names_too, Snapshot snapshot);
 
 #endif							/* SYNC_TELL_H */

@@ -13,11 +13,15 @@
 #include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_database_d.h"
+#include "catalog/pg_extension_d.h"
+#include "catalog/pg_namespace_d.h"
+#include "commands/extension.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "sync/sync_capture.h"
 #include "sync/sync_meta.h"
 #include "sync/sync_site.h"
+#include "sync/sync_state.h"
 #include "sync/sync_table.h"
 #include "sync/sync_types.h"
 #include "sync/sync_upkeep.h"
@@ -62,6 +66,46 @@ vecmark_is_portable_type(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(get_typtype(PG_GETARG_OID(0)) != '\0' && sync_portable_type(PG_GETARG_OID(0)));
 }
 
+/* Whether a name is that of a table and its schema, and cannot be another's. */
+static bool
+is_own_name(Oid relid, const char *name)
+{
+	char	   *schema = get_namespace_name(get_rel_namespace(relid));
+
+	return strchr(schema, '.') == NULL && strcmp(psprintf("%s.%s", schema, get_rel_name(relid)), name) == 0;
+}
+
+/*
+ * Whether the caller may publish his table under a name.  Another than its own may be another
+ * table's elsewhere, whose rows would come here: that is for who owns the database to say.  So it
+ * is where rows that came under the name are waiting for their table, unless the schema is the
+ * caller's.
+ */
+bool
+sync_may_publish(Oid relid, const char *name)
+{
+	return sync_may_administer(GetUserId()) ||
+		(is_own_name(relid, name) && (vm_owns_schema(get_rel_namespace(relid), GetUserId()) || !sync_has_parked(name)));
+}
+
+/* Errors: 42710 if another table has a name; 42501 if the caller may not give it to his. */
+static void
+check_name(Oid relid, const char *name)
+{
+	if (OidIsValid(sync_table_by_name(name)))
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("another table is tracked as \"%s\"", name),
+				 errhint("Give this one another name in the policy.")));
+	if (!sync_may_publish(relid, name))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to track table \"%s\" as \"%s\"", get_rel_name(relid), name),
+				 is_own_name(relid, name) ? errdetail("Rows that others published under that name are waiting for their table.") :
+				 errdetail("Rows that others publish under that name would come into it."),
+				 errhint("Have the owner of the database track the table.")));
+}
+
 static void
 delete_rows(SyncMeta meta, Datum key)
 {
@@ -76,9 +120,47 @@ delete_rows(SyncMeta meta, Datum key)
 	CommandCounterIncrement();
 }
 
+/* Delete rows of a table of ours that "is_old" says; how many. */
+static int64
+delete_where(SyncMeta meta, bool (*is_old) (HeapTuple tuple, TupleDesc desc, void *about), void *about)
+{
+	Relation	rel = sync_meta_open(meta, RowExclusiveLock);
+	SyncScan   *scan = sync_meta_scan(rel, NULL, 0, NULL);
+	int64		deleted = 0;
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
+	{
+		if (is_old(tuple, RelationGetDescr(rel), about))
+		{
+			sync_meta_delete(rel, tuple);
+			deleted++;
+		}
+		CHECK_FOR_INTERRUPTS();
+	}
+	sync_meta_end(scan);
+	table_close(rel, RowExclusiveLock);
+	CommandCounterIncrement();
+	return deleted;
+}
+
+/* A row of sync_conflict is of a published name. */
+static bool
+is_named(HeapTuple tuple, TupleDesc desc, void *about)
+{
+	bool		isnull;
+
+	return strcmp(TextDatumGetCString(heap_getattr(tuple, 2, desc, &isnull)), about) == 0;
+}
+
+/* Forget a table, and values of it that lost: whoever tracks another as that name may not see them. */
 static void
 unregister(Oid relid)
 {
+	char	   *name = sync_name_on_record(relid);
+
+	if (name != NULL)
+		delete_where(META_CONFLICT, is_named, name);
 	delete_rows(META_TABLE, ObjectIdGetDatum(relid));
 	delete_rows(META_COLUMN, ObjectIdGetDatum(relid));
 	delete_rows(META_TOMBSTONE, ObjectIdGetDatum(relid));
@@ -122,7 +204,7 @@ unregister_dropped(void)
  * kinds "char"[]).
  *
  * Locks:  sync_table SHARE ROW EXCLUSIVE, so that nobody else takes the name.
- * Errors: 42501 for who does not own the table, 42710 if the name is taken.
+ * Errors: 42501 for who does not own the table, or may not give it the name; 42710 if that is taken.
  */
 Datum
 vecmark_register_table(PG_FUNCTION_ARGS)
@@ -146,11 +228,7 @@ vecmark_register_table(PG_FUNCTION_ARGS)
 				 errmsg("columns and their kinds differ in number")));
 	LockRelationOid(sync_meta_oid(META_TABLE), ShareRowExclusiveLock);
 	unregister_dropped();
-	if (OidIsValid(sync_table_by_name(TextDatumGetCString(PG_GETARG_DATUM(1)))))
-		ereport(ERROR,
-				(errcode(ERRCODE_DUPLICATE_OBJECT),
-				 errmsg("another table is tracked as \"%s\"", TextDatumGetCString(PG_GETARG_DATUM(1))),
-				 errhint("Give this one another name in the policy.")));
+	check_name(relid, TextDatumGetCString(PG_GETARG_DATUM(1)));
 	table_values[SYNC_TABLE_REL] = ObjectIdGetDatum(relid);
 	table_values[SYNC_TABLE_NAME] = PG_GETARG_DATUM(1);
 	table_values[SYNC_TABLE_FLOOR] = sync_version_datum(version_of_dot(sync_writer_site(), sync_writer_txn()));

@@ -1,5 +1,8 @@
 /*
  * sync_write.c: rows of users' tables written for a merge, marked so that the trigger takes their clock as it is.
+ *
+ * All of it as the tables' owner: see sync_owner.c.  Values are given to statements as the base
+ * types', so that domains check them there.
  */
 #include "postgres.h"
 #include "compat.h"
@@ -82,7 +85,7 @@ sync_insert_row(const SyncRow *row, const RowState *state)
 			continue;
 		appendStringInfo(&sql, "%s%s", count == 0 ? "" : ", ", quote_identifier(column->attname));
 		appendStringInfo(&places, "%s$%d", count == 0 ? "" : ", ", count + 1);
-		types[count] = column->type;
+		types[count] = column->base;
 		values[count] = row->values[i];
 		nulls[count++] = row->nulls[i] ? 'n' : ' ';
 		overriding |= column->identity_always;
@@ -117,7 +120,7 @@ sync_update_row(const SyncRow *row, const RowState *state)
 		/* Nobody may set such a column; the trigger does. */
 		if (!row->changed[i] || table->columns[i].identity_always)
 			continue;
-		types[count] = table->columns[i].type;
+		types[count] = table->columns[i].base;
 		values[count] = row->values[i];
 		nulls[count++] = row->nulls[i] ? 'n' : ' ';
 		appendStringInfo(&sql, "%s%s = $%d", count == 1 ? "" : ", ", quote_identifier(table->columns[i].attname), count);
@@ -128,7 +131,7 @@ sync_update_row(const SyncRow *row, const RowState *state)
 	sync_append_key(&sql, table, count);
 	for (int i = 0; i < table->key_count; i++)
 	{
-		types[count] = table->columns[table->key[i]].type;
+		types[count] = table->columns[table->key[i]].base;
 		values[count] = row->values[table->key[i]];
 		nulls[count++] = ' ';
 	}
@@ -153,7 +156,7 @@ sync_delete_row(const SyncRow *row, const RowState *state)
 		appendStringInfo(&sql, "DELETE FROM %s WHERE ", table->qualified);
 		sync_append_key(&sql, table, 0);
 		for (int i = 0; i < table->key_count; i++)
-			types[i] = table->columns[table->key[i]].type;
+			types[i] = table->columns[table->key[i]].base;
 		table->delete_row = sync_plan(table, sql.data, table->key_count, types);
 	}
 	for (int i = 0; i < table->key_count; i++)
