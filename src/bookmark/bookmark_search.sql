@@ -228,6 +228,16 @@ LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 5;
 COMMENT ON FUNCTION vecmark_internal.tags_below(text[], text[]) IS
 	'whether one of the tags is one of some trees or below one; takes about as long for many trees as for one';
 
+CREATE FUNCTION vecmark_internal.embed_query(source regclass, settings jsonb, words text) RETURNS @extschema@.vector
+LANGUAGE sql STABLE PARALLEL UNSAFE COST 300
+BEGIN ATOMIC
+	SELECT CASE WHEN settings->>'embedder' = 'vecmark.embed' THEN vecmark_internal.bookmark_embed(settings, words)
+		WHEN settings->>'embedder' IS NOT NULL THEN vecmark_internal.embed_as_owner(source, words) END;
+END;
+
+COMMENT ON FUNCTION vecmark_internal.embed_query(regclass, jsonb, text) IS
+	'a query through the embedder of a bookmarks table; one that is not this extension''s own runs with the rights of the table''s owner';
+
 CREATE FUNCTION vecmark.search(
 	source regclass,
 	query_text text DEFAULT NULL,
@@ -371,7 +381,7 @@ BEGIN
 		text_query := websearch_to_tsquery(config, parsed.words);
 	END IF;
 	IF semantic_weight > 0 AND query_embedding IS NULL AND parsed.plain <> '' THEN
-		query_embedding := vecmark_internal.bookmark_embed(settings, parsed.plain);
+		query_embedding := vecmark_internal.embed_query(source, settings, parsed.plain);
 	END IF;
 	use_text := coalesce(numnode(text_query) > 0, false);
 	-- nothing is near to a vector without direction

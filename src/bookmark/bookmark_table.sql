@@ -169,6 +169,13 @@ $$;
 COMMENT ON FUNCTION vecmark_internal.bookmark_embed(jsonb, text) IS
 	'a text through the embedder that the settings of a bookmarks table name; null without an embedder and for a text without words';
 
+CREATE FUNCTION vecmark_internal.embed_as_owner(source regclass, words text) RETURNS @extschema@.vector
+AS 'MODULE_PATHNAME', 'vecmark_embed_as_owner'
+LANGUAGE C STABLE STRICT PARALLEL UNSAFE COST 300;
+
+COMMENT ON FUNCTION vecmark_internal.embed_as_owner(regclass, text) IS
+	'a text through the embedder of a bookmarks table, which runs with the rights of the table''s owner; for who may read the table';
+
 CREATE FUNCTION vecmark_internal.bookmark_settings(source regclass) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL SAFE COST 50
 SET search_path = pg_catalog, pg_temp
@@ -181,7 +188,19 @@ BEGIN
 	FROM pg_trigger
 	WHERE tgrelid = source AND tgfoid = 'vecmark_internal.bookmark_derive()'::regprocedure AND NOT tgisinternal
 	LIMIT 1;
-	IF settings IS NULL THEN
+	-- what a query reads by these names runs no code of who owns the table
+	IF settings IS NULL OR NOT EXISTS (SELECT FROM pg_class WHERE oid = source AND relkind IN ('r', 'p')) OR (
+		SELECT count(*) FROM pg_attribute AS a
+		WHERE a.attrelid = source AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' AND a.atttypid = CASE
+			WHEN a.attname IN ('url', 'url_key', 'title', 'description', 'content') THEN 'text'::regtype
+			WHEN a.attname = 'id' THEN 'uuid'::regtype
+			WHEN a.attname = 'url_hash' OR a.attname = 'access_count' THEN 'bigint'::regtype
+			WHEN a.attname = 'tags' THEN 'text[]'::regtype
+			WHEN a.attname = 'metadata' THEN 'jsonb'::regtype
+			WHEN a.attname = 'embedding' THEN '@extschema@.vector'::regtype
+			WHEN a.attname = 'fts' THEN 'tsvector'::regtype
+			WHEN a.attname IN ('accessed_at', 'created_at', 'updated_at') THEN 'timestamptz'::regtype END) <> 15
+	THEN
 		RAISE EXCEPTION '"%" is not a bookmarks table', coalesce(source::text, 'null')
 			USING ERRCODE = 'wrong_object_type', HINT = 'Make one with vecmark.create_bookmarks.';
 	END IF;
