@@ -33,6 +33,7 @@ VM_FUNCTION_INFO(vecmark_note_peer);
 VM_FUNCTION_INFO(vecmark_raise_alarm);
 VM_FUNCTION_INFO(vecmark_clear_alarms);
 VM_FUNCTION_INFO(vecmark_deletes);
+VM_FUNCTION_INFO(vecmark_count_rows);
 VM_FUNCTION_INFO(vecmark_refuse_share);
 
 /* Columns of peer_link. */
@@ -302,4 +303,28 @@ vecmark_refuse_share(PG_FUNCTION_ARGS)
 {
 	sync_refuse_deletes(sync_table_get(PG_GETARG_OID(0)), PG_GETARG_INT64(1), PG_GETARG_INT64(2), PG_GETARG_FLOAT4(3));
 	PG_RETURN_VOID();
+}
+
+/*
+ * SQL: vecmark_internal.count_rows(rel regclass) -> bigint: rows of a tracked table, read as its owner.
+ *
+ * Errors: 42501 for who does not see all of it.
+ */
+Datum
+vecmark_count_rows(PG_FUNCTION_ARGS)
+{
+	SyncTable  *table = sync_table_get(PG_GETARG_OID(0));
+	SyncOwner	before;
+	bool		isnull;
+	int64		count;
+
+	sync_refuse_hidden(table->root);
+	before = sync_begin_reading(table->root);
+	SPI_connect();
+	if (SPI_execute_plan(sync_plan(table, psprintf("SELECT pg_catalog.count(*) FROM %s", table->qualified), 0, NULL), NULL, NULL, true, 1) != SPI_OK_SELECT)
+		elog(ERROR, "cannot read table \"%s\"", table->name);
+	count = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	SPI_finish();
+	sync_end_reading(&before);
+	PG_RETURN_INT64(count);
 }

@@ -225,6 +225,12 @@ CREATE TYPE vecmark_internal.guarded_result AS (
 
 COMMENT ON TYPE vecmark_internal.guarded_result IS 'what vecmark_internal.guarded_merge() did: as vecmark.merge_result, and rows that were deleted so far of each table';
 
+CREATE FUNCTION vecmark_internal.count_rows(rel regclass) RETURNS bigint
+AS 'MODULE_PATHNAME', 'vecmark_count_rows'
+LANGUAGE C STABLE STRICT PARALLEL UNSAFE COST 100000;
+
+COMMENT ON FUNCTION vecmark_internal.count_rows(regclass) IS 'how many rows a tracked table has, for who may read it whole';
+
 CREATE FUNCTION vecmark_internal.refuse_share(rel regclass, deleted bigint, rows bigint, most_deleted real) RETURNS void
 AS 'MODULE_PATHNAME', 'vecmark_refuse_share'
 LANGUAGE C STABLE STRICT PARALLEL SAFE COST 10;
@@ -247,7 +253,7 @@ BEGIN
 		total := coalesce((deleted->>dead.rel::oid::text)::bigint, 0) + dead.rows;
 		-- counting is for when it matters; of those that are deleted, some may be gone already
 		IF total >= 1000 THEN
-			EXECUTE format('SELECT count(*) FROM %s', dead.rel) INTO live;
+			live := vecmark_internal.count_rows(dead.rel);
 			PERFORM vecmark_internal.refuse_share(dead.rel, total, live, most_deleted);
 		END IF;
 		deleted := deleted || jsonb_build_object(dead.rel::oid::text, total);

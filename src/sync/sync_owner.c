@@ -1,9 +1,9 @@
 /*
- * sync_owner.c: what is written for a merge, with the rights of who owns the table.
+ * sync_owner.c: what is read and written for exchanges, with the rights of who owns the table.
  *
  * Triggers, defaults, checks, domains, generated columns and expressions of indexes are code of the
- * table's owner.  They run as he, in a security-restricted context, whoever merges; what the
- * one who merges may do is checked before.
+ * table's owner.  They run as he, in a security-restricted context, whoever merges or tells; what
+ * that one may do is checked before.
  */
 #include "postgres.h"
 #include "compat.h"
@@ -67,4 +67,34 @@ sync_begin_table_owner(Oid root)
 {
 	LockRelationOid(root, RowExclusiveLock);
 	return sync_begin_owner(sync_table_owner(root));
+}
+
+/*
+ * Act as the owner of a table while it is read, until sync_end_reading; an error ends it as well.
+ * The caller was found to see all of it.  Planning a query evaluates what is immutable in checks and
+ * in expressions of indexes, which is the owner's code.
+ */
+SyncOwner
+sync_begin_reading(Oid root)
+{
+	SyncOwner	before;
+	Oid			owner;
+
+	LockRelationOid(root, AccessShareLock);
+	owner = sync_table_owner(root);
+	GetUserIdAndSecContext(&before.user, &before.security);
+	before.restricted = owner != before.user;
+	before.level = NewGUCNestLevel();
+	if (before.restricted)
+		SetUserIdAndSecContext(owner, before.security | SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS |
+							   SECURITY_RESTRICTED_OPERATION);
+	return before;
+}
+
+/* Be who was before. */
+void
+sync_end_reading(const SyncOwner *before)
+{
+	AtEOXact_GUC(false, before->level);
+	SetUserIdAndSecContext(before->user, before->security);
 }

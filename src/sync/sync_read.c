@@ -1,5 +1,5 @@
 /*
- * sync_read.c: reading rows of users' tables, with the rights of the caller.
+ * sync_read.c: reading rows of users' tables.
  */
 #include "postgres.h"
 #include "compat.h"
@@ -87,13 +87,15 @@ sync_take_row(const SyncTable *table, HeapTuple tuple, TupleDesc desc, Datum *va
 
 /*
  * Read the row of a key, whose values are in their places among "values"; false if there
- * is none.  With "lock", FOR UPDATE, as it is when the lock is there, as the table's owner; else
+ * is none.  As the table's owner, for a caller who was found to see all of it.  With "lock", FOR UPDATE, as it is when the lock is there, as the table's owner; else
  * under the active snapshot.  Within SPI, whose memory the values are in.
  */
 bool
 sync_read_row(SyncTable *table, bool lock, Datum *values, bool *nulls, RowState **clock)
 {
+	SyncOwner	before = sync_begin_reading(table->root);
 	SPIPlanPtr *plan = lock ? &table->lock_row : InNoForceRLSOperation() ? &table->send_row : &table->read_row;
+	bool		found;
 	Datum	   *key = palloc(sizeof(Datum) * table->key_count);
 
 	if (*plan == NULL)
@@ -114,16 +116,16 @@ sync_read_row(SyncTable *table, bool lock, Datum *values, bool *nulls, RowState 
 		key[i] = values[table->key[i]];
 	if (SPI_execute_plan(*plan, key, NULL, !lock, 0) != SPI_OK_SELECT)
 		elog(ERROR, "cannot read table \"%s\"", table->name);
-	if (SPI_processed == 0)
-	{
+	found = SPI_processed > 0;
+	if (found)
+		sync_take_row(table, SPI_tuptable->vals[0], SPI_tuptable->tupdesc, values, nulls, clock);
+	else
 		SPI_freetuptable(SPI_tuptable);
-		return false;
-	}
-	sync_take_row(table, SPI_tuptable->vals[0], SPI_tuptable->tupdesc, values, nulls, clock);
-	return true;
+	sync_end_reading(&before);
+	return found;
 }
 
-/* Whether there is a row of a key under the active snapshot.  Reads it as the caller. */
+/* Whether there is a row of a key under the active snapshot; see sync_read_row. */
 bool
 sync_row_is_there(SyncTable *table, Image key)
 {

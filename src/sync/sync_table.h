@@ -190,5 +190,7 @@ extern void sync_set_constraints(const char *mode);
 extern SyncOwner sync_begin_owner(Oid owner);
 extern SyncOwner sync_begin_table_owner(Oid root);
 extern void sync_end_owner(const SyncOwner *before);
+extern SyncOwner sync_begin_reading(Oid root);
+extern void sync_end_reading(const SyncOwner *before);
 
 #endif							/* SYNC_TABLE_H */

@@ -185,7 +185,7 @@ sync_tell_parked(SyncTeller *teller, List *whole, bool names_too)
 		Oid			root = sync_table_by_name(name);
 		bool		is_told = OidIsValid(root) ? sync_is_hidden(root) || !list_member_oid(whole, root) : !names_too;
 
-		if (OidIsValid(root) && !sync_is_hidden(root))
+		if (OidIsValid(root) && !is_told)
 		{
 			SyncTable  *table = sync_table_get(root);
 			Datum	   *values = palloc(sizeof(Datum) * (table->column_count + 1));

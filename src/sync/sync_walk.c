@@ -16,13 +16,14 @@
 #define ROWS_A_FETCH 1000
 
 /*
- * Visit each row of a table, with the caller's rights: as the active snapshot shows them, or if
- * not "read_only", as they are now.  Within SPI, which visits may use.  What is visited is gone
+ * Visit each row of a table, as its owner, for a caller who was found to see all of it: as the active
+ * snapshot shows them, or if not "read_only", as they are now.  Within SPI, which visits may use.  What is visited is gone
  * after the visit.
  */
 void
 sync_walk_rows(SyncTable *table, bool read_only, SyncVisit visit, void *about)
 {
+	SyncOwner	before = sync_begin_reading(table->root);
 	Portal		portal = SPI_cursor_open(NULL, sync_plan(table, sync_select(table), 0, NULL), NULL, NULL, read_only);
 	SyncSeen	seen = {.values = palloc(sizeof(Datum) * (table->column_count + 1)),.nulls = palloc(sizeof(bool) * (table->column_count + 1))};
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "row that is visited", ALLOCSET_DEFAULT_SIZES);
@@ -51,6 +52,7 @@ sync_walk_rows(SyncTable *table, bool read_only, SyncVisit visit, void *about)
 		SPI_freetuptable(rows);
 	}
 	SPI_cursor_close(portal);
+	sync_end_reading(&before);
 	MemoryContextDelete(context);
 }
 
