@@ -75,9 +75,12 @@ typedef struct MergeResult
  * cancelling, and damage are raised.
  */
 static bool
-is_parkable(int sqlstate)
+is_parkable(const ErrorData *error)
 {
-	switch (ERRCODE_TO_CATEGORY(sqlstate))
+	/* RAISE in PL/pgSQL: a trigger says so, whatever the code that it chose. */
+	if (error->filename != NULL && strcmp(error->filename, "pl_exec.c") == 0)
+		return true;
+	switch (ERRCODE_TO_CATEGORY(error->sqlerrcode))
 	{
 		case ERRCODE_CONNECTION_EXCEPTION:
 		case ERRCODE_INVALID_TRANSACTION_STATE:
@@ -90,7 +93,7 @@ is_parkable(int sqlstate)
 		case ERRCODE_INTERNAL_ERROR:
 			return false;
 		default:
-			return sqlstate != ERRCODE_STATEMENT_TOO_COMPLEX;
+			return error->sqlerrcode != ERRCODE_STATEMENT_TOO_COMPLEX;
 	}
 }
 
@@ -159,7 +162,7 @@ try_items(SyncMerge *merge, const SyncItem *items, int count)
 	MemoryContextDelete(row_context);
 	if (error != NULL)
 	{
-		if (!is_parkable(error->sqlerrcode))
+		if (!is_parkable(error))
 			ReThrowError(error);
 		*merge = merge_before;
 	}

@@ -226,6 +226,12 @@ is(error_of('mallory', 'c', "SELECT vecmark.merge_all('$all')"), '42501', 'a gue
 my $some = as('postgres', 'a', "INSERT INTO m.plain VALUES (2000, 'some'); SELECT array_agg(d) FROM vecmark.changes('{}', ARRAY['m.plain'::regclass]) AS d");
 is(as('mallory', 'c', "SELECT status FROM vecmark.merge_all('$some')"), 'merged', 'but merges into his table what claims nothing');
 is(as('mallory', 'c', 'SELECT v FROM m.plain WHERE id = 2000'), 'some', 'which is there');
+as('mallory', 'c', q{CREATE FUNCTION m.stop() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no more' USING ERRCODE = '40001'; END $$;
+	CREATE TRIGGER stop BEFORE INSERT ON m.plain FOR EACH ROW EXECUTE FUNCTION m.stop()});
+$held = $node->safe_psql('c', 'SELECT vecmark.version()');
+$told = $node->safe_psql('a', "INSERT INTO m.plain VALUES (3000, 'x'); INSERT INTO notes VALUES (3000, 'y'); SELECT array_agg(d) FROM vecmark.changes('$held') AS d");
+is($node->safe_psql('c', "SELECT status FROM vecmark.merge_all('$told')"), 'merged', 'a trigger does not stop a superuser\'s merge, whatever error it raises');
+is($node->safe_psql('c', 'SELECT count(*) FROM notes WHERE id = 3000'), 1, 'others\' rows are there');
 my $notes = $node->safe_psql('a', "SELECT array_agg(d) FROM vecmark.changes('{}', ARRAY['notes'::regclass]) AS d");
 is(error_of('mallory', 'c', "SELECT vecmark.merge_all('$notes')"), '42501', 'not into others\'');
 is(error_of('mallory', 'c', $_), '42501', "a guest may not: $_") for 'SELECT vecmark.forget()', "SELECT vecmark.retire('0badcafe0badcafe')", "SELECT vecmark.create_outbox('m.outbox')";
