@@ -167,7 +167,7 @@ CREATE FUNCTION vecmark_internal.peer_greeting(caller text) RETURNS jsonb
 LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE COST 1000
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-	SELECT jsonb_build_object('site', vecmark.site(), 'reads', pg_is_in_recovery(), 'retired', EXISTS (SELECT FROM vecmark.peers AS p WHERE p.site = caller AND p.retired),
+	SELECT jsonb_build_object('site', vecmark.site(), 'holds', vecmark.version()::text, 'reads', pg_is_in_recovery(), 'retired', EXISTS (SELECT FROM vecmark.peers AS p WHERE p.site = caller AND p.retired),
 		-- whoever is left alone must not hold back vacuum for ever
 		'timeout', CASE current_setting('idle_in_transaction_session_timeout') WHEN '0' THEN set_config('idle_in_transaction_session_timeout', '10min', false) END);
 END;

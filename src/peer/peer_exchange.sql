@@ -127,7 +127,7 @@ LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE COST 1000000
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	summary constant jsonb := (exchange - '{begun,deleted,reads,retired,claims,told}'::text[])
+	summary constant jsonb := (exchange - '{begun,deleted,holds,reads,retired,claims,told}'::text[])
 		|| jsonb_build_object('ms', round(extract(epoch FROM clock_timestamp() - (exchange->>'begun')::timestamptz) * 1000));
 BEGIN
 	-- what is held here may be forgotten there, if one may say so
@@ -139,6 +139,10 @@ BEGIN
 		RAISE NOTICE 'peer "%" was not told what is held here: %', exchange->>'peer', SQLERRM;
 	END;
 	PERFORM vecmark_internal.peer_disconnect(exchange->>'peer');
+	-- and nothing that the peer has not seen here, though there was nothing to pull
+	IF NOT EXISTS (SELECT FROM vecmark.peers AS p WHERE p.site = exchange->>'site' AND p.retired) THEN
+		PERFORM vecmark.ack(exchange->>'site', (exchange->>'holds')::vecmark.version_vector);
+	END IF;
 	PERFORM vecmark_internal.note_peer(exchange->>'peer', exchange->>'site', summary);
 	RETURN summary;
 END;

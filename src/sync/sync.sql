@@ -594,10 +594,10 @@ SELECT 'parked', count(*) = 0, pg_catalog.format('%s merged rows cannot be shown
 UNION ALL
 SELECT 'quarantine', count(*) = 0, pg_catalog.format('%s deltas have a clock too far ahead', count(*)) FROM vecmark_internal.sync_quarantine
 UNION ALL
-SELECT 'streams', count(*) = 0, pg_catalog.format('%s streams began after something else was written: pull from their sites once', count(*))
+SELECT 'streams', count(*) = 0, pg_catalog.format('%s streams lack something that was written before them, or was refused: pull from their sites', count(*))
 FROM vecmark_internal.sync_stream WHERE NOT whole
 UNION ALL
-SELECT 'peers', count(*) = 0, pg_catalog.format('%s peers have not been heard of for a week; forgetting waits for them: vecmark.retire()', count(*))
+SELECT 'peers', count(*) = 0, pg_catalog.format('%s peers have not said for a week what they hold, which forgetting waits for: exchange with them, or vecmark.retire()', count(*))
 FROM vecmark_internal.sync_peer WHERE NOT retired AND seen < pg_catalog.now() - interval '7 days'
 UNION ALL
 SELECT 'triggers', count(*) = 0, pg_catalog.format('%s triggers of tracked tables are missing, disabled, or run after vecmark''s', count(*))

@@ -42,7 +42,8 @@ extern void sync_send_changes(Site site, uint64_t txn);
 extern void sync_notify(Oid root);
 extern Version *sync_stream_claims(const Delta *delta, const Version *held);
 extern void sync_mend_streams(const Version *held);
-extern void sync_break_stream(Site site);
+extern void sync_break_stream(const Delta *delta);
+extern void sync_forget_stream(Site site);
 
 /* sync_capture.c: settings of this room. */
 extern void sync_define_settings(void);

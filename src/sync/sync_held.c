@@ -129,14 +129,29 @@ add_pending(Version *version, Snapshot snapshot)
 	return version;
 }
 
+/* What a version has of one site. */
+Version    *
+sync_part_of_site(const Version *version, Site site)
+{
+	TxnRange	all = {0, UINT64_MAX};
+
+	return version_intersect(version, version_of_ranges(site, &all, 1));
+}
+
+/* What a database of a site holds, as a snapshot of it shows. */
+Version    *
+sync_version_of(Site site, Snapshot snapshot)
+{
+	Version    *version = version_union(sync_foreign_version(snapshot), sync_own_version(site, snapshot));
+
+	return add_pending(version, snapshot);
+}
+
 /* What this database holds, as a snapshot shows it. */
 Version    *
 sync_version(Snapshot snapshot)
 {
-	Version    *version = version_union(sync_foreign_version(snapshot),
-										sync_own_version(sync_reader_site(), snapshot));
-
-	return add_pending(version, snapshot);
+	return sync_version_of(sync_reader_site(), snapshot);
 }
 
 /* All dots of earlier lives of this database, which may not have been recorded when they ended. */

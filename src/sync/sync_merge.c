@@ -106,9 +106,9 @@ park(SyncMerge *merge, const SyncItem *item, const ErrorData *reason)
 	Oid			root = sync_table_by_name(item->name);
 
 	if (parked == NULL)
-		sync_park(item->name, item->key, item->state, item->names, reason);
+		sync_park(item->name, item->key, item->state, item->names, reason, merge->by_stream);
 	else
-		sync_park(item->name, item->key, row_join(parked, item->state), sync_names_union(item->names, names), reason);
+		sync_park(item->name, item->key, row_join(parked, item->state), sync_names_union(item->names, names), reason, merge->by_stream);
 	if (OidIsValid(root))
 		sync_log_state(root, item->key, item->state, 0);
 	merge->parked++;
@@ -363,6 +363,9 @@ has_unknown_own_dots(const Delta *delta, Site site)
  * Whether one of the two has missed deletes that the other has forgotten, so that rows
  * would live on with one of them; see "Forgetting" in README.  What the delta says of
  * them is taken over by who has no part of it, or all.
+ *
+ * A delta of a stream may come late itself: what it was made of before deletes that its sender has
+ * heard of since.  It is late only if it brings something.
  */
 static bool
 is_late(const Delta *delta, const Version *held)
@@ -372,12 +375,11 @@ is_late(const Delta *delta, const Version *held)
 	Version		nothing = {0, NULL};
 
 	if (delta->stream)
-	{
 		sync_add_forgotten(&nothing, delta->lives);
-		return false;
-	}
 	if (!version_dominates(delta->to, forgotten))
-		return true;
+		return !delta->stream || !version_dominates(held, version_minus(delta->to, delta->base));
+	if (delta->stream)
+		return false;
 	if (delta->forgotten != NULL && !version_dominates(held, delta->forgotten) &&
 		version_intersect(held, delta->forgotten)->count > 0)
 		return true;
@@ -590,12 +592,27 @@ refuse_guest(const MergeResult *result, const char *what)
 				 errdetail("The delta %s, which is for who may write all tracked tables.", what)));
 }
 
+/*
+ * Forgetting waits for who is heard of by a stream, too.  What he holds is noted when all of it is
+ * here: while others write, something of theirs that he has is nearly always on its way to here,
+ * and forgetting would wait for the moment when nothing is.
+ */
+static void
+meet_sender(const Delta *delta, const Version *held)
+{
+	if (version_dominates(held, delta->to))
+		sync_note_peer(delta->sender, delta->to);
+	else
+		sync_meet_peer(delta->sender);
+}
+
 static void
 merge_delta(Datum value, MergeResult *result)
 {
 	Delta	   *delta = sync_delta_from_datum(value);
 	Site		site = sync_writer_site();
 	Version    *held;
+	Version    *brings;
 	Version    *gap;
 	uint64_t	time = last_time(delta);
 	SyncItem   *items;
@@ -630,8 +647,8 @@ merge_delta(Datum value, MergeResult *result)
 	{
 		refuse_guest(result, "has a clock too far ahead");
 		quarantine(value, delta, time);
-		if (delta->stream)
-			sync_break_stream(delta->sender);
+		if (delta->stream && !sync_is_retired(delta->sender))
+			sync_break_stream(delta);
 		result->status = MERGE_QUARANTINED;
 		return;
 	}
@@ -651,6 +668,8 @@ merge_delta(Datum value, MergeResult *result)
 		refuse_guest(result, "has news of deletes that were forgotten");
 	if (is_late(delta, held))
 	{
+		if (delta->stream)
+			sync_break_stream(delta);
 		result->status = MERGE_LATE;
 		return;
 	}
@@ -685,6 +704,7 @@ merge_delta(Datum value, MergeResult *result)
 		}
 	}
 
+	brings = without_site(delta->stream ? sync_part_of_site(delta->to, delta->sender) : delta->to, site);
 	for (int i = 0; i < delta->relation_count; i++)
 		count += delta->relations[i].row_count;
 	items = palloc_extended(sizeof(SyncItem) * Max(count, 1), MCXT_ALLOC_HUGE);
@@ -710,6 +730,7 @@ merge_delta(Datum value, MergeResult *result)
 	}
 	result->merge.held = held;
 	result->merge.known = delta->to;
+	result->merge.by_stream = delta->stream;
 	result->merge.repair = delta->repair && result->mode == MODE_REPAIR;
 	apply_all(&result->merge, items, count);
 	VM_POINT("sync-merged-rows");
@@ -719,18 +740,23 @@ merge_delta(Datum value, MergeResult *result)
 		if (!result->is_guest)
 			sync_note_peer(delta->sender, delta->to);
 	}
-	else if (!version_dominates(held, without_site(delta->to, site)) && !note_part(delta, without_site(delta->to, site)))
+	else if (!version_dominates(held, brings) && !note_part(delta, brings))
 		result->status = MERGE_PARTIAL;
 	else if (delta->stream)
-		sync_version_add(without_site(sync_stream_claims(delta, held), site));
+	{
+		brings = without_site(sync_stream_claims(delta, held), site);
+		sync_version_add(brings);
+		meet_sender(delta, version_union(held, brings));
+	}
 	else
 	{
-		sync_version_add(without_site(delta->to, site));
-		sync_mend_streams(version_union(held, delta->to));
-		forget_batches(version_union(held, delta->to));
+		sync_version_add(brings);
+		sync_mend_streams(version_union(held, brings));
+		forget_batches(version_union(held, brings));
 		if (delta->forgotten != NULL)
 			sync_add_forgotten(delta->forgotten, delta->lives);
 		sync_note_peer(delta->sender, delta->to);
+		sync_drop_rests(delta->sender, delta->to);
 	}
 }
 
@@ -907,6 +933,7 @@ vecmark_retry_parked(PG_FUNCTION_ARGS)
 		sync_check_rights("vecmark.retry_parked()");
 	sync_lock_version();
 	result.merge.held = &nothing;
+	result.merge.by_stream = true;
 	retry_parked(&result.merge, is_guest);
 	return return_result(fcinfo, &result);
 }

@@ -39,6 +39,7 @@ typedef struct SyncMerge
 	const Version *known;		/* what the sender knows */
 	bool		repair;			/* what is told is right where stamps are
 								 * alike */
+	bool		by_stream;		/* or as what is parked came */
 	SyncTable  *table;			/* of the latest row, or NULL */
 	int64		applied;
 	int64		stale;

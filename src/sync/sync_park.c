@@ -29,6 +29,16 @@
 #define PARKED_TRIES 6
 #define PARKED_COLUMNS 7
 
+/* What a row of ours parks. */
+static Delta *
+parked_delta(HeapTuple tuple, TupleDesc desc)
+{
+	bool		isnull;
+	Datum		stored = heap_getattr(tuple, PARKED_STATE + 1, desc, &isnull);
+
+	return sync_delta_from_datum(PointerGetDatum(PG_DETOAST_DATUM_COPY(stored)));
+}
+
 /*
  * The parked state of a key with the names of its columns, or NULL.
  */
@@ -46,9 +56,7 @@ sync_parked(const char *name, Image key, Snapshot snapshot, SyncNames **names)
 
 		if (HeapTupleIsValid(tuple))
 		{
-			bool		isnull;
-			Datum		stored = heap_getattr(tuple, PARKED_STATE + 1, RelationGetDescr(rel), &isnull);
-			Delta	   *delta = sync_delta_from_datum(PointerGetDatum(PG_DETOAST_DATUM_COPY(stored)));
+			Delta	   *delta = parked_delta(tuple, RelationGetDescr(rel));
 
 			*names = sync_names_of_relation(&delta->relations[0]);
 			state = sync_state_of(*names, delta->relations[0].rows[0].state);
@@ -60,22 +68,25 @@ sync_parked(const char *name, Image key, Snapshot snapshot, SyncNames **names)
 }
 
 /*
- * Park a state in the place of the one that is parked, which it has been joined with.
+ * Park a state in the place of the one that is parked, which it has been joined with.  What came by
+ * streams alone, "by_stream", is known as such.
  */
 void
-sync_park(const char *name, Image key, const RowState *state, const SyncNames *names, const ErrorData *reason)
+sync_park(const char *name, Image key, const RowState *state, const SyncNames *names, const ErrorData *reason, bool by_stream)
 {
 	Relation	rel = sync_meta_open(META_PARKED, RowExclusiveLock);
 	SyncBuilder *builder = sync_builder_begin(sync_writer_site());
 	Datum		values[PARKED_COLUMNS] = {0};
 	bool		nulls[PARKED_COLUMNS] = {false};
+	Delta	   *delta;
 	SyncScan   *scan;
 	HeapTuple	old;
 
 	sync_builder_add(builder, name, names, key, state);
+	delta = sync_builder_end(builder);
+	delta->stream = by_stream;
 	values[PARKED_NAME] = CStringGetTextDatum(name);
 	values[PARKED_KEY] = sync_bytea(key);
-	values[PARKED_STATE] = sync_delta_datum(sync_builder_end(builder));
 	values[PARKED_SQLSTATE] = CStringGetTextDatum(unpack_sql_state(reason->sqlerrcode));
 	values[PARKED_REASON] = CStringGetTextDatum(reason->message);
 	values[PARKED_SINCE] = TimestampTzGetDatum(GetCurrentTimestamp());
@@ -86,12 +97,17 @@ sync_park(const char *name, Image key, const RowState *state, const SyncNames *n
 	{
 		bool		isnull;
 
+		delta->stream &= parked_delta(old, RelationGetDescr(rel))->stream;
+		values[PARKED_STATE] = sync_delta_datum(delta);
 		values[PARKED_SINCE] = heap_getattr(old, PARKED_SINCE + 1, RelationGetDescr(rel), &isnull);
 		values[PARKED_TRIES] = Int32GetDatum(DatumGetInt32(heap_getattr(old, PARKED_TRIES + 1, RelationGetDescr(rel), &isnull)) + 1);
 		sync_meta_update(rel, old, values, nulls);
 	}
 	else
+	{
+		values[PARKED_STATE] = sync_delta_datum(delta);
 		sync_meta_insert(rel, values, nulls);
+	}
 	sync_meta_end(scan);
 	table_close(rel, RowExclusiveLock);
 	CommandCounterIncrement();
@@ -125,4 +141,46 @@ sync_unpark(const char *name, Image key)
 	sync_meta_end(scan);
 	table_close(rel, RowExclusiveLock);
 	CommandCounterIncrement();
+}
+
+/* Who has told all that he holds, of himself this, and the longest life that was forgotten. */
+typedef struct Told
+{
+	const Version *own;
+	uint64_t	lives;
+} Told;
+
+/* Whether a row of ours parks a part whose rest will not come. */
+static bool
+is_rest(HeapTuple tuple, TupleDesc desc, void *about)
+{
+	const Told *told = about;
+	bool		isnull;
+	Datum		sqlstate = heap_getattr(tuple, PARKED_SQLSTATE + 1, desc, &isnull);
+	const Delta *delta;
+	const RowState *state;
+	const RowState *others;
+
+	if (strcmp(TextDatumGetCString(sqlstate), unpack_sql_state(ERRCODE_NO_DATA_FOUND)) != 0)
+		return false;
+	delta = parked_delta(tuple, desc);
+	state = delta->relations[0].rows[0].state;
+	if (!delta->stream || state->base.site != 0 || state->life > told->lives)
+		return false;
+	others = sync_row_without(state, told->own);
+	return others == NULL || !row_equal(others, state);
+}
+
+/*
+ * Forget parts of rows that came by a stream before the rest, which will not come.  Who wrote such a part
+ * had the whole row.  If he has told all that he holds, "told", and the rest was not among it, he has the row
+ * no more, and its delete was forgotten by who told it.  (Of a part that a pull brings the rest was here: it
+ * was lost, and to be repaired.)
+ */
+void
+sync_drop_rests(Site writer, const Version *told)
+{
+	Told		about = {sync_part_of_site(told, writer), sync_forgotten_life(true)};
+
+	sync_meta_delete_where(META_PARKED, is_rest, &about);
 }

@@ -74,6 +74,38 @@ sync_refuse_retired(Site site)
 				 errhint("It has to CALL vecmark.rejoin(), or to start over: untrack and empty its tables, SELECT vecmark.start_over(), track them and pull everything.")));
 }
 
+/* What is known of a site that has said nothing of itself yet. */
+static void
+fill_stranger(Site site, Datum *values)
+{
+	Version		nothing = {0, NULL};
+
+	values[PEER_SITE] = Int64GetDatum((int64) site);
+	values[PEER_HOLDS] = sync_version_datum(&nothing);
+	values[PEER_SEEN] = TimestampTzGetDatum(GetCurrentTimestamp());
+	values[PEER_RETIRED] = BoolGetDatum(false);
+}
+
+/* A site has been heard of: forgetting waits for it, until it says what it holds. */
+void
+sync_meet_peer(Site site)
+{
+	Relation	rel;
+	Datum		values[PEER_COLUMNS];
+	bool		nulls[PEER_COLUMNS] = {false};
+
+	if (site == 0 || site == sync_writer_site())
+		return;
+	rel = sync_meta_open_alone(META_PEER);
+	if (!HeapTupleIsValid(find_peer(rel, site, values, nulls)))
+	{
+		fill_stranger(site, values);
+		sync_meta_insert(rel, values, nulls);
+	}
+	table_close(rel, RowExclusiveLock);
+	CommandCounterIncrement();
+}
+
 /* Record what a site holds, at least. */
 void
 sync_note_peer(Site site, const Version *version)
@@ -185,21 +217,17 @@ vecmark_retire(PG_FUNCTION_ARGS)
 	Datum		values[PEER_COLUMNS] = {0};
 	bool		nulls[PEER_COLUMNS] = {false};
 	HeapTuple	old;
-	Version		nothing = {0, NULL};
 
 	PreventCommandIfReadOnly("vecmark.retire()");
 	sync_check_rights("vecmark.retire()");
 	rel = sync_meta_open_alone(META_PEER);
 	old = find_peer(rel, site, values, nulls);
 	if (!HeapTupleIsValid(old))
-	{
-		values[PEER_SITE] = Int64GetDatum((int64) site);
-		values[PEER_HOLDS] = sync_version_datum(&nothing);
-		values[PEER_SEEN] = TimestampTzGetDatum(GetCurrentTimestamp());
-	}
+		fill_stranger(site, values);
 	values[PEER_RETIRED] = BoolGetDatum(true);
 	sync_meta_put(rel, old, values, nulls);
 	table_close(rel, RowExclusiveLock);
+	sync_forget_stream(site);
 	PG_RETURN_VOID();
 }
 

@@ -231,10 +231,8 @@ static Version *
 told_of(Site site)
 {
 	uint64_t	lives;
-	TxnRange	all = {0, UINT64_MAX};
 
-	return version_intersect(version_union(sync_peers_hold(), sync_forgotten(NULL, &lives)),
-							 version_of_ranges(site, &all, 1));
+	return sync_part_of_site(version_union(sync_peers_hold(), sync_forgotten(NULL, &lives)), site);
 }
 
 /*

@@ -26,6 +26,8 @@ extern void sync_lock_writers(void);
 extern uint64_t sync_widen(TransactionId xid, FullTransactionId next);
 extern Version *sync_foreign_version(Snapshot snapshot);
 extern Version *sync_own_version(Site site, Snapshot snapshot);
+extern Version *sync_part_of_site(const Version *version, Site site);
+extern Version *sync_version_of(Site site, Snapshot snapshot);
 extern Version *sync_version(Snapshot snapshot);
 extern Version *sync_earlier_lives(Snapshot snapshot);
 extern void sync_version_add(const Version *version);

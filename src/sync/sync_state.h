@@ -23,8 +23,9 @@ extern void sync_bury(Oid root, Image key, const RowState *row);
 
 /* sync_park.c: states that could not be shown. */
 extern RowState *sync_parked(const char *name, Image key, Snapshot snapshot, SyncNames **names);
-extern void sync_park(const char *name, Image key, const RowState *state, const SyncNames *names, const ErrorData *reason);
+extern void sync_park(const char *name, Image key, const RowState *state, const SyncNames *names, const ErrorData *reason, bool by_stream);
 extern bool sync_has_parked(const char *name);
 extern void sync_unpark(const char *name, Image key);
+extern void sync_drop_rests(Site writer, const Version *told);
 
 #endif							/* SYNC_STATE_H */

@@ -52,8 +52,8 @@ typedef struct Outgoing
 {
 	Site		site;
 	uint64_t	txn;
-	Version    *base;			/* what had begun by now, but it */
-	Version    *to;				/* what had ended by now, and it */
+	Version    *base;			/* what is held, and had begun by now, but it */
+	Version    *to;				/* what is held by now, and it */
 	List	   *outboxes;		/* OIDs */
 	SyncBuilder *builder;
 	MemoryContext context;
@@ -206,10 +206,10 @@ sync_send_changes(Site site, uint64_t txn)
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	latest = RegisterSnapshot(GetLatestSnapshot());
-	outgoing.to = version_union(sync_own_version(site, latest), version_of_dot(site, txn));
+	outgoing.to = version_union(sync_version_of(site, latest), version_of_dot(site, txn));
 	UnregisterSnapshot(latest);
 	begun.to = sync_next_txn();
-	outgoing.base = version_minus(version_of_ranges(site, &begun, 1), version_of_dot(site, txn));
+	outgoing.base = version_minus(version_union(outgoing.to, version_of_ranges(site, &begun, 1)), version_of_dot(site, txn));
 	outgoing.context = AllocSetContextCreate(context, "delta", ALLOCSET_DEFAULT_SIZES);
 	GetUserIdAndSecContext(&user, &security);
 	begin_part(&outgoing);
@@ -303,36 +303,53 @@ origin_name(void)
 	return name != NULL ? name : "";
 }
 
+/* The number after the last that a version has of a site. */
+static uint64_t
+end_of_site(const Version *version, Site site)
+{
+	const SiteTxns *txns = version_find(version, site);
+
+	return txns == NULL ? 0 : txns->ranges[txns->count - 1].to;
+}
+
+/* The row of a site's stream, a copy, or NULL. */
+static HeapTuple
+find_stream(Relation rel, Site site, Datum *values, bool *nulls)
+{
+	Datum		key = Int64GetDatum((int64) site);
+	SyncScan   *scan = sync_meta_scan(rel, NULL, 1, &key);
+	HeapTuple	tuple = sync_meta_next(scan);
+
+	if (HeapTupleIsValid(tuple))
+	{
+		tuple = heap_copytuple(tuple);
+		heap_deform_tuple(tuple, RelationGetDescr(rel), values, nulls);
+	}
+	sync_meta_end(scan);
+	return tuple;
+}
+
 /*
- * What a delta of a stream lets this database say that it holds: the dot, and all that its
- * snapshot shows if the stream is whole; see "Streams" in README.
+ * What a delta of a stream lets this database say that it holds of the sender's transactions: the
+ * dot, and all that its snapshot shows if the stream is whole; see "Streams" in README.
  */
 Version    *
 sync_stream_claims(const Delta *delta, const Version *held)
 {
 	Relation	rel = sync_meta_open(META_STREAM, RowExclusiveLock);
 	Version    *own = version_minus(delta->to, delta->base);
-	const SiteTxns *begun = version_find(delta->base, delta->sender);
 	Datum		values[STREAM_COLUMNS] = {0};
 	bool		nulls[STREAM_COLUMNS] = {false};
 	char	   *origin = origin_name();
-	Datum		key = Int64GetDatum((int64) delta->sender);
-	SyncScan   *scan = sync_meta_scan(rel, NULL, 1, &key);
-	HeapTuple	old = sync_meta_next(scan);
-	bool		is_known = false;
-	bool		was_whole = false;
+	HeapTuple	old = find_stream(rel, delta->sender, values, nulls);
+	bool		is_known = HeapTupleIsValid(old) && strcmp(TextDatumGetCString(values[STREAM_ORIGIN]), origin) == 0;
+	bool		was_whole = is_known && DatumGetBool(values[STREAM_WHOLE]);
 
-	if (HeapTupleIsValid(old))
-	{
-		heap_deform_tuple(old, RelationGetDescr(rel), values, nulls);
-		is_known = strcmp(TextDatumGetCString(values[STREAM_ORIGIN]), origin) == 0;
-		was_whole = is_known && DatumGetBool(values[STREAM_WHOLE]);
-	}
 	if (!is_known)
 	{
-		values[STREAM_SITE] = key;
+		values[STREAM_SITE] = Int64GetDatum((int64) delta->sender);
 		values[STREAM_ORIGIN] = CStringGetTextDatum(origin);
-		values[STREAM_FIRST] = Int64GetDatum(begun == NULL ? 0 : (int64) begun->ranges[begun->count - 1].to);
+		values[STREAM_FIRST] = Int64GetDatum((int64) end_of_site(delta->base, delta->sender));
 	}
 	if (!was_whole)
 	{
@@ -340,29 +357,46 @@ sync_stream_claims(const Delta *delta, const Version *held)
 
 		was_whole = version_dominates(version_union(held, own), version_of_ranges(delta->sender, &earlier, 1));
 		values[STREAM_WHOLE] = BoolGetDatum(was_whole);
-		if (HeapTupleIsValid(old) && (was_whole || !is_known))
-			sync_meta_update(rel, old, values, nulls);
-		else if (!HeapTupleIsValid(old))
-			sync_meta_insert(rel, values, nulls);
+		if (was_whole || !is_known)
+			sync_meta_put(rel, old, values, nulls);
 	}
-	sync_meta_end(scan);
 	table_close(rel, RowExclusiveLock);
 	CommandCounterIncrement();
-	return was_whole ? delta->to : own;
+	return was_whole ? sync_part_of_site(delta->to, delta->sender) : own;
 }
 
-/* A stream lost something: it begins anew. */
+/* Nothing is expected of the stream of a site any more. */
 void
-sync_break_stream(Site site)
+sync_forget_stream(Site site)
 {
 	Relation	rel = sync_meta_open(META_STREAM, RowExclusiveLock);
-	Datum		key = Int64GetDatum((int64) site);
-	SyncScan   *scan = sync_meta_scan(rel, NULL, 1, &key);
-	HeapTuple	old = sync_meta_next(scan);
+	Datum		values[STREAM_COLUMNS];
+	bool		nulls[STREAM_COLUMNS];
+	HeapTuple	old = find_stream(rel, site, values, nulls);
 
 	if (HeapTupleIsValid(old))
 		sync_meta_delete(rel, old);
-	sync_meta_end(scan);
+	table_close(rel, RowExclusiveLock);
+	CommandCounterIncrement();
+}
+
+/*
+ * A delta of a stream was not merged: the stream begins anew, with what had begun by that
+ * delta.
+ */
+void
+sync_break_stream(const Delta *delta)
+{
+	Relation	rel = sync_meta_open(META_STREAM, RowExclusiveLock);
+	Datum		values[STREAM_COLUMNS] = {0};
+	bool		nulls[STREAM_COLUMNS] = {false};
+	HeapTuple	old = find_stream(rel, delta->sender, values, nulls);
+
+	values[STREAM_SITE] = Int64GetDatum((int64) delta->sender);
+	values[STREAM_ORIGIN] = CStringGetTextDatum(origin_name());
+	values[STREAM_FIRST] = Int64GetDatum((int64) Max(end_of_site(delta->base, delta->sender), end_of_site(delta->to, delta->sender)));
+	values[STREAM_WHOLE] = BoolGetDatum(false);
+	sync_meta_put(rel, old, values, nulls);
 	table_close(rel, RowExclusiveLock);
 	CommandCounterIncrement();
 }

@@ -26,8 +26,9 @@ SITE = (1 << WIDTH) - 1
 # of own former ones; "log": of each key the dots that touched it; "floor": dots whose log and tombstones were
 # forgotten; "life": the longest life forgotten; "acks": what the others said they hold; "away": retired ones;
 # "parts": (batch, part) of
-# those merged of deltas that are not complete; "pending": dots that came in a row before they are covered (only to check by).
-Node = namedtuple('Node', 'site next txns foreign rows log floor life acks away parts pending')
+# those merged of deltas that are not complete; "pending": dots that came in a row before they are covered (only to check by);
+# "met": those that it has heard of.
+Node = namedtuple('Node', 'site next txns foreign rows log floor life acks away parts pending met')
 Delta = namedtuple('Delta', 'base to known floor life rows batch part')
 # "decided": what became of prepared transactions, the same in copies; "ghost": (dot, key, effect) of all that
 # committed; "left": what may still be done, by name; "safe": of each node
@@ -55,6 +56,8 @@ RULES = {
     'floor told': 'who starts from a delta takes over what it has forgotten',
     'whole': 'a stream is not whole before a pull has filled what came before',
     'next': 'a stream is whole when all numbers given out by its first row are covered, not that row alone',
+    'stream met': 'forgetting waits for who is heard of by a stream',
+    'stream late': 'a row of a stream is not taken whose sender had not heard of what was forgotten, and the stream is not whole then',
     'in progress': 'an own dot is unknown if its number was not given out yet, not if it is in progress',
     'new life': 'a restored or cloned node takes a new incarnation',
     'committed': 'of its old life it claims only what committed',
@@ -248,7 +251,8 @@ class Model:
 
     def forget(self, i, node):
         version = self.version(node)
-        peers = [node.acks[j] for j in range(self.c.sites) if j != i and not node.away >> j & 1 and self.exists(j)]
+        peers = [node.acks[j] for j in range(self.c.sites)
+                 if j != i and not node.away >> j & 1 and node.met >> j & 1 and self.exists(j)]
         if 'acks covered' in self.rules and any(ack & ~version for ack in peers):
             return node
         gone = version
@@ -280,9 +284,12 @@ class Model:
 
     def begin_world(self):
         c = self.c
-        node = Node(0, 1, (), 0, (None,) * c.keys, (0,) * c.keys, 0, 0, (0,) * c.sites, 0, frozenset(), 0)
+        node = Node(0, 1, (), 0, (None,) * c.keys, (0,) * c.keys, 0, 0, (0,) * c.sites, 0, frozenset(), 0, (1 << c.sites) - 1)
         left = {**c.left, **{'write %s' % 'ABCD'[i]: n for i, n in enumerate(c.writes)}}
-        self.world = World(tuple(node._replace(site=i) if i in c.present else None for i in range(c.sites)), frozenset(), (),
+        strangers = c.strangers + (c.heard if 'stream met' not in self.rules else ())
+        unmet = [sum(1 << j for k, j in strangers if k == i) for i in range(c.sites)]
+        self.world = World(tuple(node._replace(site=i, met=node.met & ~unmet[i]) if i in c.present else None
+                                 for i in range(c.sites)), frozenset(), (),
                            tuple(sorted(left.items())), (), (), None, frozenset())
         world = self.world
         for step in c.setup:
@@ -366,7 +373,8 @@ class Model:
             name = 'ABCD'[i]
             spent = self.spend(world, 'start over')
             if spent and i == c.starts_over:
-                blank = Node(5, 1, (), 0, (None,) * c.keys, (0,) * c.keys, 0, 0, (0,) * c.sites, 0, frozenset(), 0)
+                blank = Node(5, 1, (), 0, (None,) * c.keys, (0,) * c.keys, 0, 0, (0,) * c.sites, 0, frozenset(), 0,
+                             (1 << c.sites) - 1)
                 nodes = tuple(n and n._replace(away=n.away & ~(1 << i), acks=n.acks[:i] + (0,) + n.acks[i + 1:])
                               for n in world.nodes)
                 yield (name, 'starts over'), self.put(spent._replace(nodes=nodes), i, blank)
@@ -408,7 +416,7 @@ class Model:
                 if status == 'open' and i == c.stream_from:
                     # the row of the stream and the commit record: not yet seen by others' snapshots
                     txn = (dot, 'recorded', effects)
-                    record = (dot, effects, self.own(node), ((1 << node.next) - 1) << node.site * WIDTH)
+                    record = (dot, effects, self.own(node), ((1 << node.next) - 1) << node.site * WIDTH, node.foreign)
                     yield (name, n, 'writes its commit record'), self.put(
                         self.record(world, txn), i, node._replace(txns=node.txns[:t] + (txn,) + node.txns[t + 1:]),
                         wal=world.wal + (record,))
@@ -436,7 +444,8 @@ class Model:
             # acknowledging and forgetting
             if i in c.forgets:
                 for j, peer in enumerate(world.nodes):
-                    if peer and j != i and not node.away >> j & 1 and node.acks[j] != node.acks[j] | self.version(peer):
+                    if peer and j != i and not node.away >> j & 1 and node.met >> j & 1 and \
+                            node.acks[j] != node.acks[j] | self.version(peer):
                         acks = node.acks[:j] + (node.acks[j] | self.version(peer),) + node.acks[j + 1:]
                         yield ('ABCD'[j], 'acknowledges to', name), self.put(
                             self.flushed(world, j), i, node._replace(acks=acks))
@@ -493,16 +502,23 @@ class Model:
         """The subscriber takes the next row; "wanted" is what must be covered for the stream to be whole: 0 when it is, -1
         before its first row."""
         position, wanted = world.sub
-        dot, effects, snapshot, numbers = world.wal[position]
+        dot, effects, snapshot, numbers, known = world.wal[position]
         i = self.c.stream_to
         node = world.nodes[i]
         version = self.version(node)
+        known |= snapshot | 1 << dot
+        if 'stream late' in self.rules and node.floor & ~known and not version >> dot & 1:
+            return world._replace(sub=(position + 1, numbers))
         after = self.merge_rows(node, effects, version)
         if after is None:
             return None
         if wanted == -1:
             wanted = numbers if 'next' in self.rules else 1 << dot
         after = after._replace(foreign=node.foreign | 1 << dot | (snapshot if wanted == 0 else 0))
+        if 'stream met' in self.rules:
+            j = self.c.stream_from
+            said = node.acks[j] | (known if not known & ~self.version(after) else 0)
+            after = after._replace(met=node.met | 1 << j, acks=node.acks[:j] + (said,) + node.acks[j + 1:])
         return self.put(world, i, after, sub=(position + 1, wanted))
 
     def filled(self, what, after):
@@ -540,7 +556,7 @@ class Model:
             self.settled.add((world.nodes, world.ghost))
             self.world = world
             nodes = [n for n in self.settle(world.nodes) if n]
-            if nodes and not self.refused:
+            if nodes and (self.c.all_in or not self.refused):
                 committed = sum({1 << dot for dot, _, _ in world.ghost})
                 known = 0
                 for node in world.nodes:
@@ -618,6 +634,7 @@ DEFAULTS = dict(
     left={}, pulls=((0, 1), (1, 0), (1, 2), (2, 1), (0, 2), (2, 0)),  # how often what; who pulls, from whom
     open_txns=1, statements=1, at_once=False, begins=False, aborts=False, prepares=False, parts=False, crashes=False,
     forgets=(), from_nothing=False, stream_from=None, stream_to=None, clone_of=None, starts_over=None,
+    strangers=(), heard=(), all_in=False,  # who has not heard of whom, and by the stream alone; whether nobody may be refused
 )
 ROW = ((0, 'insert', 0), 'sync')
 TWO_ROWS = ((0, 'insert', 0), (1, 'insert', 1), 'sync')
@@ -681,8 +698,17 @@ SCENARIOS = {
         deep=dict(left={'pull': 2})),
     'stream, forgetting': dict(
         TWO, setup=ROW, writes=(2, 1), kinds=(UPDATE, ('delete', 'insert')), stream_from=0, stream_to=1, forgets=(0, 1),
-        left={'pull': 2},
+        left={'pull': 2}, without=('stream late',),
         deep=dict(writes=(2, 2), kinds=(ALL, ALL))),
+    # a third site knows what was deleted, and who streams is not known, or by his stream alone
+    'stream, heard': dict(
+        setup=ROW, writes=(1, 1, 0), kinds=(UPDATE, DELETE, NONE), stream_from=0, stream_to=1, forgets=(1, 2),
+        heard=((1, 0),), strangers=((2, 0),), all_in=True, left={'pull': 2}, pulls=((0, 1), (2, 1)),
+        deep=dict(writes=(2, 1, 0), left={'pull': 3}, pulls=((0, 1), (2, 1), (1, 2)))),
+    'stream, stranger': dict(
+        setup=ROW, writes=(1, 1, 0), kinds=(UPDATE, DELETE, NONE), stream_from=0, stream_to=1, forgets=(1,),
+        strangers=((1, 0),), left={'pull': 2}, pulls=((0, 1), (2, 1)),
+        deep=dict(writes=(2, 1, 0), kinds=(ALL, DELETE, NONE), left={'pull': 3}, pulls=((0, 1), (2, 1), (1, 2)))),
     'clone': dict(
         present=(0, 1), keys=2, writes=(1, 0, 1), kinds=(NEW, NONE, NEW), open_txns=2, prepares=True, clone_of=0,
         left={'pull': 2, 'clone': 1}, pulls=((1, 0), (2, 0), (1, 2)),
@@ -706,6 +732,7 @@ CONTROLS = [
     ('forgetting, three sites', 'life'), ('joining', 'life told'), ('joining', 'sender knows'),
     ('retired', 'receiver knows'), ('retired', 'sender knows'), ('starting over', 'floor told'),
     ('crash', 'flush'), ('stream', 'whole'), ('stream', 'next'), ('stream', 'in progress'),
+    ('stream, heard', 'stream met'), ('stream, stranger', 'stream late'),
     ('stream, forgetting', 'acks'), ('stream, forgetting', 'acks covered'),
     ('clone', 'committed'), ('clone', 'new life'), ('clone', 'prepared'), ('clone', 'decided'), ('restore', 'new life'),
     ('restore, forgetting', 'receiver knows'), ('restore, forgetting', 'sender knows'),
