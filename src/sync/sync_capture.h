@@ -5,14 +5,28 @@
 #define SYNC_CAPTURE_H
 
 #include "crdt/varint.h"
+#include "sync/sync_meta.h"
 #include "sync/sync_table.h"
 
 /* sync_log.c: which keys a transaction wrote. */
+typedef struct SyncLogScan
+{
+	Relation	log;
+	Snapshot	snapshot;
+	Site		site;
+	const SiteTxns *passed;		/* transactions that are passed over, or NULL */
+	SyncScan   *scan;			/* NULL at the end */
+	int			passed_rows;	/* since the index was asked */
+} SyncLogScan;
+
 extern void sync_log_spill(void);
 extern void sync_log_key(Site site, uint64_t txn, Oid root, Image key, uint64_t born);
 extern void sync_log_state(Oid root, Image key, const RowState *incoming, uint64_t born);
 extern uint64_t *sync_log_hashes(Oid root, Snapshot snapshot, size_t *count);
 extern bool sync_log_next(Reader *reader, Image *key);
+extern void sync_log_begin(SyncLogScan *scan, Relation log, Snapshot snapshot, Site site, const SiteTxns *passed);
+extern bool sync_log_read(SyncLogScan *scan, Datum *values);
+extern void sync_log_end(SyncLogScan *scan);
 
 /* sync_capture.c: triggers. */
 typedef struct SyncMark

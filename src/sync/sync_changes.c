@@ -54,82 +54,80 @@ typedef struct LogScan
 	const Version *since;
 	Snapshot	snapshot;
 	Site		site;
-	SyncScan   *scan;			/* of the site, or NULL */
+	bool		in_site;
+	SyncLogScan of_site;
 } LogScan;
 
 static LogScan
 begin_log(const Version *since, Snapshot snapshot)
 {
-	LogScan		scan = {sync_meta_open(META_LOG, AccessShareLock), since, snapshot, (Site) PG_INT64_MIN, NULL};
+	LogScan		scan = {.since = since,.snapshot = snapshot,.site = (Site) PG_INT64_MIN};
 
+	scan.log = sync_meta_open(META_LOG, AccessShareLock);
 	return scan;
 }
 
 static void
 end_log(LogScan *scan)
 {
-	if (scan->scan != NULL)
-		sync_meta_end(scan->scan);
+	if (scan->in_site)
+		sync_log_end(&scan->of_site);
 	table_close(scan->log, AccessShareLock);
-}
-
-static void
-begin_site(LogScan *scan)
-{
-	const SiteTxns *covered = version_find(scan->since, scan->site);
-	uint64_t	from = covered != NULL && covered->ranges[0].from == 0 ? covered->ranges[0].to : 0;
-
-	scan->scan = sync_meta_scan_from(scan->log, scan->snapshot, Int64GetDatum((int64) scan->site), Int64GetDatum((int64) from));
 }
 
 /* The next row, into "values"; false at the end. */
 static bool
 next_logged(LogScan *scan, Datum *values)
 {
-	HeapTuple	tuple;
-	bool		nulls[4];
-
-	while (scan->scan != NULL || sync_meta_next_site(scan->log, scan->snapshot, &scan->site))
+	while (scan->in_site || sync_meta_next_site(scan->log, scan->snapshot, &scan->site))
 	{
-		if (scan->scan == NULL)
-			begin_site(scan);
-		while (HeapTupleIsValid(tuple = sync_meta_next(scan->scan)))
-		{
-			CHECK_FOR_INTERRUPTS();
-			heap_deform_tuple(tuple, RelationGetDescr(scan->log), values, nulls);
-			if (!version_covers(scan->since, scan->site, (uint64_t) DatumGetInt64(values[1])))
-				return true;
-		}
-		sync_meta_end(scan->scan);
-		scan->scan = NULL;
+		if (!scan->in_site)
+			sync_log_begin(&scan->of_site, scan->log, scan->snapshot, scan->site, version_find(scan->since, scan->site));
+		scan->in_site = sync_log_read(&scan->of_site, values);
+		if (scan->in_site)
+			return true;
+		sync_log_end(&scan->of_site);
 	}
 	return false;
 }
 
-/* Keys in the log of dots that "since" has not, each once, by table and key. */
+/*
+ * Keys of some tables in the log of dots that "since" has not, each once, by table and key.
+ */
 static KeyEntry *
-logged_keys(const Version *since, Snapshot snapshot, int *count)
+logged_keys(const Version *since, List *tables, Snapshot snapshot, int *count)
 {
-	LogScan		scan = begin_log(since, snapshot);
+	LogScan		scan;
 	int			room = 256;
 	KeyEntry   *entries = palloc(sizeof(KeyEntry) * room);
 	int			kept = 0;
 	Datum		values[4];
 
 	*count = 0;
+	if (tables == NIL)
+		return entries;
+	scan = begin_log(since, snapshot);
 	while (next_logged(&scan, values))
 	{
-		Image		keys = sync_image_of_bytea(PointerGetDatum(PG_DETOAST_DATUM_COPY(values[3])));
+		Oid			root = DatumGetObjectId(values[2]);
+		Image		keys;
 		Image		key;
-		Reader		reader = {(const uint8_t *) keys.data, (const uint8_t *) keys.data + keys.size, NULL};
+		Reader		reader;
 
+		if (!list_member_oid(tables, root))
+			continue;
+		keys = sync_image_of_bytea(PointerGetDatum(PG_DETOAST_DATUM_COPY(values[3])));
+		reader = (Reader)
+		{
+			(const uint8_t *) keys.data, (const uint8_t *) keys.data + keys.size, NULL
+		};
 		while (sync_log_next(&reader, &key))
 		{
 			if (*count == room)
 				entries = repalloc_huge(entries, sizeof(KeyEntry) * (room *= 2));
 			entries[(*count)++] = (KeyEntry)
 			{
-				DatumGetObjectId(values[2]), key
+				root, key
 			};
 		}
 	}
@@ -241,7 +239,8 @@ vecmark_changes(PG_FUNCTION_ARGS)
 {
 	SyncTeller	teller = {0};
 	List	   *tables;
-	List	   *whole = NIL;
+	List	   *logged = NIL;	/* tables whose log has all that is lacking */
+	List	   *whole = NIL;	/* and those that are read instead */
 	ListCell   *cell;
 	List	   *counted = sync_counted_tables();
 	bool		may_exchange = sync_may_exchange();
@@ -278,7 +277,6 @@ vecmark_changes(PG_FUNCTION_ARGS)
 
 	sync_begin_telling(&teller, fcinfo, PG_GETARG_INT32(2));
 	SPI_connect();
-	entries = logged_keys(teller.since, teller.snapshot, &entry_count);
 	foreach(cell, tables)
 	{
 		SyncTable  *table;
@@ -289,12 +287,17 @@ vecmark_changes(PG_FUNCTION_ARGS)
 		table = sync_table_get(lfirst_oid(cell));
 		sync_refuse_hidden(table->root);
 		if (version_dominates(teller.since, table->floor))
-			add_logged(&teller, table, entries, entry_count);
+			logged = lappend_oid(logged, table->root);
 		else
-		{
 			whole = lappend_oid(whole, table->root);
-			sync_tell_table(&teller, table);
-		}
+	}
+	entries = logged_keys(teller.since, logged, teller.snapshot, &entry_count);
+	foreach(cell, tables)
+	{
+		if (list_member_oid(logged, lfirst_oid(cell)))
+			add_logged(&teller, sync_table_get(lfirst_oid(cell)), entries, entry_count);
+		else if (list_member_oid(whole, lfirst_oid(cell)))
+			sync_tell_table(&teller, sync_table_get(lfirst_oid(cell)));
 	}
 	if (!teller.some)
 		sync_tell_parked(&teller, whole, may_exchange);

@@ -73,26 +73,21 @@ vecmark_events(PG_FUNCTION_ARGS)
 	for (int i = 0; i < wanted->count && given < most; i++)
 	{
 		const SiteTxns *site = &wanted->sites[i];
-		SyncScan   *scan = sync_meta_scan_from(log, snapshot, Int64GetDatum((int64) site->site),
-											   Int64GetDatum((int64) site->ranges[0].from));
-		HeapTuple	tuple;
+		TxnRange	all = {0, UINT64_MAX};
+		Version    *unwanted = version_minus(version_of_ranges(site->site, &all, 1), wanted);
+		SyncLogScan scan;
+		Datum		line[4];
 		uint64_t	last = UINT64_MAX;
 
-		while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
+		sync_log_begin(&scan, log, snapshot, site->site, version_find(unwanted, site->site));
+		while (sync_log_read(&scan, line))
 		{
-			Datum		line[4];
-			bool		line_nulls[4];
-			uint64_t	txn;
+			uint64_t	txn = (uint64_t) DatumGetInt64(line[1]);
 			Image		keys;
 			Image		key;
 			Reader		reader;
 			SyncTable  *table;
 			Oid			root;
-
-			heap_deform_tuple(tuple, RelationGetDescr(log), line, line_nulls);
-			txn = (uint64_t) DatumGetInt64(line[1]);
-			if (!version_covers(wanted, site->site, txn))
-				continue;
 
 			/* A transaction is given whole. */
 			if (given >= most && txn != last)
@@ -123,9 +118,8 @@ vecmark_events(PG_FUNCTION_ARGS)
 				tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 				given++;
 			}
-			CHECK_FOR_INTERRUPTS();
 		}
-		sync_meta_end(scan);
+		sync_log_end(&scan);
 		if (given < most)
 		{
 			Version		one = {1, (SiteTxns *) site};

@@ -36,6 +36,9 @@
 /* A row of the log takes no more than this, or one key. */
 #define LINE_SIZE_MAX 4096
 
+/* Rows that are passed over are read up to here, as neighbours are cheap; then the index is asked. */
+#define ROWS_PASSED 16
+
 typedef struct LogEntry
 {
 	Site		site;
@@ -404,6 +407,94 @@ sync_log_next(Reader *reader, Image *key)
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("a row of the log of changes is corrupted: %s", reader->error)));
 	return true;
+}
+
+/* The least number from "txn" on that is not in the ranges of a site; NULL has none. */
+static uint64_t
+next_outside(const SiteTxns *txns, uint64_t txn)
+{
+	int			low = 0;
+	int			high = txns == NULL ? 0 : txns->count;
+
+	while (low < high)
+	{
+		int			middle = (low + high) / 2;
+
+		if (txns->ranges[middle].to <= txn)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return txns != NULL && low < txns->count && txns->ranges[low].from <= txn ? txns->ranges[low].to : txn;
+}
+
+/* Go on with the first transaction from "txn" on that is not passed over. */
+static void
+seek_row(SyncLogScan *scan, uint64_t txn)
+{
+	uint64_t	from = next_outside(scan->passed, txn);
+
+	if (scan->scan != NULL)
+		sync_meta_end(scan->scan);
+	scan->scan = NULL;
+	scan->passed_rows = 0;
+	if (from <= PG_INT64_MAX)
+		scan->scan = sync_meta_scan_from(scan->log, scan->snapshot, Int64GetDatum((int64) scan->site), Int64GetDatum((int64) from));
+}
+
+/*
+ * Begin to read the log of a site, open as "log", in the order of its transactions, passing over those in "passed", which is
+ * NULL for none.
+ *
+ * Costs what is read and, for each range that is passed over, at most ROWS_PASSED rows and a
+ * look into the index.
+ */
+void
+sync_log_begin(SyncLogScan *scan, Relation log, Snapshot snapshot, Site site, const SiteTxns *passed)
+{
+	*scan = (SyncLogScan)
+	{
+		log, snapshot, site, passed, NULL, 0
+	};
+	seek_row(scan, 0);
+}
+
+/* The next row, into "values"; false at the end. */
+bool
+sync_log_read(SyncLogScan *scan, Datum *values)
+{
+	HeapTuple	tuple;
+	bool		nulls[4];
+
+	while (scan->scan != NULL && HeapTupleIsValid(tuple = sync_meta_next(scan->scan)))
+	{
+		uint64_t	txn;
+
+		CHECK_FOR_INTERRUPTS();
+		heap_deform_tuple(tuple, RelationGetDescr(scan->log), values, nulls);
+		txn = (uint64_t) DatumGetInt64(values[1]);
+		if (next_outside(scan->passed, txn) == txn)
+			return true;
+		if (++scan->passed_rows == ROWS_PASSED)
+			seek_row(scan, txn);
+	}
+	return false;
+}
+
+/* End it. */
+void
+sync_log_end(SyncLogScan *scan)
+{
+	if (scan->scan != NULL)
+		sync_meta_end(scan->scan);
+	scan->scan = NULL;
+}
+
+/* A number for a key under a dot, alike for alike ones only, but for luck. */
+uint64_t
+sync_log_hash(Site site, uint64_t txn, Image key)
+{
+	return XXH3_64bits_withSeed(key.data, key.size, site * UINT64_C(0x9e3779b97f4a7c15) ^ txn);
 }
 
 static int
