@@ -395,6 +395,13 @@ COMMENT ON FUNCTION vecmark.merge(vecmark.delta, text) IS
 COMMENT ON FUNCTION vecmark.merge_all(vecmark.delta[], text) IS
 	'joins deltas one after the other, until one does not fit';
 
+CREATE FUNCTION vecmark.restamp(ahead interval DEFAULT '1 minute') RETURNS bigint
+AS 'MODULE_PATHNAME', 'vecmark_restamp'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 100000;
+
+COMMENT ON FUNCTION vecmark.restamp(interval) IS
+	'after the clock of this database was ahead: what was written or deleted at times that are yet to come, by more than so long, is told anew with the present time, and how many rows that is; what others wrote to these rows and is not here gives way';
+
 CREATE FUNCTION vecmark.retry_parked() RETURNS vecmark.merge_result
 AS 'MODULE_PATHNAME', 'vecmark_retry_parked'
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 10000;

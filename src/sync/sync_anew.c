@@ -1,5 +1,6 @@
 /*
- * sync_anew.c: rows stamped or born anew, by a database that begins a new life or joins others.
+ * sync_anew.c: rows stamped or born anew, by a database that begins a new life, joins others, or
+ * whose clock was ahead.
  */
 #include "postgres.h"
 #include "compat.h"
@@ -7,13 +8,19 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "executor/spi.h"
+#include "funcapi.h"
+#include "miscadmin.h"
 #include "sync/sync_capture.h"
 #include "sync/sync_merge.h"
 #include "sync/sync_meta.h"
 #include "sync/sync_site.h"
 #include "sync/sync_state.h"
 #include "sync/sync_table.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/timestamp.h"
+
+VM_FUNCTION_INFO(vecmark_restamp);
 
 /*
  * Stamp anew what a key has from a site whose dots others know as something else; its
@@ -54,6 +61,19 @@ restamp_key(Oid root, Image key, Site old)
 	sync_end_owner(&owner);
 }
 
+/* A row as it is begins another life. */
+static void
+bear(SyncTable *table, const SyncSeen *seen, uint64_t life, Stamp stamp)
+{
+	SyncRow		row = {.table = table,.key = seen->key,.values = seen->values,.nulls = seen->nulls};
+	RowState	born = {.life = life,.base = stamp};
+
+	row.given = palloc0(table->column_count + 1);
+	row.changed = palloc0(table->column_count + 1);
+	sync_update_row(&row, &born);
+	sync_log_key(stamp.site, stamp.txn, table->root, row.key, 0);
+}
+
 /* Rows of a life that others do not know. */
 typedef struct Unknown
 {
@@ -67,19 +87,11 @@ static void
 rebear_row(void *about, const SyncSeen *seen)
 {
 	Unknown    *unknown = about;
-	SyncTable  *table = unknown->table;
-	SyncRow		row = {.table = table,.key = seen->key,.values = seen->values,.nulls = seen->nulls};
-	RowState	born = {0};
 
 	if (seen->clock->base.site != unknown->site || seen->clock->life > unknown->lives ||
 		version_covers(unknown->told, unknown->site, seen->clock->base.txn))
 		return;
-	row.given = palloc0(table->column_count + 1);
-	row.changed = palloc0(table->column_count + 1);
-	born.life = (unknown->lives + 1) | 1;
-	born.base = sync_stamp(seen->clock);
-	sync_update_row(&row, &born);
-	sync_log_key(born.base.site, born.base.txn, table->root, row.key, 0);
+	bear(unknown->table, seen, (unknown->lives + 1) | 1, sync_stamp(seen->clock));
 }
 
 /*
@@ -143,4 +155,82 @@ sync_restamp(Site old)
 		while (sync_log_next(&reader, &one))
 			restamp_key(lfirst_oid(root), one, old);
 	}
+}
+
+/* Rows and tombstones whose stamps are yet to come. */
+typedef struct Ahead
+{
+	SyncTable  *table;
+	uint64_t	latest;			/* time that is not */
+	uint64_t	lives;			/* the longest that was forgotten */
+	int64		count;
+} Ahead;
+
+static void
+restamp_row(void *about, const SyncSeen *seen)
+{
+	Ahead	   *ahead = about;
+
+	if (row_last_stamp(seen->clock).time <= ahead->latest)
+		return;
+	bear(ahead->table, seen, Max(seen->clock->life + 2, (ahead->lives + 1) | 1), sync_stamp(NULL));
+	ahead->count++;
+}
+
+/* One beside a row is not told. */
+static void
+restamp_tombstone(void *about, const SyncSeen *seen)
+{
+	Ahead	   *ahead = about;
+	RowState	dead = {.life = seen->clock->life + 2};
+
+	if (seen->clock->base.time <= ahead->latest || sync_row_is_there(ahead->table, seen->key))
+		return;
+	dead.base = sync_stamp(NULL);
+	sync_bury(ahead->table->root, seen->key, &dead);
+	sync_log_key(dead.base.site, dead.base.txn, ahead->table->root, seen->key, 0);
+	ahead->count++;
+}
+
+/*
+ * SQL: vecmark.restamp(ahead interval) -> bigint: rows, and deletes, with stamps later than the clock by
+ * more than that begin another life with a stamp of now; how many.  A longer life replaces what
+ * others have, though its stamps are earlier, and so does what is written after it.
+ *
+ * Waits for all who write tracked tables, and keeps others from it.
+ *
+ * Errors: 42501 for who may not write all tracked tables, or does not see all their rows; 22023 for a
+ * negative interval.
+ */
+Datum
+vecmark_restamp(PG_FUNCTION_ARGS)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz then = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval, TimestampTzGetDatum(now), PG_GETARG_DATUM(0)));
+	Ahead		ahead = {NULL};
+	ListCell   *cell;
+
+	PreventCommandIfReadOnly("vecmark.restamp()");
+	PreventCommandIfParallelMode("vecmark.restamp()");
+	sync_check_rights("vecmark.restamp()");
+	if (then < now)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the interval may not be negative")));
+	sync_writer_site();
+	sync_lock_writers();
+	sync_lock_version();
+	ahead.latest = sync_now() + ((uint64_t) (then - now) / 1000 << 16);
+	sync_forgotten(NULL, &ahead.lives);
+	foreach(cell, sync_table_list(NULL))
+	{
+		if (get_rel_name(lfirst_oid(cell)) == NULL)
+			continue;
+		ahead.table = sync_table_get(lfirst_oid(cell));
+		SPI_connect();
+		sync_walk_rows(ahead.table, false, restamp_row, &ahead);
+		sync_walk_tombstones(ahead.table, NULL, restamp_tombstone, &ahead);
+		SPI_finish();
+	}
+	PG_RETURN_INT64(ahead.count);
 }

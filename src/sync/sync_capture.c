@@ -36,7 +36,7 @@ static LocalTransactionId own_time_of;
 static int	clock_offset;
 static double clock_stopped;
 
-/* Milliseconds; setting vecmark.max_drift. */
+/* Seconds; setting vecmark.max_drift. */
 int			sync_max_drift;
 
 /* Set the mark, or none; returns the one before. */
@@ -702,8 +702,8 @@ sync_define_settings(void)
 							"How far ahead of this machine's clock the clock of a delta may be.",
 							"Deltas further ahead are quarantined.",
 							&sync_max_drift,
-							300000, 0, INT_MAX,
-							PGC_SUSET, GUC_UNIT_MS,
+							300, 0, INT_MAX,
+							PGC_SUSET, GUC_UNIT_S,
 							NULL, NULL, NULL);
 #ifdef VECMARK_TESTPOINTS
 	DefineCustomIntVariable("vecmark.test_clock_offset",

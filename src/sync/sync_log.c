@@ -490,13 +490,6 @@ sync_log_end(SyncLogScan *scan)
 	scan->scan = NULL;
 }
 
-/* A number for a key under a dot, alike for alike ones only, but for luck. */
-uint64_t
-sync_log_hash(Site site, uint64_t txn, Image key)
-{
-	return XXH3_64bits_withSeed(key.data, key.size, site * UINT64_C(0x9e3779b97f4a7c15) ^ txn);
-}
-
 static int
 compare_hashes(const void *a, const void *b)
 {

@@ -461,6 +461,36 @@ forget_batches(Version *held)
 	sync_meta_delete_where(META_BATCH, is_done, held);
 }
 
+/* What is told of deltas that are in quarantine. */
+typedef struct Outdated
+{
+	Site		sender;
+	const Version *held;
+} Outdated;
+
+/* Whether all that a delta in quarantine brings came in other ways, with other stamps. */
+static bool
+is_outdated(HeapTuple tuple, TupleDesc desc, void *about)
+{
+	const Outdated *outdated = about;
+	bool		isnull;
+	Datum		delta;
+
+	if ((Site) DatumGetInt64(heap_getattr(tuple, 2, desc, &isnull)) != outdated->sender)
+		return false;
+	delta = heap_getattr(tuple, 5, desc, &isnull);
+	return version_dominates(outdated->held, sync_delta_from_datum(PointerGetDatum(PG_DETOAST_DATUM_COPY(delta)))->to);
+}
+
+/* Deltas of a sender that were refused, and are not missed any more. */
+static void
+forget_quarantine(Site sender, const Version *held)
+{
+	Outdated	outdated = {sender, held};
+
+	sync_meta_delete_where(META_QUARANTINE, is_outdated, &outdated);
+}
+
 /* The part of a version that is not this database's own present life. */
 static Version *
 without_site(const Version *version, Site site)
@@ -643,7 +673,7 @@ merge_delta(Datum value, MergeResult *result)
 	held = sync_version(latest);
 	UnregisterSnapshot(latest);
 
-	if ((delta->stream && sync_is_retired(delta->sender)) || time > sync_now() + ((uint64_t) sync_max_drift << 16))
+	if ((delta->stream && sync_is_retired(delta->sender)) || time > sync_now() + ((uint64_t) sync_max_drift * 1000 << 16))
 	{
 		refuse_guest(result, "has a clock too far ahead");
 		quarantine(value, delta, time);
@@ -757,6 +787,7 @@ merge_delta(Datum value, MergeResult *result)
 			sync_add_forgotten(delta->forgotten, delta->lives);
 		sync_note_peer(delta->sender, delta->to);
 		sync_drop_rests(delta->sender, delta->to);
+		forget_quarantine(delta->sender, version_union(held, delta->to));
 	}
 }
 
@@ -829,7 +860,7 @@ return_result(FunctionCallInfo fcinfo, MergeResult *result)
 		ereport(ERROR,
 				(errcode(ERRCODE_CLOCK_AHEAD),
 				 errmsg("clock of a delta is too far ahead"),
-				 errhint("Set the clocks, or raise vecmark.max_drift.  With mode \"report\" the delta is kept in vecmark.quarantine.")));
+				 errhint("Set the clock where it was written, and SELECT vecmark.restamp() there; or raise vecmark.max_drift here.  With mode \"report\" the delta is kept in vecmark.quarantine.")));
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 	latest = RegisterSnapshot(GetLatestSnapshot());

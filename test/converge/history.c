@@ -640,7 +640,7 @@ prepare_node(World *world, Node *node)
 			PQclear(query(conn, "INSERT INTO feature VALUES ($1)", 1, &feature_names[triggers[i]]));
 	for (int i = 0; i < SESSIONS; i++)
 		PQclear(query(node->sessions[i].conn, HAS(world, QUARANTINE) && node->sessions[0].node % 2 == 0 ?
-					  "SET vecmark.max_drift = 60000" : "SET vecmark.max_drift = 2147483647", 0, NULL));
+					  "SET vecmark.max_drift = 60" : "SET vecmark.max_drift = 2147483647", 0, NULL));
 
 	/* who forgets must know who else there is */
 	for (int i = 0; HAS(world, FORGET) && i < world->used; i++)

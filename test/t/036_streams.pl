@@ -169,4 +169,32 @@ is(pulls($x, $y), 'merged', 'and hears from who wrote the part');
 is(run_sql($x, q{SELECT count(*) FROM vecmark.parked}), '0', 'who has no more of it: it is dropped');
 are_at_rest('the rest of a row', 'another stays=a part');
 
+# ---- a clock that was a year ahead, for two statements
+
+begin_case('ahead');
+subscribe($x, $y);
+run_sql($y, q{INSERT INTO t VALUES ('k'), ('l'), ('n')});
+drains($x, $y);
+pull_all(map { [ map { [ $_, $database ] } @$_ ] } [ $x, $y ], [ $w, $y ]);
+my $next_year = (time + 366 * 86400) * 1000;
+run_sql($y, "SET vecmark.test_clock = $next_year; UPDATE t SET v = 'ahead' WHERE id = 'k'; DELETE FROM t WHERE id IN ('l', 'n'); INSERT INTO t VALUES ('n', 'again')");
+drains($x, $y);
+is(rows($x), 'k l n', 'what comes from next year is not shown');
+is(run_sql($x, 'SELECT count(*) > 0 FROM vecmark.quarantine'), 't', 'but kept');
+run_sql($y, q{UPDATE t SET v = 'well timed' WHERE id = 'k'; INSERT INTO t VALUES ('m')});
+is(pulls($x, $y) . ' ' . pulls($w, $y), 'VM002 VM002', 'and refused, with all that is written later');
+is(error_of($x, "SELECT vecmark.version(); SET vecmark.max_drift = '10000 d'", $database), 'no error', 'a setting can allow for years');
+is(pull([ $w, $database ], [ $y, $database ], "SET vecmark.max_drift = '400 d'; "), 'merged', 'and be raised where it is merged');
+is(error_of($y, "SELECT vecmark.restamp('-1 minute')", $database), '22023', 'a time is not negative');
+is(run_sql($y, 'SELECT vecmark.restamp()'), '3', 'its own database tells it anew');
+is(run_sql($y, 'SELECT vecmark.restamp()'), '0', 'once');
+is(pulls($x, $y), 'merged', 'then it is merged');
+is(run_sql($x, 'SELECT count(*) FROM vecmark.quarantine'), '0', 'and nothing is in quarantine any more');
+run_sql($y, q{UPDATE t SET u = 'by the stream' WHERE id = 'k'});
+drains($x, $y);
+is(run_sql($x, q{SELECT v || ' ' || u FROM t WHERE id = 'k'}), 'well timed by the stream', 'the stream goes on');
+are_at_rest('a clock that was ahead', 'k=well timed m n=again');
+run_sql($x, q{UPDATE t SET v = 'later'});
+are_at_rest('what is written after it', 'k=later m=later n=later');
+
 done_testing();
