@@ -232,6 +232,31 @@ sync_pull() {
 	medians
 }
 
+# What is read of a long log: with a hole early in the version, as a transaction is that is open anywhere on the server, and
+# by who is new.  The log is made up: rows of it, each of a transaction of a site that is not.
+sync_log() {
+	local round part since rows=100000 most=${SYNC_LOG_ROWS:-10000000}
+	database logged
+	sql -d logged -c "INSERT INTO notes SELECT md5('m' || g)::uuid, $sync_title, g FROM generate_series(1, $rows) AS g" \
+		-c "SELECT vecmark.build_digest('notes')" -c 'VACUUM ANALYZE' >/dev/null
+	for part in 0 1 10; do
+		sql -d logged -c "INSERT INTO vecmark_internal.sync_log SELECT x'00c0ffee00c0ffee'::bigint, 100 + g, 'notes'::regclass, decode('10' || md5('m' || g % $rows), 'hex')
+			FROM generate_series((SELECT count(*) FROM vecmark_internal.sync_log WHERE txn > 0 AND site = x'00c0ffee00c0ffee'::bigint) + 1, $most / 10 * $part) AS g" \
+			-c 'VACUUM ANALYZE vecmark_internal.sync_log'
+		since=$(sql -d logged -c "SELECT vecmark.version() OPERATOR(vecmark.+) '{00c0ffee00c0ffee: 0-10 12-100000000}'")
+		for ((round = 0; round <= sync_rounds; round++)); do
+			noted "has_changes, a hole before $((most / 10 * part)) of the log, us" - \
+				"$(awk "BEGIN { print 1000 * $(milliseconds logged "SELECT vecmark.has_changes('$since')") }")"
+			noted "changes, the same, us" - "$(awk "BEGIN { print 1000 * $(milliseconds logged "SELECT count(*) FROM vecmark.changes('$since')") }")"
+			noted "root, us" - "$(awk "BEGIN { print 1000 * $(milliseconds logged "SELECT version FROM vecmark.root('notes')") }")"
+			noted "changes for who is new, ms" - "$(milliseconds logged 'SELECT count(*) FROM vecmark.changes()')"
+			[ "$round" -gt 0 ] || : >"$scratch/figures"
+		done
+		medians
+	done
+	sql -c 'DROP DATABASE logged'
+}
+
 # Commits that notify wait for one another.
 sync_notify() {
 	local round side clients rows=6400 offset=0
@@ -380,7 +405,7 @@ bench_sync() {
 	sql -c "ALTER SYSTEM SET full_page_writes = off" -c "ALTER SYSTEM SET max_wal_size = '32GB'" -c "ALTER SYSTEM SET checkpoint_timeout = '1h'" \
 		-c 'SELECT pg_reload_conf()' >/dev/null
 	: >"$scratch/figures"
-	for part in ${SYNC_PARTS:-transactions bulk bookmarks merge bytes pull notify digest_writes digest digest_vectors}; do
+	for part in ${SYNC_PARTS:-transactions bulk bookmarks merge bytes pull log notify digest_writes digest digest_vectors}; do
 		"sync_$part" || return
 		echo
 	done
