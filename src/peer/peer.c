@@ -11,11 +11,13 @@
 #include "access/xact.h"
 #include "catalog/pg_class_d.h"
 #include "catalog/pg_foreign_server_d.h"
+#include "common/hashfn.h"
 #include "executor/spi.h"
 #include "foreign/foreign.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
+#include "storage/lock.h"
 #include "sync/sync_meta.h"
 #include "sync/sync_site.h"
 #include "sync/sync_state.h"
@@ -30,6 +32,8 @@
 
 VM_FUNCTION_INFO(vecmark_register_peer);
 VM_FUNCTION_INFO(vecmark_note_peer);
+VM_FUNCTION_INFO(vecmark_lock_peer);
+VM_FUNCTION_INFO(vecmark_unlock_peer);
 VM_FUNCTION_INFO(vecmark_raise_alarm);
 VM_FUNCTION_INFO(vecmark_clear_alarms);
 VM_FUNCTION_INFO(vecmark_deletes);
@@ -55,6 +59,73 @@ VM_FUNCTION_INFO(vecmark_refuse_share);
 
 /* dblink's names of connections have 63 bytes, of which "vecmark " takes 8. */
 #define NAME_MAX_BYTES 55
+
+/* The exchange of this session: a lock that outlasts its transactions. */
+static struct
+{
+	LOCKTAG		tag;
+	bool		is_locked;
+	bool		has_callback;
+}			exchange;
+
+static void
+unlock_exchange(void)
+{
+	if (exchange.is_locked)
+	{
+		exchange.is_locked = false;
+		LockRelease(&exchange.tag, ExclusiveLock, true);
+	}
+}
+
+/* What fails in an exchange ends it: a procedure that commits cannot go on after an error. */
+static void
+at_xact(XactEvent event, void *arg)
+{
+	if (event == XACT_EVENT_ABORT)
+		unlock_exchange();
+}
+
+/*
+ * SQL: vecmark_internal.lock_peer(name text): waits until no other session exchanges with a peer.
+ *
+ * Locks: a number of the name, EXCLUSIVE, for the session, until vecmark_internal.unlock_peer() or a
+ * transaction is aborted.
+ *
+ * Errors: 42501 for who may not write all tracked tables; 55P03 after lock_timeout.
+ */
+Datum
+vecmark_lock_peer(PG_FUNCTION_ARGS)
+{
+	text	   *name = PG_GETARG_TEXT_PP(0);
+	uint32		hash = DatumGetUInt32(hash_any((unsigned char *) VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name)));
+
+	PreventCommandIfReadOnly("vecmark.sync()");
+	sync_check_rights("vecmark.sync()");
+	if (!exchange.has_callback)
+	{
+		RegisterXactCallback(at_xact, NULL);
+		exchange.has_callback = true;
+	}
+	unlock_exchange();
+
+	/*
+	 * Two names with one number take turns needlessly; 0 is of who writes the
+	 * table.
+	 */
+	SET_LOCKTAG_OBJECT(exchange.tag, MyDatabaseId, RelationRelationId, sync_meta_oid(META_LINK), 1 + hash % PG_UINT16_MAX);
+	(void) LockAcquire(&exchange.tag, ExclusiveLock, true, false);
+	exchange.is_locked = true;
+	PG_RETURN_VOID();
+}
+
+/* SQL: vecmark_internal.unlock_peer(): ends what vecmark_internal.lock_peer() began. */
+Datum
+vecmark_unlock_peer(PG_FUNCTION_ARGS)
+{
+	unlock_exchange();
+	PG_RETURN_VOID();
+}
 
 /* The row of a peer, a copy, or NULL. */
 static HeapTuple

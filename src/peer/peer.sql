@@ -49,6 +49,14 @@ CREATE FUNCTION vecmark_internal.note_peer(name text, site text, summary jsonb) 
 AS 'MODULE_PATHNAME', 'vecmark_note_peer'
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 100;
 
+CREATE FUNCTION vecmark_internal.lock_peer(name text) RETURNS void
+AS 'MODULE_PATHNAME', 'vecmark_lock_peer'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000;
+
+CREATE FUNCTION vecmark_internal.unlock_peer() RETURNS void
+AS 'MODULE_PATHNAME', 'vecmark_unlock_peer'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 100;
+
 CREATE FUNCTION vecmark_internal.raise_alarm(peer text, rel regclass, detail jsonb) RETURNS void
 AS 'MODULE_PATHNAME', 'vecmark_raise_alarm'
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 100;
@@ -63,6 +71,8 @@ LANGUAGE C STABLE STRICT PARALLEL UNSAFE COST 1000 ROWS 1;
 
 COMMENT ON FUNCTION vecmark_internal.register_peer(text, name) IS 'puts a peer on record, or with a null server takes it off; for vecmark.add_peer()';
 COMMENT ON FUNCTION vecmark_internal.note_peer(text, text, jsonb) IS 'records how the last exchange with a peer ended';
+COMMENT ON FUNCTION vecmark_internal.lock_peer(text) IS 'waits until no other session exchanges with a peer; for vecmark.pull() and its like';
+COMMENT ON FUNCTION vecmark_internal.unlock_peer() IS 'lets other sessions exchange with the peer; for vecmark.pull() and its like';
 COMMENT ON FUNCTION vecmark_internal.raise_alarm(text, regclass, jsonb) IS 'records that a table is unlike a peer''s';
 COMMENT ON FUNCTION vecmark.clear_alarms() IS 'deletes all rows of vecmark.alarms, when they were seen to; how many';
 COMMENT ON FUNCTION vecmark_internal.deletes(vecmark.delta) IS 'how many rows of each table here a delta deletes';
@@ -163,13 +173,17 @@ EXCEPTION WHEN query_canceled OR OTHERS THEN
 END;
 $$;
 
-CREATE FUNCTION vecmark_internal.peer_greeting(caller text) RETURNS jsonb
+CREATE FUNCTION vecmark_internal.peer_greeting(caller text, lock_timeout text, statement_timeout text) RETURNS jsonb
 LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE COST 1000
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 	SELECT jsonb_build_object('site', vecmark.site(), 'holds', vecmark.version()::text, 'reads', pg_is_in_recovery(), 'retired', EXISTS (SELECT FROM vecmark.peers AS p WHERE p.site = caller AND p.retired),
-		-- whoever is left alone must not hold back vacuum for ever
-		'timeout', CASE current_setting('idle_in_transaction_session_timeout') WHEN '0' THEN set_config('idle_in_transaction_session_timeout', '10min', false) END);
+		'timeouts', jsonb_build_array(
+			-- whoever is left alone must not hold back vacuum for ever
+			CASE current_setting('idle_in_transaction_session_timeout') WHEN '0' THEN set_config('idle_in_transaction_session_timeout', '10min', false) END,
+			-- what the caller does not wait for at home he does not wait for here
+			CASE WHEN lock_timeout <> '0' THEN set_config('lock_timeout', lock_timeout, false) END,
+			CASE WHEN statement_timeout <> '0' THEN set_config('statement_timeout', statement_timeout, false) END));
 END;
 
 CREATE FUNCTION vecmark_internal.peer_connect(peer text) RETURNS jsonb
@@ -189,16 +203,18 @@ BEGIN
 			USING ERRCODE = 'insufficient_privilege', HINT = format('GRANT USAGE ON FOREIGN SERVER %I TO %I.', server, current_user);
 	END IF;
 	PERFORM vecmark_internal.peer_disconnect(peer);
+	PERFORM vecmark_internal.lock_peer(peer);
 	EXECUTE format('SELECT %I.dblink_connect($1, $2)', vecmark_internal.peer_dblink()) USING 'vecmark ' || peer, server::text;
 	IF vecmark_internal.peer_ask(peer, $q$SELECT extversion FROM pg_catalog.pg_extension WHERE extname OPERATOR(pg_catalog.=) 'vecmark'$q$) IS NULL THEN
 		RAISE EXCEPTION 'peer "%" does not have extension "vecmark"', peer
 			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'CREATE EXTENSION vecmark and track tables there.';
 	END IF;
-	greeting := vecmark_internal.peer_ask(peer, format('SELECT vecmark_internal.peer_greeting(%L::pg_catalog.text)', vecmark.site()))::jsonb;
+	greeting := vecmark_internal.peer_ask(peer, format('SELECT vecmark_internal.peer_greeting(%L::pg_catalog.text, %L::pg_catalog.text, %L::pg_catalog.text)',
+		vecmark.site(), current_setting('lock_timeout'), current_setting('statement_timeout')))::jsonb;
 	IF greeting->>'site' = vecmark.site() THEN
 		RAISE EXCEPTION 'peer "%" is this database, or a copy of it that has not been written yet', peer USING ERRCODE = 'object_not_in_prerequisite_state';
 	END IF;
-	RETURN (greeting - 'timeout') || jsonb_build_object('peer', peer, 'begun', clock_timestamp(), 'status', 'merged', 'deltas', 0, 'rows', 0, 'parked', 0, 'conflicts', 0,
+	RETURN (greeting - 'timeouts') || jsonb_build_object('peer', peer, 'begun', clock_timestamp(), 'status', 'merged', 'deltas', 0, 'rows', 0, 'parked', 0, 'conflicts', 0,
 		'bytes', 0, 'trips', 3, 'deleted', '{}'::jsonb);
 EXCEPTION WHEN query_canceled OR OTHERS THEN
 	PERFORM vecmark_internal.peer_disconnect(peer);
@@ -210,7 +226,7 @@ COMMENT ON FUNCTION vecmark_internal.peer_dblink() IS 'the schema of extension d
 COMMENT ON FUNCTION vecmark_internal.peer_disconnect(text) IS 'ends the connection to a peer, if there is one; for vecmark.pull() and its like';
 COMMENT ON FUNCTION vecmark_internal.peer_ask(text, text) IS 'what a query with one row of one column answers at a peer that is connected; for vecmark.pull() and its like';
 COMMENT ON FUNCTION vecmark_internal.peer_run(text, text) IS 'runs a command at a peer that is connected; for vecmark.pull() and its like';
-COMMENT ON FUNCTION vecmark_internal.peer_greeting(text) IS 'what a database says of itself to a peer that connects; for vecmark.pull() and its like';
+COMMENT ON FUNCTION vecmark_internal.peer_greeting(text, text, text) IS 'what a database says of itself to a peer that connects; for vecmark.pull() and its like';
 COMMENT ON FUNCTION vecmark_internal.peer_connect(text) IS 'connects to a peer and begins an exchange; for vecmark.pull() and its like';
 
 -- Merges that do not delete more than they should.

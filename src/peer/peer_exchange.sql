@@ -144,6 +144,7 @@ BEGIN
 		PERFORM vecmark.ack(exchange->>'site', (exchange->>'holds')::vecmark.version_vector);
 	END IF;
 	PERFORM vecmark_internal.note_peer(exchange->>'peer', exchange->>'site', summary);
+	PERFORM vecmark_internal.unlock_peer();
 	RETURN summary;
 END;
 $$;
@@ -222,6 +223,7 @@ BEGIN
 	-- within a transaction block this says so before anything is done
 	COMMIT;
 	exchange := vecmark_internal.peer_connect(peer);
+	COMMIT;
 	CALL vecmark_internal.peer_pull(exchange, max_bytes, most_deleted);
 	summary := vecmark_internal.peer_end(exchange);
 END;
@@ -236,6 +238,7 @@ BEGIN
 	PERFORM vecmark_internal.refuse_nulls(peer, max_bytes, most_deleted);
 	COMMIT;
 	exchange := vecmark_internal.peer_connect(peer);
+	COMMIT;
 	CALL vecmark_internal.peer_push(exchange, max_bytes, most_deleted);
 	summary := vecmark_internal.peer_end(exchange);
 END;

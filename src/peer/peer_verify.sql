@@ -223,6 +223,7 @@ BEGIN
 	PERFORM vecmark_internal.refuse_nulls(peer, max_bytes, most_deleted);
 	COMMIT;
 	exchange := vecmark_internal.peer_connect(peer);
+	COMMIT;
 	CALL vecmark_internal.peer_pull(exchange, max_bytes, most_deleted);
 	IF NOT (exchange OPERATOR(pg_catalog.->>) 'reads')::pg_catalog.bool THEN
 		CALL vecmark_internal.peer_push(exchange, max_bytes, most_deleted);

@@ -13,6 +13,7 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
+#include "sync/sync_capture.h"
 #include "sync/sync_meta.h"
 #include "sync/sync_peer.h"
 #include "sync/sync_site.h"

@@ -147,6 +147,25 @@ ask($holder, 'ROLLBACK');
 leave($holder);
 exchange($b, "pull('a')");
 
+# timeouts of who calls hold at the peer; who exchanges with a peer while another session does waits for it, and finds nothing left
+sql($a, q{UPDATE notes SET body = 'waits there' WHERE likes = 15001});
+$holder = session($b);
+ask($holder, q{BEGIN; SELECT 1 FROM notes WHERE likes = 15001 FOR UPDATE});
+is(error_of($a, q{SET lock_timeout = '300ms'; CALL vecmark.sync('b')}), '55P03', 'a lock at the peer is not waited for longer than lock_timeout');
+is(error_of($a, q{SET statement_timeout = '700ms'; CALL vecmark.push('b')}), '57014', 'nor anything longer than statement_timeout');
+my $exchanging = run_psql($a, q{CALL vecmark.sync('b');}, 60);
+$b->poll_query_until('postgres', q{SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND locktype IN ('tuple', 'transactionid'))}) or die 'it does not wait for the row';
+is(error_of($a, q{SET lock_timeout = '300ms'; CALL vecmark.sync('b')}), '55P03', 'nor is another session that exchanges with it');
+is(part_of(exchange($a, "sync('c')"), 'status'), 'merged', 'other peers are not in its way');
+my @waiting = map { run_psql($a, q{CALL vecmark.sync('b');}, 60) } 1 .. 2;
+$a->poll_query_until('postgres', q{SELECT count(*) = 2 FROM pg_locks WHERE NOT granted AND locktype = 'object' AND objid = 'vecmark_internal.peer_link'::regclass}) or die 'they do not wait';
+ask($holder, 'ROLLBACK');
+leave($holder);
+finish($_->{handle}) for $exchanging, @waiting;
+is(part_of($exchanging->{out}, 'rows'), '1', 'the first has told all');
+is(join(' ', map { part_of($_->{out}, 'rows') } @waiting), '0 0', 'those who waited had nothing to tell');
+is(sql($a, q{SELECT count(*) FROM pg_locks WHERE locktype = 'object' AND objid = 'vecmark_internal.peer_link'::regclass}), '0', 'no lock stays');
+
 # a digest that is of no use is said to be so, of the others all is said
 sql($b, q{SELECT vecmark.build_digest('kinds')});
 sql($a, q{SELECT vecmark.build_digest('kinds'); ALTER TABLE notes ALTER body TYPE varchar});
