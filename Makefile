@@ -87,10 +87,12 @@ OBJS = \
 	src/sync/sync_dots.o \
 	src/sync/sync_dump.o \
 	src/sync/sync_events.o \
+	src/sync/sync_form.o \
 	src/sync/sync_held.o \
 	src/sync/sync_hidden.o \
 	src/sync/sync_image.o \
 	src/sync/sync_json.o \
+	src/sync/sync_key.o \
 	src/sync/sync_log.o \
 	src/sync/sync_merge.o \
 	src/sync/sync_meta.o \

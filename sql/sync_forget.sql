@@ -268,7 +268,7 @@ SELECT vecmark.start_over() <> :'c' AS another;
 :merge
 
 -- lives that cannot be, in what is forged: of a row, and of what was forgotten
-SELECT shown($$SELECT vecmark.merge('564d440100c8c1b66a0601fecaad0bfecaad0b0000010001000a01808080c0d6fcf3c5010009010c7075626c69632e6974656d730001046c6f6e67ffffffffffffffffff0101000000')$$), shown($$SELECT vecmark.merge('564d440108445c43c3ffffffffffffffffff01000601fecaad0bfecaad0b0000010001000a0000')$$);
+SELECT shown($$SELECT vecmark.merge('564d4402008401a5d00601fecaad0bfecaad0b0000010001000a01808080c0d6fcf3c5010009010c7075626c69632e6974656d7301000001046c6f6e67ffffffffffffffffff0101000000')$$), shown($$SELECT vecmark.merge('564d440208445c43c3ffffffffffffffffff01000601fecaad0bfecaad0b0000010001000a0000')$$);
 
 -- arguments
 SELECT shown($$SELECT vecmark.ack('b', '{}')$$), shown($$SELECT vecmark.retire('')$$), shown($$SELECT vecmark.retire('0000000000000000')$$), shown($$SELECT vecmark.retire('xbadcafe0badcafe')$$);

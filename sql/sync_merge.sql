@@ -274,7 +274,7 @@ SELECT status, applied, parked FROM vecmark.merge_all(:'d');
 SELECT state() = :'state' AS same_bytes;
 
 -- a clock too far ahead: strict, or kept aside; it moves nobody's clock
-\set late 564d44010059f8a1bb0601fecaad0bfecaad0b0000010001000a01808080c0bd98cbdd030009010c7075626c69632e6974656d730100046e616d6501046c61746501010100000a66726f6d20323130300000
+\set late 564d440200bfe50fe60601fecaad0bfecaad0b0000010001000a01808080c0bd98cbdd030009010c7075626c69632e6974656d7301000100046e616d6501046c61746501010100000a66726f6d20323130300000
 SELECT shown(format('SELECT vecmark.merge(%L)', :'late'));
 SELECT status, applied, parked FROM vecmark.merge(:'late', 'report');
 SELECT status, applied, parked FROM vecmark.merge(:'late', 'report');

@@ -59,8 +59,8 @@ SELECT show_all('vecmark.rowclock', '', 'x', '0', '01', '00010000cfc2689f9d01fec
 	'01000000cfc2689f9d01fecaad0bfecaad0bfa02000000000000', '01010000cfc2689f9d01fecaad0bfecaad0bfa020000000000',
 	'01010000cfc2689f9d01fecaad0bfecaad0bfa0200000000000000', '01010000cfc2689f9d010000000000000000fa02000000000000');
 
--- delta: one of format 1 as the first release wrote it is read for ever
-CREATE FUNCTION delta() RETURNS text LANGUAGE sql AS $$ SELECT '564d4401001c52ae1106011f64396c56029edd0000010001008606018080acda95bfffd001008506010c7075626c69632e6974656d730301016e00046e616d650204746167730110000000000000000000000000000000010101010100046f6e65010001000a01020100020162010001610100' $$;
+-- delta: one of format 2 as the first release wrote it is read for ever
+CREATE FUNCTION delta() RETURNS text LANGUAGE sql AS $$ SELECT '564d44020036a453f606011f64396c56029edd0000010001008606018080acda95bfffd001008506010c7075626c69632e6974656d7301040301016e00046e616d650204746167730110000000000000000000000000000000010101010100046f6e65010001000a01020100020162010001610100' $$;
 SELECT delta()::vecmark.delta::text = delta(), vecmark_internal.delta_send(delta()::vecmark.delta)::text = '\x' || delta();
 -- read by people
 SELECT jsonb_pretty(delta()::vecmark.delta::jsonb);
@@ -71,7 +71,7 @@ CREATE FUNCTION is_refused(bytes bytea) RETURNS boolean LANGUAGE sql AS $$
 SELECT count(*), count(*) FILTER (WHERE is_refused(set_bit(d, i, 1 - get_bit(d, i)))) AS flipped, count(*) FILTER (WHERE is_refused(substr(d, 1, i / 8))) AS cut,
 	is_refused(d || '\x00') AS longer
 FROM decode(delta(), 'hex') AS d, generate_series(0, length(d) * 8 - 1) AS i GROUP BY d;
-SELECT show_all('vecmark.delta', '', 'x', '564d44', '564d4501001c52ae11', '564d4402001c52ae11', '564d4401001c52ae11');
+SELECT show_all('vecmark.delta', '', 'x', '564d44', '564d4501001c52ae11', '564d4403001c52ae11', '564d4402001c52ae11');
 
 -- none of them is ordered or hashed
 SELECT shown(s) FROM unnest(ARRAY['SELECT delta()::vecmark.delta < delta()::vecmark.delta', 'SELECT v FROM versions ORDER BY v', 'SELECT DISTINCT v FROM versions']) AS s;

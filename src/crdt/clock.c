@@ -414,6 +414,7 @@ read_registers(ClockReader *clock, RowState *row)
 
 		item->column = read_column(clock, i > 0 ? &item[-1].column : NULL);
 		item->stamp = *read_other_number(clock);
+		item->form = FORM_TEXT;
 		item->value = (Image)
 		{
 			NULL, 0
@@ -511,6 +512,7 @@ read_sets(ClockReader *clock, RowState *row)
 	{
 		ElementSet *set = &row->sets[row->set_count++];
 
+		set->form = FORM_TEXT;
 		set->column = read_column(clock, i > 0 ? &set[-1].column : NULL);
 		set->context_count = read_int_count(reader, 1);
 		set->context = crdt_alloc_array((size_t) set->context_count, sizeof(Stamp));

@@ -9,9 +9,10 @@
 #include "crdt/row_state.h"
 #include "crdt/version.h"
 
-#define DELTA_FORMAT 1
+#define DELTA_FORMAT 2
 #define DELTA_MAX_SIZE ((size_t) 64 * 1024 * 1024)	/* of a body */
 #define DELTA_MAX_NAME 200
+#define DELTA_MAX_KEY 32		/* columns, as many as indexes have */
 #define DELTA_MAX_PARTS 1000000 /* of a batch */
 #define DELTA_MAX_LIFE ((uint64_t) 1 << 48) /* more than any row can live */
 
@@ -40,21 +41,24 @@ typedef enum ColumnKind
 	COLUMN_SET,
 } ColumnKind;
 
-/* How a body has them: the kind, and whether values are in binary form. */
+/* How a body has them: the kind, and the form of values above it. */
 #define DELTA_COLUMN_KIND 3
-#define DELTA_COLUMN_BINARY 4
+#define DELTA_COLUMN_FORM_SHIFT 2
 
+/*
+ * A column of which rows have values in more than one form is there once for each; no row
+ * has two of those.  Decoding gives them one and the same "name".
+ */
 typedef struct DeltaColumn
 {
 	const char *name;			/* published, terminated */
 	ColumnKind	kind;
-	bool		binary;			/* values are in their type's binary form, not
-								 * text */
+	uint8_t		form;			/* an ImageForm; of a counter FORM_TEXT */
 } DeltaColumn;
 
 /*
- * Columns in "state" are by number in the relation's list here, not by hash.  A key may be
- * empty, but is not NULL.
+ * Columns in "state" are by number in the relation's list here, not by hash; registers and
+ * sets have the form of their column.  A key may be empty, but is not NULL.
  */
 typedef struct DeltaRow
 {
@@ -62,11 +66,16 @@ typedef struct DeltaRow
 	RowState   *state;
 } DeltaRow;
 
+/*
+ * A table of which keys are told in more than one form is there once for each.
+ */
 typedef struct DeltaRelation
 {
 	const char *name;			/* published, terminated */
+	int			key_count;		/* columns of the key, 1 to DELTA_MAX_KEY */
+	const uint8_t *key_forms;	/* an ImageForm of each */
 	int			column_count;	/* only those that rows here have */
-	DeltaColumn *columns;		/* ascending by name, each used */
+	DeltaColumn *columns;		/* ascending by name, form and kind, each used */
 	int			row_count;		/* at least 1 */
 	DeltaRow   *rows;			/* ascending by bytes of the key, a prefix
 								 * first */
@@ -97,7 +106,7 @@ typedef struct Delta
 	uint64_t	lives;			/* births are of longer lives than this */
 	bool		repair;			/* rows whole, to be compared; claims nothing */
 	int			relation_count;
-	DeltaRelation *relations;	/* ascending by name */
+	DeltaRelation *relations;	/* ascending as delta_compare_relations has it */
 } Delta;
 
 /*
@@ -117,8 +126,8 @@ typedef struct Delta
  *	v	the same of what one of base and to has and the other has not
  *	v	stamps of the delta, ascending: time as distance to the last one's (v), site
  *		(v), txn (v)
- *	v	relations; each name (v, bytes), columns (v); each flags (v: kind, 4 for binary),
- *		name (v, bytes); rows (v); each
+ *	v	relations; each name (v, bytes), columns of the key (v), a byte for the form of each;
+ *		columns (v); each flags (v: kind, and 4 times the form), name (v, bytes); rows (v); each
  *		v	size of the key, and the key
  *		v	life
  *		v	base stamp by number + 1, 0 if it is not carried
@@ -142,7 +151,10 @@ typedef struct Delta
  * without a zero byte; sites, stamps and columns to be used; lists of stamps to ascend by
  * site, and contexts to have the dots of their elements.  Of any two versions each may have
  * what the other has not: who asks for a delta may have written what its sender has not seen.
+ *
+ * Relations are ordered by name, then number of columns of the key, then forms of those.
  */
+extern int	delta_compare_relations(const DeltaRelation *a, const DeltaRelation *b);
 extern uint8_t *delta_encode_body(const Delta *delta, size_t *size);
 extern Delta *delta_decode_body(const uint8_t *bytes, size_t size, const char **error);
 

@@ -20,7 +20,8 @@
 #define STAMP_NUMBER_MIN 1
 #define COLUMN_MIN 3			/* flags, size and byte of the name */
 #define ROW_MIN 6				/* size of the key, life, base, three counts */
-#define RELATION_MIN (4 + ROW_MIN)	/* size and byte of the name, two counts */
+#define RELATION_MIN (6 + ROW_MIN)	/* size and byte of the name, count and
+									 * form of the key, two counts */
 #define REGISTER_MIN 3			/* column, stamp, size */
 #define SHARE_MIN 2				/* stamp, total */
 #define COUNTER_MIN (2 + SHARE_MIN) /* column, shares */
@@ -263,6 +264,41 @@ read_name(Decoder *decoder)
 	return name;
 }
 
+static uint64_t
+column_flags(const DeltaColumn *column)
+{
+	return (uint64_t) column->kind | (uint64_t) column->form << DELTA_COLUMN_FORM_SHIFT;
+}
+
+/* The order of relations in a delta. */
+int
+delta_compare_relations(const DeltaRelation *a, const DeltaRelation *b)
+{
+	int			order = strcmp(a->name, b->name);
+
+	if (order == 0)
+		order = (a->key_count > b->key_count) - (a->key_count < b->key_count);
+	return order != 0 ? order : memcmp(a->key_forms, b->key_forms, (size_t) a->key_count);
+}
+
+static void
+read_key_forms(Decoder *decoder, DeltaRelation *relation)
+{
+	Reader	   *reader = &decoder->reader;
+	uint64_t	count = read_varint(reader);
+
+	relation->key_count = 0;
+	relation->key_forms = reader->at;
+	if (reader->error == NULL && (count == 0 || count > DELTA_MAX_KEY))
+		reader_fail(reader, "a key has no columns, or too many");
+	if (read_bytes(reader, count) == NULL || reader->error != NULL)
+		return;
+	relation->key_count = (int) count;
+	for (uint64_t i = 0; i < count; i++)
+		if (relation->key_forms[i] >= FORM_COUNT)
+			reader_fail(reader, "a key is of no known form");
+}
+
 static void
 read_columns(Decoder *decoder, DeltaRelation *relation)
 {
@@ -277,13 +313,21 @@ read_columns(Decoder *decoder, DeltaRelation *relation)
 	{
 		DeltaColumn *column = &relation->columns[i];
 		uint64_t	flags = read_varint(reader);
+		uint64_t	form = flags >> DELTA_COLUMN_FORM_SHIFT;
+		int			order = 1;
 
-		if ((flags & DELTA_COLUMN_KIND) > COLUMN_SET || flags > (DELTA_COLUMN_KIND | DELTA_COLUMN_BINARY))
+		if ((flags & DELTA_COLUMN_KIND) > COLUMN_SET)
 			reader_fail(reader, "a column is of no known kind");
 		column->kind = (ColumnKind) (flags & DELTA_COLUMN_KIND);
-		column->binary = (flags & DELTA_COLUMN_BINARY) != 0;
+		if (form >= FORM_COUNT || (column->kind == COLUMN_COUNTER && form != FORM_TEXT))
+			reader_fail(reader, "a column is of no known form");
+		column->form = (uint8_t) form;
 		column->name = read_name(decoder);
-		if (i > 0 && strcmp(column[-1].name, column->name) >= 0)
+		if (i > 0)
+			order = strcmp(column->name, column[-1].name);
+		if (order == 0)
+			column->name = column[-1].name;
+		if (order < 0 || (order == 0 && flags <= column_flags(&column[-1])))
 			reader_fail(reader, "columns are not ascending");
 	}
 }
@@ -301,6 +345,8 @@ read_column(Decoder *decoder, ColumnKind kind, int64_t *last, ColumnId *column)
 		reader_fail(&decoder->reader, "a column is not of the kind that it is used as");
 	if ((int64_t) number <= *last)
 		reader_fail(&decoder->reader, "columns of a row are not ascending");
+	else if (*last >= 0 && relation->columns[*last].name == relation->columns[number].name)
+		reader_fail(&decoder->reader, "a row has a column twice");
 	decoder->columns_used += !decoder->column_used[number];
 	decoder->column_used[number] = true;
 	*last = (int64_t) number;
@@ -323,6 +369,7 @@ read_registers(Decoder *decoder, RowState *state)
 
 		if (!read_column(decoder, COLUMN_REGISTER, &last, &reg->column) || !read_stamp(decoder, &reg->stamp))
 			return;
+		reg->form = decoder->relation->columns[reg->column].form;
 		size = read_varint(reader);
 		reg->value.data = NULL;
 		reg->value.size = 0;
@@ -443,6 +490,7 @@ read_sets(Decoder *decoder, RowState *state)
 
 		if (!read_column(decoder, COLUMN_SET, &last, &set->column))
 			return;
+		set->form = decoder->relation->columns[set->column].form;
 		set->context = read_dots(decoder, &set->context_count, "a set has no context");
 		read_elements(decoder, set);
 	}
@@ -490,6 +538,7 @@ read_relation(Decoder *decoder, DeltaRelation *relation)
 	Reader	   *reader = &decoder->reader;
 
 	relation->name = read_name(decoder);
+	read_key_forms(decoder, relation);
 	read_columns(decoder, relation);
 	relation->row_count = (int) read_count(reader, ROW_MIN);
 	if (relation->row_count == 0)
@@ -533,7 +582,7 @@ read_delta(Decoder *decoder, Delta *delta)
 		DeltaRelation *relation = &delta->relations[i];
 
 		read_relation(decoder, relation);
-		if (i > 0 && strcmp(relation[-1].name, relation->name) >= 0)
+		if (reader->error == NULL && i > 0 && delta_compare_relations(&relation[-1], relation) >= 0)
 			reader_fail(reader, "relations are not ascending");
 	}
 	if (reader->error == NULL && reader->at != reader->end)

@@ -137,7 +137,8 @@ meet_relation(Encoder *encoder, const DeltaRelation *relation)
 {
 	size_t		name_size = strlen(relation->name);
 
-	encoder->size += varint_size(name_size) + name_size + varint_size((uint64_t) relation->column_count);
+	encoder->size += varint_size(name_size) + name_size + varint_size((uint64_t) relation->key_count) + (size_t) relation->key_count;
+	encoder->size += varint_size((uint64_t) relation->column_count);
 	for (int i = 0; i < relation->column_count; i++)
 	{
 		name_size = strlen(relation->columns[i].name);
@@ -415,12 +416,14 @@ static uint8_t *
 write_relation(Encoder *encoder, uint8_t *out, const DeltaRelation *relation)
 {
 	out = write_name(out, relation->name);
+	out = varint_write(out, (uint64_t) relation->key_count);
+	out = write_bytes(out, (const char *) relation->key_forms, (size_t) relation->key_count);
 	out = varint_write(out, (uint64_t) relation->column_count);
 	for (int i = 0; i < relation->column_count; i++)
 	{
 		const DeltaColumn *column = &relation->columns[i];
 
-		*out++ = (uint8_t) ((unsigned int) column->kind | (column->binary ? DELTA_COLUMN_BINARY : 0));
+		*out++ = (uint8_t) ((unsigned int) column->kind | (unsigned int) column->form << DELTA_COLUMN_FORM_SHIFT);
 		out = write_name(out, column->name);
 	}
 	out = varint_write(out, (uint64_t) relation->row_count);

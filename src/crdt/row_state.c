@@ -52,6 +52,10 @@ register_join(const Register *a, const Register *b)
 	int			order = stamp_compare(&a->stamp, &b->stamp);
 
 	if (order == 0)
+		order = (a->value.data != NULL) - (b->value.data != NULL);
+	if (order == 0)
+		order = (a->form > b->form) - (a->form < b->form);
+	if (order == 0)
 		order = image_compare(&a->value, &b->value);
 	return order >= 0 ? *a : *b;
 }
@@ -144,7 +148,7 @@ element_join(const ElementSet *a, const Element *of_a, const ElementSet *b, cons
 static ElementSet
 set_join(const ElementSet *a, const ElementSet *b)
 {
-	ElementSet	result = {a->column, 0, NULL, 0, NULL};
+	ElementSet	result = {a->column, 0, NULL, 0, a->form, NULL};
 
 	result.context = crdt_alloc_array((size_t) a->context_count + (size_t) b->context_count, sizeof(Stamp));
 	for (int i = 0, j = 0; i < a->context_count || j < b->context_count;)
@@ -275,7 +279,7 @@ counter_equal(const Counter *a, const Counter *b)
 static bool
 set_equal(const ElementSet *a, const ElementSet *b)
 {
-	if (a->column != b->column || a->context_count != b->context_count || a->count != b->count ||
+	if (a->column != b->column || a->form != b->form || a->context_count != b->context_count || a->count != b->count ||
 		!stamps_equal(a->context, b->context, a->context_count))
 		return false;
 	for (int i = 0; i < a->count; i++)
@@ -304,7 +308,8 @@ row_equal(const RowState *a, const RowState *b)
 		const Register *x = &a->registers[i];
 		const Register *y = &b->registers[i];
 
-		if (x->column != y->column || !stamp_equal(&x->stamp, &y->stamp) || image_compare(&x->value, &y->value) != 0)
+		if (x->column != y->column || x->form != y->form || !stamp_equal(&x->stamp, &y->stamp) ||
+			image_compare(&x->value, &y->value) != 0)
 			return false;
 	}
 	for (int i = 0; i < a->counter_count; i++)

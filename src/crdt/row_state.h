@@ -10,6 +10,37 @@
 #include "crdt/varint.h"
 
 /*
+ * How the bytes of a value are to be read: as text, or as the binary form of a type.  Of
+ * text that may say one thing in more than one way it is said what it is text of.  These
+ * numbers are in deltas.
+ */
+typedef enum ImageForm
+{
+	FORM_TEXT,
+	FORM_NUMBER,				/* text: 1 and 1.00 are one number */
+	FORM_PADDED,				/* text of a character(n): spaces at its end
+								 * say nothing */
+	FORM_JSON,					/* text of a json or jsonb */
+	FORM_UUID,
+	FORM_BYTEA,
+	FORM_DATE,
+	FORM_TIME,
+	FORM_TIMESTAMP,
+	FORM_TIMESTAMPTZ,
+	FORM_INTERVAL,
+	FORM_VECTOR,
+	FORM_HALFVEC,
+	FORM_SPARSEVEC,
+	FORM_COUNT
+} ImageForm;
+
+static inline bool
+form_is_binary(int form)
+{
+	return form >= FORM_UUID;
+}
+
+/*
  * A value in canonical form.  "data" is NULL for SQL's NULL; not terminated.
  */
 typedef struct Image
@@ -25,6 +56,7 @@ typedef uint32_t ColumnId;
 typedef struct Register
 {
 	ColumnId	column;
+	uint8_t		form;			/* an ImageForm: what the value is written in */
 	Stamp		stamp;
 	Image		value;
 } Register;
@@ -65,6 +97,8 @@ typedef struct Element
  *
  * A part of a state has a set whole, or not at all: with a context and without all
  * elements it would remove those that it leaves out.
+ *
+ * Elements are known by their bytes, so sets that are joined are of one form.
  */
 typedef struct ElementSet
 {
@@ -72,6 +106,7 @@ typedef struct ElementSet
 	int			context_count;	/* at least 1 */
 	Stamp	   *context;		/* ascending by site, one each */
 	int			count;
+	uint8_t		form;			/* an ImageForm, of all elements */
 	Element    *elements;		/* ascending by hash, none twice */
 } ElementSet;
 
@@ -105,9 +140,10 @@ row_is_alive(const RowState *row)
  * The least state that holds both: the longer life, and of equal lives the greater base
  * (one that is not carried is least) and, column by column, what either holds.  Of a set:
  * the dots that both have, and those that one has and the context of the other does not
- * cover.  Of two registers with one stamp (which do not happen) the greater bytes, NULL
- * first; of two shares the greater total.  Idempotent, commutative, associative, byte for
- * byte.  The result is new, but it points into the arguments.
+ * cover.  Of two registers with one stamp, which nodes with columns of unlike types have, the greater
+ * form, and of one form the greater bytes, NULL before all; of two shares (which do not happen) the
+ * greater total.  Idempotent, commutative, associative, byte for byte.  The result is new, but it
+ * points into the arguments.
  */
 extern RowState *row_join(const RowState *a, const RowState *b);
 

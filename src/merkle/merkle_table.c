@@ -26,7 +26,23 @@
 #include "utils/typcache.h"
 
 /* Of what is hashed, and how. */
-#define FORMAT 1
+#define FORMAT 2
+
+/*
+ * What of a type tells that equal values may have unlike images: of numbers with a scale, of characters
+ * with a length, and of jsonb.
+ */
+static void
+append_variant(StringInfo text, const SyncColumn *column)
+{
+	int32		typmod = column->typmod;
+	Oid			type = getBaseTypeAndTypmod(column->type, &typmod);
+
+	if ((type == NUMERICOID || type == BPCHAROID) && typmod >= 0)
+		appendStringInfo(text, "/%d", typmod);
+	else if (type == JSONBOID)
+		appendStringInfoString(text, "/b");
+}
 
 /*
  * A number for what digests of a table are made of: the way, the key's and the columns'
@@ -40,10 +56,13 @@ merkle_format(const SyncTable *table, uint64_t seed)
 	initStringInfo(&text);
 	appendStringInfo(&text, "%d %s", FORMAT, table->name);
 	for (int i = 0; i < table->key_count; i++)
-		appendStringInfo(&text, " %08x", table->columns[table->key[i]].id);
+		appendStringInfo(&text, " %08x%d", table->columns[table->key[i]].id, table->columns[table->key[i]].form);
 	for (int i = 0; i < table->column_count; i++)
 		if (!table->by_id[i]->is_key && table->by_id[i]->kind != SYNC_LOCAL)
-			appendStringInfo(&text, " %08x%c%d", table->by_id[i]->id, table->by_id[i]->kind, table->by_id[i]->binary);
+		{
+			appendStringInfo(&text, " %08x%c%d", table->by_id[i]->id, table->by_id[i]->kind, table->by_id[i]->form);
+			append_variant(&text, table->by_id[i]);
+		}
 	return XXH3_64bits_withSeed(text.data, text.len, seed);
 }
 

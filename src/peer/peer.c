@@ -301,8 +301,7 @@ is_deleted(SyncTable *table, Image key, const RowState *dead, const Version *hel
 	bool		deletes;
 
 	SPI_connect();
-	sync_key_values(table, key, values, nulls);
-	if (sync_read_row(table, false, values, nulls, &clock))
+	if (sync_key_can_be(table, key, values, nulls) && sync_read_row(table, false, values, nulls, &clock))
 		deletes = clock->life < dead->life;
 	else
 	{
@@ -314,10 +313,11 @@ is_deleted(SyncTable *table, Image key, const RowState *dead, const Version *hel
 	return deletes;
 }
 
-/* Rows of a relation of a delta that it deletes here. */
+/* Rows of a relation of a delta that it deletes here; of keys that cannot be here there are none. */
 static int64
-count_deleted(SyncTable *table, const DeltaRelation *relation, const Version *held)
+count_deleted(Oid root, const DeltaRelation *relation, const Version *held)
 {
+	SyncNames  *names = sync_names_of_relation(relation);
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "row that is deleted", ALLOCSET_DEFAULT_SIZES);
 	int64		count = 0;
 
@@ -326,8 +326,14 @@ count_deleted(SyncTable *table, const DeltaRelation *relation, const Version *he
 		MemoryContext old = MemoryContextSwitchTo(context);
 
 		CHECK_FOR_INTERRUPTS();
-		if (!row_is_alive(relation->rows[i].state) && is_deleted(table, relation->rows[i].key, relation->rows[i].state, held))
-			count++;
+		if (!row_is_alive(relation->rows[i].state))
+		{
+			Image		key = relation->rows[i].key;
+			SyncTable  *table = sync_table_with_key(root, names, &key);
+
+			if (table != NULL && is_deleted(table, key, relation->rows[i].state, held))
+				count++;
+		}
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(context);
 	}
@@ -354,7 +360,7 @@ vecmark_deletes(PG_FUNCTION_ARGS)
 		Oid			root = sync_table_by_name(delta->relations[i].name);
 		Datum		values[2];
 		bool		nulls[2] = {false, false};
-		int64		count = OidIsValid(root) && !sync_is_hidden(root) ? count_deleted(sync_table_get(root), &delta->relations[i], held) : 0;
+		int64		count = OidIsValid(root) && !sync_is_hidden(root) ? count_deleted(root, &delta->relations[i], held) : 0;
 
 		if (count == 0)
 			continue;

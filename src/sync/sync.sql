@@ -27,6 +27,7 @@ CREATE TABLE vecmark_internal.sync_column (
 	name text COLLATE "C" NOT NULL,
 	kind "char" NOT NULL,
 	attrelid oid NOT NULL,
+	form text NOT NULL,
 	PRIMARY KEY (rel, attnum)
 );
 CREATE TABLE vecmark_internal.sync_log (
@@ -95,7 +96,7 @@ CREATE TABLE vecmark_internal.sync_conflict (
 COMMENT ON TABLE vecmark_internal.sync_site IS 'lives of this database: number, whether it is the present one, by what a copy is told, transactions that were prepared when it ended, transactions whose deletes are forgotten, and the longest life of those';
 COMMENT ON TABLE vecmark_internal.sync_version IS 'transactions of other sites, and of earlier lives, that are merged here';
 COMMENT ON TABLE vecmark_internal.sync_table IS 'tracked tables, their published names, and the transactions that are not in the log';
-COMMENT ON TABLE vecmark_internal.sync_column IS 'columns of tracked tables, by the names that they had when the table was tracked, and how they merge: r register, c counter, s set, l local';
+COMMENT ON TABLE vecmark_internal.sync_column IS 'columns of tracked tables, by the names that they had when the table was tracked, and how they merge: r register, c counter, s set, l local; the form that values, or elements of sets, had then, in which keys and sets are told';
 COMMENT ON TABLE vecmark_internal.sync_log IS 'which keys a transaction wrote';
 COMMENT ON TABLE vecmark_internal.sync_tombstone IS 'clocks of rows that are gone';
 COMMENT ON TABLE vecmark_internal.sync_parked IS 'merged rows that cannot be shown, and why';

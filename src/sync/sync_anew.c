@@ -40,8 +40,7 @@ restamp_key(Oid root, Image key, Site old)
 	row.nulls = palloc(sizeof(bool) * (row.table->column_count + 1));
 	row.given = palloc0(row.table->column_count + 1);
 	row.changed = palloc0(row.table->column_count + 1);
-	sync_key_values(row.table, key, row.values, row.nulls);
-	if (sync_read_row(row.table, true, row.values, row.nulls, &clock))
+	if (sync_key_can_be(row.table, key, row.values, row.nulls) && sync_read_row(row.table, true, row.values, row.nulls, &clock))
 	{
 		RowState   *state = sync_row_state(row.table, clock, row.values, row.nulls, false);
 

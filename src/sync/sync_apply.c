@@ -41,7 +41,7 @@ note_conflict(const char *name, Image key, const SyncColumn *column, const Regis
 	nulls[6] = image.data == NULL;
 	if (!nulls[6])
 		values[6] = sync_bytea(image);
-	values[7] = BoolGetDatum(column->binary);
+	values[7] = BoolGetDatum(form_is_binary((lost ? ours : theirs)->form));
 	sync_meta_insert(rel, values, nulls);
 	table_close(rel, RowExclusiveLock);
 }
@@ -105,7 +105,7 @@ takes(const SyncTable *table, const SyncNames *names, ColumnId id, SyncKind kind
 	return true;
 }
 
-/* An incoming state without columns that this table does not take. */
+/* An incoming state without columns that this table does not take, and sets in the form that they have here. */
 static RowState *
 fit(const SyncTable *table, const SyncNames *names, const RowState *incoming)
 {
@@ -129,7 +129,14 @@ fit(const SyncTable *table, const SyncNames *names, const RowState *incoming)
 	kept = 0;
 	for (int i = 0; i < incoming->set_count; i++)
 		if (takes(table, names, incoming->sets[i].column, SYNC_SET))
-			fitted->sets[kept++] = incoming->sets[i];
+		{
+			const SyncColumn *column = &table->columns[column_of(table, incoming->sets[i].column)];
+
+			fitted->sets[kept] = incoming->sets[i];
+			if (fitted->sets[kept].form != column->form)
+				sync_convert_set(column, &fitted->sets[kept]);
+			kept++;
+		}
 	fitted->set_count = kept;
 	return fitted;
 }
@@ -158,12 +165,13 @@ set_column(SyncRow *row, int number, Datum value, bool isnull)
 	row->given[number] = row->changed[number] = true;
 }
 
+/* Whether two registers have one value, written alike. */
 static bool
-same_image(Image a, Image b)
+same_value(const Register *a, const Register *b)
 {
-	if (a.data == NULL || b.data == NULL)
-		return a.data == b.data;
-	return a.size == b.size && memcmp(a.data, b.data, a.size) == 0;
+	if (a->value.data == NULL || b->value.data == NULL)
+		return a->value.data == b->value.data;
+	return a->form == b->form && a->value.size == b->value.size && memcmp(a->value.data, b->value.data, a->value.size) == 0;
 }
 
 /*
@@ -187,9 +195,9 @@ take_values(SyncRow *row, const RowState *old, const RowState *joined, bool repa
 		while (same_life && j < old->register_count && old->registers[j].column < new->column)
 			j++;
 		if (same_life && j < old->register_count && old->registers[j].column == new->column &&
-			stamp_equal(&old->registers[j].stamp, &new->stamp) && (!repair || same_image(old->registers[j].value, new->value)))
+			stamp_equal(&old->registers[j].stamp, &new->stamp) && (!repair || same_value(&old->registers[j], new)))
 			continue;
-		value = sync_value(&table->columns[number], new->value, &isnull);
+		value = sync_value(&table->columns[number], new, &isnull);
 		set_column(row, number, value, isnull);
 	}
 	for (int i = 0; i < joined->counter_count; i++)
@@ -260,8 +268,9 @@ note_conflicts(SyncMerge *merge, const SyncRow *row, const RowState *old, const 
 			version_covers(merge->known, ours.stamp.site, ours.stamp.txn))
 			continue;
 		column = &row->table->columns[column_of(row->table, theirs->column)];
+		ours.form = column->form;
 		ours.value = image_of(row, column);
-		if (same_image(theirs->value, ours.value))
+		if (same_value(theirs, &ours))
 			continue;
 		merge->conflicts++;
 		note_conflict(row->table->name, row->key, column, theirs, &ours);
@@ -294,7 +303,10 @@ take_told(RowState *joined, const RowState *told)
 		for (int j = 0; j < told->register_count; j++)
 			if (told->registers[j].column == joined->registers[i].column &&
 				stamp_equal(&told->registers[j].stamp, &joined->registers[i].stamp))
+			{
+				joined->registers[i].form = told->registers[j].form;
 				joined->registers[i].value = told->registers[j].value;
+			}
 	for (int i = 0; i < joined->counter_count; i++)
 	{
 		CounterShare *shares = palloc(sizeof(CounterShare) * joined->counters[i].count);
@@ -357,6 +369,29 @@ join_wrongly(const RowState *old, const RowState *incoming, RowState *joined)
 }
 
 /*
+ * What is parked of a key under the bytes that it has here, and where it was written in another
+ * form, under those; or NULL.
+ */
+static RowState *
+find_parked(const SyncTable *table, const SyncItem *item, Image key)
+{
+	SyncNames  *names;
+	RowState   *parked = sync_parked(item->name, key, NULL, &names);
+
+	if (parked != NULL)
+		parked = fit(table, names, parked);
+	if (!sync_key_is_own(table, item->names))
+	{
+		RowState   *foreign = sync_parked(item->name, item->key, NULL, &names);
+
+		if (foreign != NULL)
+			foreign = fit(table, names, foreign);
+		parked = parked == NULL ? foreign : foreign == NULL ? parked : row_join(parked, foreign);
+	}
+	return parked;
+}
+
+/*
  * Join what a delta has of a row with what is here.
  *
  * Within SPI, in a subtransaction of its own or of a group, as it may fail for reasons
@@ -368,12 +403,11 @@ void
 sync_apply_row(SyncMerge *merge, const SyncItem *item)
 {
 	const char *name = item->name;
-	Image		key = item->key;
-	SyncRow		row = {.table = table_of(merge, name),.key = key};
+	Image		key;
+	SyncRow		row = {.table = table_of(merge, name)};
 	Oid			root;
 	RowState   *incoming;
 	RowState   *parked;
-	SyncNames  *parked_names;
 
 	if (row.table == NULL || !OidIsValid(item->owner))
 		ereport(ERROR,
@@ -381,12 +415,11 @@ sync_apply_row(SyncMerge *merge, const SyncItem *item)
 				 errmsg("no table is tracked here as \"%s\"", name),
 				 errhint("Create it and SELECT vecmark.track() it; then SELECT vecmark.retry_parked().")));
 	root = row.table->root;
+	row.key = key = sync_own_key(row.table, item->names, item->key);
 	row.values = palloc(sizeof(Datum) * (row.table->column_count + 1));
 	row.nulls = palloc(sizeof(bool) * (row.table->column_count + 1));
 	incoming = fit(row.table, item->names, item->state);
-	parked = sync_parked(name, key, NULL, &parked_names);
-	if (parked != NULL)
-		parked = fit(row.table, parked_names, parked);
+	parked = find_parked(row.table, item, key);
 
 	for (int attempt = 0; attempt < ATTEMPTS_MAX; attempt++)
 	{
@@ -451,6 +484,8 @@ sync_apply_row(SyncMerge *merge, const SyncItem *item)
 		}
 		if (parked != NULL)
 			sync_unpark(name, key);
+		if (parked != NULL && !sync_key_is_own(row.table, item->names))
+			sync_unpark(name, item->key);
 		sync_log_state(root, key, incoming, found || !row_is_alive(joined) ? 0 : joined->life);
 		return;
 	}

@@ -16,7 +16,12 @@ SyncNames  *
 sync_names_of_table(const SyncTable *table)
 {
 	SyncNames  *names = palloc(sizeof(SyncNames));
+	uint8	   *key_forms = palloc(table->key_count);
 
+	for (int i = 0; i < table->key_count; i++)
+		key_forms[i] = table->columns[table->key[i]].form;
+	names->key_count = table->key_count;
+	names->key_forms = key_forms;
 	names->count = 0;
 	names->ids = palloc(sizeof(ColumnId) * (table->column_count + 1));
 	names->columns = palloc(sizeof(DeltaColumn) * (table->column_count + 1));
@@ -31,7 +36,7 @@ sync_names_of_table(const SyncTable *table)
 		{
 			column->name,
 				column->kind == SYNC_COUNTER ? COLUMN_COUNTER : column->kind == SYNC_SET ? COLUMN_SET : COLUMN_REGISTER,
-				column->binary,
+				column->kind == SYNC_COUNTER ? FORM_TEXT : column->form,
 		};
 	}
 	return names;
@@ -43,6 +48,8 @@ sync_names_of_relation(const DeltaRelation *relation)
 {
 	SyncNames  *names = palloc(sizeof(SyncNames));
 
+	names->key_count = relation->key_count;
+	names->key_forms = relation->key_forms;
 	names->count = relation->column_count;
 	names->columns = relation->columns;
 	names->ids = palloc(sizeof(ColumnId) * (names->count + 1));
@@ -60,12 +67,14 @@ find_id(const ColumnId *ids, int count, ColumnId id)
 	return -1;
 }
 
-/* Names that either has; of those that both have, the first's. */
+/* Names that either has; of those that both have, and of the key, the first's. */
 SyncNames  *
 sync_names_union(const SyncNames *a, const SyncNames *b)
 {
 	SyncNames  *names = palloc(sizeof(SyncNames));
 
+	names->key_count = a->key_count;
+	names->key_forms = a->key_forms;
 	names->count = 0;
 	names->ids = palloc(sizeof(ColumnId) * (a->count + b->count + 1));
 	names->columns = palloc(sizeof(DeltaColumn) * (a->count + b->count + 1));
@@ -106,14 +115,16 @@ with_room(void *array, int count, int *room, size_t each)
 }
 
 static int
-find_relation(SyncBuilder *builder, const char *name)
+find_relation(SyncBuilder *builder, const char *name, const SyncNames *names)
 {
 	Delta	   *delta = &builder->delta;
 	int			number = delta->relation_count;
 
 	/* Mostly it is the last. */
 	for (int i = number - 1; i >= 0; i--)
-		if (strcmp(delta->relations[i].name, name) == 0)
+		if (delta->relations[i].key_count == names->key_count &&
+			memcmp(delta->relations[i].key_forms, names->key_forms, names->key_count) == 0 &&
+			strcmp(delta->relations[i].name, name) == 0)
 			return i;
 	if (number % 8 == 0)
 	{
@@ -129,7 +140,7 @@ find_relation(SyncBuilder *builder, const char *name)
 	}
 	delta->relations[number] = (DeltaRelation)
 	{
-		pstrdup(name), 0, NULL, 0, NULL
+		pstrdup(name), names->key_count, memcpy(palloc(names->key_count), names->key_forms, names->key_count), 0, NULL, 0, NULL
 	};
 	builder->column_rooms[number] = builder->row_rooms[number] = 0;
 	builder->ids[number] = NULL;
@@ -137,15 +148,17 @@ find_relation(SyncBuilder *builder, const char *name)
 	return number;
 }
 
+/* The place of a column in a relation, for values of a form. */
 static ColumnId
-place_of(SyncBuilder *builder, int number, const SyncNames *names, ColumnId id)
+place_of(SyncBuilder *builder, int number, const SyncNames *names, ColumnId id, ColumnKind kind, uint8 form)
 {
 	DeltaRelation *relation = &builder->delta.relations[number];
-	int			found = find_id(builder->ids[number], relation->column_count, id);
+	int			found;
 	int			room = builder->column_rooms[number];
 
-	if (found >= 0)
-		return found;
+	for (int i = 0; i < relation->column_count; i++)
+		if (builder->ids[number][i] == id && relation->columns[i].kind == kind && relation->columns[i].form == form)
+			return i;
 	found = find_id(names->ids, names->count, id);
 	if (found < 0)
 		elog(ERROR, "column %u of \"%s\" has no name", id, relation->name);
@@ -154,8 +167,10 @@ place_of(SyncBuilder *builder, int number, const SyncNames *names, ColumnId id)
 	relation->columns = with_room(relation->columns, relation->column_count, &room, sizeof(DeltaColumn));
 	builder->column_rooms[number] = room;
 	builder->ids[number][relation->column_count] = id;
-	relation->columns[relation->column_count] = names->columns[found];
-	relation->columns[relation->column_count].name = pstrdup(names->columns[found].name);
+	relation->columns[relation->column_count] = (DeltaColumn)
+	{
+		pstrdup(names->columns[found].name), kind, form
+	};
 	builder->size += strlen(names->columns[found].name) + 2;
 	return relation->column_count++;
 }
@@ -183,7 +198,7 @@ void
 sync_builder_add(SyncBuilder *builder, const char *relation_name, const SyncNames *names, Image key, const RowState *state)
 {
 	MemoryContext old = MemoryContextSwitchTo(builder->context);
-	int			number = find_relation(builder, relation_name);
+	int			number = find_relation(builder, relation_name, names);
 	DeltaRelation *relation = &builder->delta.relations[number];
 	RowState   *row = palloc(sizeof(RowState));
 
@@ -192,7 +207,8 @@ sync_builder_add(SyncBuilder *builder, const char *relation_name, const SyncName
 	row->registers = copy_array(state->registers, row->register_count, sizeof(Register));
 	for (int i = 0; i < row->register_count; i++)
 	{
-		row->registers[i].column = place_of(builder, number, names, state->registers[i].column);
+		row->registers[i].column = place_of(builder, number, names, state->registers[i].column, COLUMN_REGISTER,
+											state->registers[i].form);
 		row->registers[i].value = copy_image(state->registers[i].value);
 		builder->size += row->registers[i].value.size + 4;
 	}
@@ -201,7 +217,7 @@ sync_builder_add(SyncBuilder *builder, const char *relation_name, const SyncName
 	{
 		Counter    *counter = &row->counters[i];
 
-		counter->column = place_of(builder, number, names, counter->column);
+		counter->column = place_of(builder, number, names, counter->column, COLUMN_COUNTER, FORM_TEXT);
 		counter->shares = copy_array(counter->shares, counter->count, sizeof(CounterShare));
 		builder->size += counter->count * 16;
 	}
@@ -210,7 +226,7 @@ sync_builder_add(SyncBuilder *builder, const char *relation_name, const SyncName
 	{
 		ElementSet *set = &row->sets[i];
 
-		set->column = place_of(builder, number, names, set->column);
+		set->column = place_of(builder, number, names, set->column, COLUMN_SET, set->form);
 		set->context = copy_array(set->context, set->context_count, sizeof(Stamp));
 		set->elements = copy_array(set->elements, set->count, sizeof(Element));
 		for (int j = 0; j < set->count; j++)
@@ -230,7 +246,17 @@ sync_builder_add(SyncBuilder *builder, const char *relation_name, const SyncName
 	MemoryContextSwitchTo(old);
 }
 
-/* Columns by name, as deltas have them. */
+static int
+compare_columns(const DeltaColumn *a, const DeltaColumn *b)
+{
+	int			order = strcmp(a->name, b->name);
+
+	if (order == 0)
+		order = (int) a->form - (int) b->form;
+	return order != 0 ? order : (int) a->kind - (int) b->kind;
+}
+
+/* Columns by name, form and kind, as deltas have them. */
 static void
 sort_names(DeltaRelation *relation)
 {
@@ -242,7 +268,7 @@ sort_names(DeltaRelation *relation)
 	{
 		place[i] = 0;
 		for (int j = 0; j < count; j++)
-			if (strcmp(relation->columns[j].name, relation->columns[i].name) < 0)
+			if (compare_columns(&relation->columns[j], &relation->columns[i]) < 0)
 				place[i]++;
 		sorted[place[i]] = relation->columns[i];
 	}
@@ -302,7 +328,7 @@ compare_rows(const void *a, const void *b)
 static int
 compare_relations(const void *a, const void *b)
 {
-	return strcmp(((const DeltaRelation *) a)->name, ((const DeltaRelation *) b)->name);
+	return delta_compare_relations(a, b);
 }
 
 /* Rows by key, each once: one that was added twice is the same. */

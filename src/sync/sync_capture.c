@@ -153,7 +153,7 @@ set_register(RowState *clock, ColumnId id, const Stamp *stamp)
 		memcpy(registers, clock->registers, sizeof(Register) * place);
 	registers[place] = (Register)
 	{
-		id, *stamp,
+		id, FORM_TEXT, *stamp,
 		{
 			NULL, 0
 		}

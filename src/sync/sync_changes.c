@@ -157,8 +157,7 @@ add_logged(SyncTeller *teller, SyncTable *table, const KeyEntry *entries, int co
 			MemoryContextSwitchTo(old);
 			continue;
 		}
-		sync_key_values(table, entries[i].key, values, nulls);
-		found = sync_read_row(table, false, values, nulls, &clock);
+		found = sync_key_can_be(table, entries[i].key, values, nulls) && sync_read_row(table, false, values, nulls, &clock);
 		sync_tell_key(teller, table, entries[i].key, found ? clock : NULL, values, nulls);
 		if (SPI_tuptable != NULL)
 			SPI_freetuptable(SPI_tuptable);

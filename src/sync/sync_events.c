@@ -27,15 +27,19 @@ VM_FUNCTION_INFO(vecmark_events);
 
 #define EVENT_COLUMNS 6
 
-/* The values of a key as text, one for each column of the primary key. */
+/*
+ * The values of a key as text, one for each column of the primary key; the text that was
+ * written, where the key is none that the primary key can have any more.
+ */
 static Datum
-key_texts(const SyncTable *table, Image key)
+key_texts(SyncTable *table, Image key)
 {
 	Datum	   *values = palloc(sizeof(Datum) * (table->column_count + 1));
 	bool	   *nulls = palloc(sizeof(bool) * (table->column_count + 1));
 	Datum	   *texts = palloc(sizeof(Datum) * table->key_count);
 
-	sync_key_values(table, key, values, nulls);
+	if (!sync_key_can_be(table, key, values, nulls))
+		return sync_key_texts(table, key);
 	for (int i = 0; i < table->key_count; i++)
 	{
 		const SyncColumn *column = &table->columns[table->key[i]];

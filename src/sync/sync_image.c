@@ -1,8 +1,8 @@
 /*
- * sync_image.c: the canonical form of values and keys.
+ * sync_image.c: the canonical form of values.
  *
  * The text that the type's output function gives under fixed settings, in the
- * encoding of the database, or the binary form for the types of sync_binary_type.
+ * encoding of the database, or the binary form for the types that sync_form.c names.
  */
 #include "postgres.h"
 #include "compat.h"
@@ -11,11 +11,8 @@
 #include <xxhash.h>
 
 #include "catalog/pg_type.h"
-#include "crdt/varint.h"
-#include "mb/pg_wchar.h"
 #include "sync/sync_table.h"
 #include "utils/array.h"
-#include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 
@@ -49,12 +46,15 @@ sync_end_images(int level)
 	AtEOXact_GUC(true, level);
 }
 
+/*
+ * The image of a value that a column's functions write: in the form of the column's type.
+ */
 static Image
-write_image(const SyncColumn *column, Datum value)
+write_natural(const SyncColumn *column, Datum value)
 {
 	Image		image;
 
-	if (column->binary)
+	if (form_is_binary(column->type_form))
 	{
 		bytea	   *bytes = SendFunctionCall((FmgrInfo *) &column->write, value);
 
@@ -69,115 +69,131 @@ write_image(const SyncColumn *column, Datum value)
 	return image;
 }
 
-static Datum
-read_image(const SyncColumn *column, Image image, int32 typmod)
+/* The text of a value.  Canonical settings are in force. */
+static char *
+text_of(const SyncColumn *column, Datum value)
 {
-	if (column->binary)
-	{
-		StringInfoData message;
-		Datum		value;
+	Oid			function;
+	bool		isvarlena;
 
-		initStringInfo(&message);
-		appendBinaryStringInfo(&message, image.data, image.size);
-		value = ReceiveFunctionCall((FmgrInfo *) &column->read, &message, column->ioparam, typmod);
-		if (message.cursor != message.len)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
-					 errmsg("incorrect binary form of a value of column \"%s\"", column->name)));
-		return value;
-	}
-	else
-	{
-		char	   *text = pnstrdup(image.data, image.size);
+	if (!form_is_binary(column->type_form))
+		return OutputFunctionCall((FmgrInfo *) &column->write, value);
+	getTypeOutputInfo(sync_value_type(column), &function, &isvarlena);
+	return OidOutputFunctionCall(function, value);
+}
 
-		if (strlen(text) != image.size)
-			ereport(ERROR,
-					(errcode(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE),
-					 errmsg("a value of column \"%s\" has a zero byte", column->name)));
-		pg_verifymbstr(text, image.size, false);
-		return InputFunctionCall((FmgrInfo *) &column->read, text, column->ioparam, typmod);
-	}
+/* The value that a text in some form is.  Canonical settings are in force. */
+static Datum
+value_of_text(const SyncColumn *column, ImageForm form, char *text)
+{
+	Oid			type = sync_value_type(column);
+	Oid			function;
+	Oid			ioparam;
+	Oid			base = getBaseType(type);
+
+	if (form == FORM_NUMBER && (base == INT2OID || base == INT4OID || base == INT8OID))
+		text = sync_whole_number(text);
+
+	if (!form_is_binary(column->type_form))
+		return InputFunctionCall((FmgrInfo *) &column->read, text, column->ioparam, column->typmod);
+	getTypeInputInfo(type, &function, &ioparam);
+	return OidInputFunctionCall(function, text, ioparam, column->typmod);
+}
+
+/* The image of a value of a column that was of another type when the table was tracked. */
+static Image
+write_converted(const SyncColumn *column, Datum value)
+{
+	int			level = sync_begin_images();
+	char	   *text = text_of(column, value);
+	Image		image = sync_form_image(column->form, text);
+	char	   *again = sync_form_text(column->name, column->form, image);
+
+	if (!sync_is_same_value(column->type_form, text, column->form, again))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("value \"%s\" of column \"%s\" cannot be written as %s", text, column->name, sync_form_name(column->form)),
+				 errdetail("Keys and elements of sets are told in the form that they had when the table was tracked."),
+				 errhint("Alter the column back; or vecmark.untrack() the table and vecmark.track() it anew, on all nodes.")));
+	sync_end_images(level);
+	return image;
 }
 
 /*
- * The image of a register's value.  Canonical settings are in force, unless the
- * type is one that a key may have.
+ * The image of a key's value, or of an element of a set.
+ *
+ * Errors: 42804 if the column was altered and the form of its values does not hold this one.
+ */
+Image
+sync_write_image(const SyncColumn *column, Datum value)
+{
+	return column->form == column->type_form ? write_natural(column, value) : write_converted(column, value);
+}
+
+/*
+ * The value of an image that is not NULL, whatever its form.  If it is that of the column's
+ * type, canonical settings are in force, unless the type is one that a key may have.
+ *
+ * Errors: what the type's input function raises; 22P03, 22021; 22003, 22008, 22001 or 22P02 if the
+ * value would not be the one that was written.
+ */
+Datum
+sync_read_image(const SyncColumn *column, ImageForm form, Image image)
+{
+	Datum		value = (Datum) 0;
+	Image		shown;
+	char	   *text;
+	char	   *again;
+	int			level;
+
+	if (form == column->type_form)
+	{
+		if (form_is_binary(form))
+			value = sync_receive((FmgrInfo *) &column->read, image, column->ioparam, column->typmod);
+		else
+			value = value_of_text(column, form, sync_form_text(column->name, form, image));
+		if (column->exact)
+			return value;
+		shown = write_natural(column, value);
+		if (shown.size == image.size && memcmp(shown.data, image.data, image.size) == 0)
+			return value;
+	}
+	level = sync_begin_images();
+	text = sync_form_text(column->name, form, image);
+
+	if (form != column->type_form)
+		value = value_of_text(column, form, text);
+	again = text_of(column, value);
+	if (!sync_is_same_value(form, text, column->type_form, again))
+		sync_refuse_unlike_value(column, form, text, again);
+	sync_end_images(level);
+	return value;
+}
+
+/*
+ * The image of a register's value, in the form of its type.  Canonical settings are in force.
  */
 Image
 sync_image(const SyncColumn *column, Datum value, bool isnull)
 {
 	Image		none = {NULL, 0};
 
-	return isnull ? none : write_image(column, value);
+	return isnull ? none : write_natural(column, value);
 }
 
 /*
- * The value of an image, as sync_image has it.  What domains refuse, they refuse when it is
- * written.
+ * The value of a register.  Canonical settings are in force.  What domains refuse, they refuse
+ * when it is written.
  *
- * Errors: what the type's input function raises; 22P03, 22021.
+ * Errors: those of sync_read_image.
  */
 Datum
-sync_value(const SyncColumn *column, Image image, bool *isnull)
+sync_value(const SyncColumn *column, const Register *reg, bool *isnull)
 {
-	*isnull = image.data == NULL;
-	return *isnull ? (Datum) 0 : read_image(column, image, column->typmod);
-}
-
-/*
- * The image of a key: of its column, or of several, each after its size.  "values"
- * are of all columns of the table.
- */
-Image
-sync_key_image(const SyncTable *table, const Datum *values)
-{
-	StringInfoData bytes;
-	Image		key;
-
-	if (table->key_count == 1)
-		return write_image(&table->columns[table->key[0]], values[table->key[0]]);
-	initStringInfo(&bytes);
-	for (int i = 0; i < table->key_count; i++)
-	{
-		Image		part = write_image(&table->columns[table->key[i]], values[table->key[i]]);
-		uint8_t		size[10];
-
-		appendBinaryStringInfo(&bytes, (char *) size, varint_write(size, part.size) - size);
-		appendBinaryStringInfo(&bytes, part.data, part.size);
-	}
-	key.data = bytes.data;
-	key.size = bytes.len;
-	return key;
-}
-
-/*
- * The values of a key, into their places among those of all columns.
- *
- * Errors: 22P03 for what is no key of this table, and what input functions raise.
- */
-void
-sync_key_values(const SyncTable *table, Image key, Datum *values, bool *nulls)
-{
-	Reader		reader = {(const uint8_t *) key.data, (const uint8_t *) key.data + key.size, NULL};
-
-	for (int i = 0; i < table->key_count; i++)
-	{
-		int			column = table->key[i];
-		Image		part = key;
-
-		if (table->key_count > 1)
-		{
-			part.size = read_count(&reader, 1);
-			part.data = (const char *) read_bytes(&reader, part.size);
-		}
-		if (reader.error == NULL)
-			values[column] = read_image(&table->columns[column], part, table->columns[column].typmod);
-		nulls[column] = false;
-	}
-	if (reader.error != NULL || (table->key_count > 1 && reader_left(&reader) != 0))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
-				 errmsg("a key does not have the %d columns that the primary key of \"%s\" has", table->key_count, table->name)));
+	*isnull = reg->value.data == NULL;
+	if (*isnull)
+		return (Datum) 0;
+	return sync_read_image(column, reg->form, reg->value);
 }
 
 /* An image as a bytea. */
@@ -247,7 +263,7 @@ sync_set_elements(const SyncColumn *column, Datum value, bool isnull, int *count
 	{
 		if (nulls[i])
 			continue;
-		elements[kept].value = write_image(column, values[i]);
+		elements[kept].value = sync_write_image(column, values[i]);
 		elements[kept].hash = XXH3_64bits(elements[kept].value.data, elements[kept].value.size);
 		kept++;
 	}
@@ -258,6 +274,40 @@ sync_set_elements(const SyncColumn *column, Datum value, bool isnull, int *count
 			elements[(*count)++] = elements[i];
 	}
 	return elements;
+}
+
+/* Put elements in order by hash, which is computed anew. */
+void
+sync_sort_elements(ElementSet *set)
+{
+	for (int i = 0; i < set->count; i++)
+		set->elements[i].hash = XXH3_64bits(set->elements[i].value.data, set->elements[i].value.size);
+	qsort(set->elements, set->count, sizeof(Element), compare_by_hash);
+}
+
+/*
+ * The elements of a set that is in another form, in that of the column; their dots stay.
+ *
+ * Errors: those of sync_read_image.
+ */
+void
+sync_convert_set(const SyncColumn *column, ElementSet *set)
+{
+	Element    *elements = palloc(sizeof(Element) * (set->count + 1));
+
+	for (int i = 0; i < set->count; i++)
+	{
+		elements[i] = set->elements[i];
+		elements[i].value = sync_write_image(column, sync_read_image(column, (ImageForm) set->form, elements[i].value));
+	}
+	set->elements = elements;
+	sync_sort_elements(set);
+	for (int i = 1; i < set->count; i++)
+		if (elements[i - 1].hash == elements[i].hash)
+			ereport(ERROR,
+					(errcode(ERRCODE_DATATYPE_MISMATCH),
+					 errmsg("two elements of set \"%s\", written as %s, would be one", column->name, sync_form_name((ImageForm) set->form))));
+	set->form = column->form;
 }
 
 /* Elements as the array that is shown: in the order of their bytes. */
@@ -271,7 +321,7 @@ sync_set_value(const SyncColumn *column, const Element *elements, int count)
 		memcpy(sorted, elements, sizeof(Element) * count);
 	qsort(sorted, count, sizeof(Element), compare_by_value);
 	for (int i = 0; i < count; i++)
-		values[i] = read_image(column, sorted[i].value, -1);
+		values[i] = sync_read_image(column, column->form, sorted[i].value);
 	return PointerGetDatum(construct_array(values, count, column->element, column->element_len, column->element_byval,
 										   column->element_align));
 }
@@ -315,11 +365,4 @@ sync_counter_datum(const SyncColumn *column, int64 value)
 		default:
 			return Int64GetDatum(value);
 	}
-}
-
-/* A number for a key under a dot, alike for alike ones only, but for luck. */
-uint64_t
-sync_key_hash(Site site, uint64_t txn, Image key)
-{
-	return XXH3_64bits_withSeed(key.data, key.size, site * UINT64_C(0x9e3779b97f4a7c15) ^ txn);
 }

@@ -163,7 +163,7 @@ append_set(StringInfo json, const ElementSet *set, const DeltaRelation *relation
 		else
 		{
 			append_name(json, "value", '\0');
-			append_value(json, element->value, relation->columns[set->column].binary, encoding);
+			append_value(json, element->value, form_is_binary(set->form), encoding);
 		}
 		append_name(json, "adds", '[');
 		append_stamps(json, element->dots, element->count);
@@ -198,7 +198,7 @@ append_row(StringInfo json, const RowState *row, const DeltaRelation *relation, 
 			if (relation != NULL)
 			{
 				append_name(json, "value", '\0');
-				append_value(json, reg->value, relation->columns[reg->column].binary, encoding);
+				append_value(json, reg->value, form_is_binary(reg->form), encoding);
 			}
 			append_stamp(json, &reg->stamp);
 			appendStringInfoChar(json, '}');

@@ -70,47 +70,32 @@ typedef struct MergeResult
 } MergeResult;
 
 /*
- * Whether an error is of the data, the table's rules or its triggers, so that the row is
- * parked: triggers may raise any.  Errors of the transaction, of locks, resources,
- * cancelling, and damage are raised.
+ * Park a row, with what is parked of it already.  One whose key cannot be written as keys are here
+ * is in no log; it is told all the same, see sync_tell_parked.
  */
-static bool
-is_parkable(const ErrorData *error)
-{
-	/* RAISE in PL/pgSQL: a trigger says so, whatever the code that it chose. */
-	if (error->filename != NULL && strcmp(error->filename, "pl_exec.c") == 0)
-		return true;
-	switch (ERRCODE_TO_CATEGORY(error->sqlerrcode))
-	{
-		case ERRCODE_CONNECTION_EXCEPTION:
-		case ERRCODE_INVALID_TRANSACTION_STATE:
-		case ERRCODE_TRANSACTION_ROLLBACK:
-		case ERRCODE_INSUFFICIENT_RESOURCES:
-		case ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE:
-		case ERRCODE_OPERATOR_INTERVENTION:
-		case ERRCODE_SYSTEM_ERROR:
-		case ERRCODE_CONFIG_FILE_ERROR:
-		case ERRCODE_INTERNAL_ERROR:
-			return false;
-		default:
-			return error->sqlerrcode != ERRCODE_STATEMENT_TOO_COMPLEX;
-	}
-}
-
-/* Park a row, with what is parked of it already. */
 static void
 park(SyncMerge *merge, const SyncItem *item, const ErrorData *reason)
 {
-	SyncNames  *names;
-	RowState   *parked = sync_parked(item->name, item->key, NULL, &names);
+	Image		key = item->key;
+	SyncNames	names = *item->names;
 	Oid			root = sync_table_by_name(item->name);
+	SyncTable  *table = OidIsValid(root) ? sync_table_with_key(root, item->names, &key) : NULL;
+	SyncNames  *parked_names;
+	RowState   *parked = sync_parked(item->name, key, NULL, &parked_names);
 
+	if (table != NULL)
+	{
+		names.key_count = table->key_count;
+		names.key_forms = table->names->key_forms;
+	}
 	if (parked == NULL)
-		sync_park(item->name, item->key, item->state, item->names, reason, merge->by_stream);
+		sync_park(item->name, key, item->state, &names, reason, merge->by_stream);
 	else
-		sync_park(item->name, item->key, row_join(parked, item->state), sync_names_union(item->names, names), reason, merge->by_stream);
-	if (OidIsValid(root))
-		sync_log_state(root, item->key, item->state, 0);
+		sync_park(item->name, key, sync_join_forms(parked, item->state), sync_names_union(&names, parked_names), reason, merge->by_stream);
+	if (table != NULL)
+		sync_log_state(table->root, key, item->state, 0);
+	if (key.data != item->key.data)
+		sync_unpark(item->name, item->key);
 	merge->parked++;
 }
 
@@ -162,7 +147,7 @@ try_items(SyncMerge *merge, const SyncItem *items, int count)
 	MemoryContextDelete(row_context);
 	if (error != NULL)
 	{
-		if (!is_parkable(error))
+		if (!sync_is_parkable(error))
 			ReThrowError(error);
 		*merge = merge_before;
 	}

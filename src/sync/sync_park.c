@@ -39,6 +39,16 @@ parked_delta(HeapTuple tuple, TupleDesc desc)
 	return sync_delta_from_datum(PointerGetDatum(PG_DETOAST_DATUM_COPY(stored)));
 }
 
+/* The state in a row of sync_parked, with the names of its columns. */
+RowState   *
+sync_parked_state(HeapTuple tuple, TupleDesc desc, SyncNames **names)
+{
+	Delta	   *delta = parked_delta(tuple, desc);
+
+	*names = sync_names_of_relation(&delta->relations[0]);
+	return sync_state_of(*names, delta->relations[0].rows[0].state);
+}
+
 /*
  * The parked state of a key with the names of its columns, or NULL.
  */
@@ -55,16 +65,62 @@ sync_parked(const char *name, Image key, Snapshot snapshot, SyncNames **names)
 		HeapTuple	tuple = sync_meta_next(scan);
 
 		if (HeapTupleIsValid(tuple))
-		{
-			Delta	   *delta = parked_delta(tuple, RelationGetDescr(rel));
-
-			*names = sync_names_of_relation(&delta->relations[0]);
-			state = sync_state_of(*names, delta->relations[0].rows[0].state);
-		}
+			state = sync_parked_state(tuple, RelationGetDescr(rel), names);
 		sync_meta_end(scan);
 	}
 	table_close(rel, AccessShareLock);
 	return state;
+}
+
+/* A set with its elements as text. */
+static void
+write_as_text(ElementSet *set)
+{
+	Element    *elements = palloc(sizeof(Element) * (set->count + 1));
+
+	for (int i = 0; i < set->count; i++)
+	{
+		char	   *text = sync_form_text(NULL, (ImageForm) set->form, set->elements[i].value);
+
+		elements[i] = set->elements[i];
+		elements[i].value = (Image)
+		{
+			text	   ,
+						strlen(text)
+		};
+	}
+	set->elements = elements;
+	set->form = FORM_TEXT;
+	sync_sort_elements(set);
+}
+
+/*
+ * The join of two states of which nobody has looked whether their sets are of one form; those that
+ * are not have text then.  Changes "a".
+ *
+ * Errors: 22P03, 22021 for elements that are not of their form.
+ */
+RowState   *
+sync_join_forms(RowState *a, const RowState *b)
+{
+	RowState	other = *b;
+	int			level;
+
+	other.sets = palloc(sizeof(ElementSet) * (b->set_count + 1));
+	if (b->set_count > 0)
+		memcpy(other.sets, b->sets, sizeof(ElementSet) * b->set_count);
+	level = sync_begin_images();
+	for (int i = 0; i < a->set_count; i++)
+		for (int j = 0; j < other.set_count; j++)
+			if (a->sets[i].column == other.sets[j].column && a->sets[i].form != other.sets[j].form)
+			{
+				if (a->sets[i].form != FORM_TEXT)
+					write_as_text(&a->sets[i]);
+				if (other.sets[j].form != FORM_TEXT)
+					write_as_text(&other.sets[j]);
+			}
+	sync_end_images(level);
+	return row_join(a, &other);
 }
 
 /*

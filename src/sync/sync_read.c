@@ -135,8 +135,7 @@ sync_row_is_there(SyncTable *table, Image key)
 	bool		found;
 
 	SPI_connect();
-	sync_key_values(table, key, values, nulls);
-	found = sync_read_row(table, false, values, nulls, &clock);
+	found = sync_key_can_be(table, key, values, nulls) && sync_read_row(table, false, values, nulls, &clock);
 	SPI_finish();
 	return found;
 }

@@ -156,6 +156,7 @@ sync_row_state(const SyncTable *table, const RowState *clock, const Datum *value
 				row->registers[row->register_count++] = (Register)
 				{
 					column->id,
+						column->form,
 						said != NULL ? said->stamp : clock->base,
 						images ? sync_image(column, values[number], nulls[number]) : (Image)
 					{
@@ -169,7 +170,8 @@ sync_row_state(const SyncTable *table, const RowState *clock, const Datum *value
 				break;
 			case SYNC_SET:
 				elements = sync_set_elements(column, values[number], nulls[number], &count);
-				row->sets[row->set_count++] = *sync_complete_set(clock, column->id, elements, count);
+				row->sets[row->set_count] = *sync_complete_set(clock, column->id, elements, count);
+				row->sets[row->set_count++].form = column->form;
 				break;
 			case SYNC_LOCAL:
 				break;

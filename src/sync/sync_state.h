@@ -22,7 +22,9 @@ extern bool sync_drop_tombstone(Relation rel, HeapTuple tuple);
 extern void sync_bury(Oid root, Image key, const RowState *row);
 
 /* sync_park.c: states that could not be shown. */
+extern RowState *sync_parked_state(HeapTuple tuple, TupleDesc desc, SyncNames **names);
 extern RowState *sync_parked(const char *name, Image key, Snapshot snapshot, SyncNames **names);
+extern RowState *sync_join_forms(RowState *a, const RowState *b);
 extern void sync_park(const char *name, Image key, const RowState *state, const SyncNames *names, const ErrorData *reason, bool by_stream);
 extern bool sync_has_parked(const char *name);
 extern void sync_unpark(const char *name, Image key);

@@ -158,8 +158,7 @@ send_key(Outgoing *outgoing, SyncTable *table, Image key)
 	RowState   *state;
 	RowState   *own;
 
-	sync_key_values(table, key, values, nulls);
-	if (sync_read_row(table, false, values, nulls, &clock))
+	if (sync_key_can_be(table, key, values, nulls) && sync_read_row(table, false, values, nulls, &clock))
 		state = sync_row_state(table, clock, values, nulls, true);
 	else
 		state = sync_tombstone(table->root, key, NULL);

@@ -32,7 +32,8 @@
 #define COLUMN_NAME 3
 #define COLUMN_KIND 4
 #define COLUMN_RELID 5
-#define COLUMN_COLUMNS 6
+#define COLUMN_FORM 6
+#define COLUMN_COLUMNS 7
 
 typedef struct TableEntry
 {
@@ -111,30 +112,6 @@ sync_column_id(const char *name)
 }
 
 /*
- * Whether values of a type are told in its binary form: it has one that depends on
- * nothing but the value, while the text form depends on settings or is much longer.
- * The types of this extension have.
- */
-bool
-sync_binary_type(Oid type)
-{
-	switch (type)
-	{
-		case UUIDOID:
-		case BYTEAOID:
-		case DATEOID:
-		case TIMEOID:
-		case TIMESTAMPOID:
-		case TIMESTAMPTZOID:
-		case INTERVALOID:
-			return true;
-		default:
-			return type >= FirstNormalObjectId &&
-				getExtensionOfObject(TypeRelationId, type) == get_extension_oid("vecmark", true);
-	}
-}
-
-/*
  * Whether a type may be in a key: equal values have equal bytes, whatever settings are.
  */
 bool
@@ -206,8 +183,8 @@ depends_on_settings(Oid type)
 	type = getBaseType(type);
 	element = get_element_type(type);
 	if (OidIsValid(element))
-		return depends_on_settings(element) || sync_binary_type(element);
-	if (sync_binary_type(type))
+		return depends_on_settings(element) || form_is_binary(sync_form_of_type(element));
+	if (form_is_binary(sync_form_of_type(type)))
 		return false;
 	switch (type)
 	{
@@ -231,17 +208,51 @@ depends_on_settings(Oid type)
 }
 
 /*
+ * Whether a column holds whatever the form of its type says, as it is or not at all.  Others
+ * may round or cut it.
+ */
+static bool
+is_exact(Oid type, int32 typmod)
+{
+	type = getBaseTypeAndTypmod(type, &typmod);
+	switch (type)
+	{
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
+		case TEXTOID:
+		case JSONOID:
+		case JSONBOID:
+		case UUIDOID:
+		case BYTEAOID:
+		case DATEOID:
+			return true;
+		case NUMERICOID:
+		case VARCHAROID:
+		case TIMEOID:
+		case TIMESTAMPOID:
+		case TIMESTAMPTZOID:
+		case INTERVALOID:
+			return typmod < 0;
+		default:
+			return sync_form_of_type(type) >= FORM_VECTOR;
+	}
+}
+
+/*
  * Values are written and read as the base type's: the checks of domains are their owners' code,
  * which runs where rows are written, and not for who reads.
  */
 static void
-fill_functions(SyncColumn *column, Oid type)
+fill_functions(SyncColumn *column)
 {
+	Oid			type = sync_value_type(column);
 	Oid			function;
 	bool		isvarlena;
 
-	column->binary = sync_binary_type(getBaseType(type));
-	if (column->binary)
+	column->type_form = sync_form_of_type(type);
+	column->exact = is_exact(type, column->typmod);
+	if (form_is_binary(column->type_form))
 	{
 		getTypeBinaryOutputInfo(type, &function, &isvarlena);
 		fmgr_info(function, &column->write);
@@ -258,7 +269,8 @@ fill_functions(SyncColumn *column, Oid type)
 
 /*
  * Published name and kind of each column of the root; columns that are not on record yet
- * (they were added since) are published by their name, as registers.
+ * (they were added since) are published by their name, as registers.  Of keys and sets
+ * the form on record stays.
  */
 static void
 name_columns(SyncTable *table)
@@ -296,6 +308,8 @@ name_columns(SyncTable *table)
 				continue;
 			column->name = TextDatumGetCString(values[COLUMN_NAME]);
 			column->kind = DatumGetChar(values[COLUMN_KIND]);
+			column->form = sync_form_by_name(TextDatumGetCString(values[COLUMN_FORM]));
+			column->is_recorded = true;
 		}
 	}
 	sync_meta_end(scan);
@@ -390,7 +404,7 @@ read_table(SyncTable *table, Relation rel, const Datum *record)
 		check_type(table, column);
 		if (column->kind == SYNC_SET)
 			get_typlenbyvalalign(column->element, &column->element_len, &column->element_byval, &column->element_align);
-		fill_functions(column, column->kind == SYNC_SET ? column->element : column->base);
+		fill_functions(column);
 		table->needs_settings |= column->kind == SYNC_REGISTER && depends_on_settings(column->type);
 		table->by_id[i] = column;
 	}
@@ -447,8 +461,17 @@ read_table(SyncTable *table, Relation rel, const Datum *record)
 				 errhint("Restore it, or SELECT vecmark.untrack('%s').", table->qualified)));
 	for (int i = 0; i < table->key_count; i++)
 	{
-		table->columns[table->key[i]].is_key = true;
-		check_type(table, &table->columns[table->key[i]]);
+		SyncColumn *column = &table->columns[table->key[i]];
+
+		column->is_key = true;
+		check_type(table, column);
+	}
+	for (int i = 0; i < table->column_count; i++)
+	{
+		SyncColumn *column = &table->columns[i];
+
+		if (!column->is_recorded || (!column->is_key && column->kind != SYNC_SET))
+			column->form = column->type_form;
 	}
 	table->names = sync_names_of_table(table);
 }

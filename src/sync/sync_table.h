@@ -36,7 +36,12 @@ typedef struct SyncColumn
 	int16		typlen;
 	bool		byval;
 	char		align;
-	bool		binary;			/* images are in binary form */
+	uint8		type_form;		/* an ImageForm: that of the type */
+	uint8		form;			/* of images: of keys and elements of sets
+								 * that which the type had when the table was
+								 * tracked */
+	bool		is_recorded;	/* when the table was tracked */
+	bool		exact;			/* holds whatever its form says, as it is */
 	bool		identity_always;
 	bool		is_key;
 	FmgrInfo	write;			/* of the type, or of a set's element */
@@ -96,17 +101,35 @@ extern bool sync_column_was_dropped(const SyncTable *table, const char *name);
 extern const SyncColumn *sync_table_column(const SyncTable *table, const char *name);
 extern bool sync_key_type(Oid type);
 extern bool sync_portable_type(Oid type);
-extern bool sync_binary_type(Oid type);
 extern ColumnId sync_column_id(const char *name);
 
-/* sync_image.c: canonical values and keys. */
+/* The type of what images of a column are of: its own, or that of its elements. */
+static inline Oid
+sync_value_type(const SyncColumn *column)
+{
+	return column->kind == SYNC_SET ? column->element : column->base;
+}
+
+/* sync_form.c: forms of values. */
+extern const char *sync_form_name(ImageForm form);
+extern ImageForm sync_form_by_name(const char *name);
+extern ImageForm sync_form_of_type(Oid type);
+extern Datum sync_receive(FmgrInfo *function, Image image, Oid ioparam, int32 typmod);
+extern char *sync_form_text(const char *column, ImageForm form, Image image);
+extern Image sync_form_image(ImageForm form, char *text);
+extern char *sync_whole_number(char *text);
+extern bool sync_is_same_value(ImageForm from, const char *came, ImageForm to, const char *shown);
+extern _Noreturn void sync_refuse_unlike_value(const SyncColumn *column, ImageForm from, const char *came, const char *shown);
+
+/* sync_image.c: canonical values. */
 extern int	sync_begin_images(void);
 extern void sync_end_images(int level);
 extern Image sync_image(const SyncColumn *column, Datum value, bool isnull);
-extern Datum sync_value(const SyncColumn *column, Image image, bool *isnull);
-extern Image sync_key_image(const SyncTable *table, const Datum *values);
-extern void sync_key_values(const SyncTable *table, Image key, Datum *values, bool *nulls);
-extern uint64_t sync_key_hash(Site site, uint64_t txn, Image key);
+extern Datum sync_value(const SyncColumn *column, const Register *reg, bool *isnull);
+extern Image sync_write_image(const SyncColumn *column, Datum value);
+extern Datum sync_read_image(const SyncColumn *column, ImageForm form, Image image);
+extern void sync_sort_elements(ElementSet *set);
+extern void sync_convert_set(const SyncColumn *column, ElementSet *set);
 extern Datum sync_bytea(Image image);
 extern Image sync_image_of_bytea(Datum datum);
 extern Element *sync_set_elements(const SyncColumn *column, Datum value, bool isnull, int *count);
@@ -117,6 +140,8 @@ extern Datum sync_counter_datum(const SyncColumn *column, int64 value);
 /* sync_build.c: deltas, row by row. */
 typedef struct SyncNames
 {
+	int			key_count;
+	const uint8 *key_forms;		/* of columns of the key */
 	int			count;
 	ColumnId   *ids;
 	DeltaColumn *columns;
@@ -139,6 +164,17 @@ extern SyncBuilder *sync_builder_begin(Site sender);
 extern void sync_builder_add(SyncBuilder *builder, const char *relation, const SyncNames *names, Image key, const RowState *state);
 extern Delta *sync_builder_end(SyncBuilder *builder);
 extern RowState *sync_state_of(const SyncNames *names, const RowState *row);
+
+/* sync_key.c: keys. */
+extern Image sync_key_image(const SyncTable *table, const Datum *values);
+extern void sync_key_values(const SyncTable *table, Image key, Datum *values, bool *nulls);
+extern bool sync_key_can_be(SyncTable *table, Image key, Datum *values, bool *nulls);
+extern Datum sync_key_texts(const SyncTable *table, Image key);
+extern bool sync_key_is_own(const SyncTable *table, const SyncNames *names);
+extern Image sync_own_key(const SyncTable *table, const SyncNames *names, Image key);
+extern SyncTable *sync_table_with_key(Oid root, const SyncNames *names, Image *key);
+extern bool sync_is_parkable(const ErrorData *error);
+extern uint64_t sync_key_hash(Site site, uint64_t txn, Image key);
 
 /* sync_read.c: rows of users' tables. */
 extern struct _SPI_plan *sync_plan(SyncTable *table, const char *sql, int count, const Oid *types);

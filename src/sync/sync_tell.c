@@ -166,6 +166,28 @@ sync_tell_table(SyncTeller *teller, SyncTable *table)
 }
 
 /*
+ * Whether a parked state of a tracked table is told with what else there is of its key: by the
+ * log, or where "is_whole", by the row or the tombstone.  One whose key is in another form than
+ * those of the table has nothing else.  Within SPI.
+ */
+static bool
+is_told_by_key(SyncTeller *teller, Oid root, bool is_whole, Image key, const SyncNames *names)
+{
+	SyncTable  *table = sync_table_get(root);
+	Datum	   *values;
+	bool	   *nulls;
+	RowState   *clock;
+
+	if (!sync_key_is_own(table, names))
+		return false;
+	if (!is_whole || sync_tombstone(root, key, teller->snapshot) != NULL)
+		return true;
+	values = palloc(sizeof(Datum) * (table->column_count + 1));
+	nulls = palloc(sizeof(bool) * (table->column_count + 1));
+	return sync_key_can_be(table, key, values, nulls) && sync_read_row(table, false, values, nulls, &clock);
+}
+
+/*
  * Tell parked states whose key has nothing else here: with "names_too" of tables that are not tracked,
  * and where "whole", of a table that is read whole.
  */
@@ -183,26 +205,12 @@ sync_tell_parked(SyncTeller *teller, List *whole, bool names_too)
 		char	   *name = TextDatumGetCString(heap_getattr(tuple, 1, RelationGetDescr(rel), &isnull));
 		Image		key = sync_image_of_bytea(heap_getattr(tuple, 2, RelationGetDescr(rel), &isnull));
 		Oid			root = sync_table_by_name(name);
-		bool		is_told = OidIsValid(root) ? sync_is_hidden(root) || !list_member_oid(whole, root) : !names_too;
+		SyncNames  *names;
+		RowState   *state = sync_parked_state(tuple, RelationGetDescr(rel), &names);
+		bool		is_told = OidIsValid(root) ? sync_is_hidden(root) || is_told_by_key(teller, root, list_member_oid(whole, root), key, names) : !names_too;
 
-		if (OidIsValid(root) && !is_told)
-		{
-			SyncTable  *table = sync_table_get(root);
-			Datum	   *values = palloc(sizeof(Datum) * (table->column_count + 1));
-			bool	   *nulls = palloc(sizeof(bool) * (table->column_count + 1));
-			RowState   *clock;
-
-			sync_key_values(table, key, values, nulls);
-			is_told = sync_read_row(table, false, values, nulls, &clock) ||
-				sync_tombstone(root, key, teller->snapshot) != NULL;
-		}
 		if (!is_told)
-		{
-			SyncNames  *names;
-			RowState   *state = sync_parked(name, key, teller->snapshot, &names);
-
 			add_state(teller, name, names, key, state);
-		}
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(teller->row_context);
 	}

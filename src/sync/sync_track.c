@@ -211,8 +211,8 @@ vecmark_register_table(PG_FUNCTION_ARGS)
 {
 	Oid			relid = PG_GETARG_OID(0);
 	Datum		table_values[SYNC_TABLE_COLUMNS];
-	Datum		values[6];
-	bool		nulls[6] = {false};
+	Datum		values[7];
+	bool		nulls[7] = {false};
 	Datum	   *names;
 	Datum	   *kinds;
 	int			count;
@@ -240,13 +240,18 @@ vecmark_register_table(PG_FUNCTION_ARGS)
 	for (int i = 0; i < count; i++)
 	{
 		char	   *name = NameStr(*DatumGetName(names[i]));
+		AttrNumber	attnum = get_attnum(relid, name);
+		Oid			type = get_atttype(relid, attnum);
 
+		if (DatumGetChar(kinds[i]) == SYNC_SET)
+			type = get_element_type(getBaseType(type));
 		values[0] = ObjectIdGetDatum(relid);
-		values[1] = Int16GetDatum(get_attnum(relid, name));
+		values[1] = Int16GetDatum(attnum);
 		values[2] = names[i];
 		values[3] = CStringGetTextDatum(name);
 		values[4] = kinds[i];
 		values[5] = ObjectIdGetDatum(relid);
+		values[6] = CStringGetTextDatum(sync_form_name(sync_form_of_type(type)));
 		sync_meta_insert(rel, values, nulls);
 	}
 	table_close(rel, RowExclusiveLock);

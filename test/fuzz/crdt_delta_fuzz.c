@@ -29,7 +29,7 @@ check_delta(const Delta *delta, const uint8_t *bytes, size_t size)
 	{
 		const DeltaRelation *relation = &delta->relations[i];
 
-		if (relation->row_count == 0 || strlen(relation->name) - 1 >= DELTA_MAX_NAME)
+		if (relation->key_count < 1 || relation->key_count > DELTA_MAX_KEY || relation->row_count == 0 || strlen(relation->name) - 1 >= DELTA_MAX_NAME)
 			abort();
 		for (int j = 0; j < relation->row_count; j++)
 		{
@@ -42,7 +42,8 @@ check_delta(const Delta *delta, const uint8_t *bytes, size_t size)
 			{
 				const Register *reg = &state->registers[k];
 
-				if (relation->columns[reg->column].kind != COLUMN_REGISTER || reg->stamp.site == 0)
+				if (relation->columns[reg->column].kind != COLUMN_REGISTER || reg->form >= FORM_COUNT ||
+					reg->form != relation->columns[reg->column].form || reg->stamp.site == 0)
 					abort();
 				if (reg->value.data != NULL)
 					check_inside(reg->value, bytes, size);
@@ -59,7 +60,7 @@ check_delta(const Delta *delta, const uint8_t *bytes, size_t size)
 			{
 				const ElementSet *set = &state->sets[k];
 
-				if (relation->columns[set->column].kind != COLUMN_SET || set->context_count < 1)
+				if (relation->columns[set->column].kind != COLUMN_SET || set->form != relation->columns[set->column].form || set->context_count < 1)
 					abort();
 				for (int l = 0; l < set->count; l++)
 				{

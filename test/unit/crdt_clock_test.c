@@ -37,6 +37,7 @@ without_implied(const RowState *row)
 		if (!stamp_equal(&row->registers[i].stamp, &row->base))
 		{
 			left->registers[left->register_count] = row->registers[i];
+			left->registers[left->register_count].form = FORM_TEXT;
 			left->registers[left->register_count++].value = value_of[0];
 		}
 	}
@@ -58,7 +59,7 @@ without_implied(const RowState *row)
 		ElementSet *set = &left->sets[left->set_count];
 
 		*set = (ElementSet) {from->column, 0, crdt_alloc_array(SITES, sizeof(Stamp)), 0,
-		crdt_alloc_array(HASHES, sizeof(Element))};
+		FORM_TEXT, crdt_alloc_array(HASHES, sizeof(Element))};
 		for (int j = 0; j < from->context_count; j++)
 		{
 			if (!stamp_equal(&from->context[j], &row->base))
@@ -340,7 +341,7 @@ check_layout(void)
 	Stamp		early = {4, 1, 1};
 	Stamp		late = {6, 1, 2};
 	Stamp		last = {8, 3, 9};
-	Register	registers[] = {{1, base, {"x", 1}}, {UINT32_C(0xaabbccdd), last, {"y", 1}}};
+	Register	registers[] = {{1, FORM_TEXT, base, {"x", 1}}, {UINT32_C(0xaabbccdd), FORM_TEXT, last, {"y", 1}}};
 	CounterShare shares[] = {{late, -2}, {base, 1000}, {last, 64}};
 	CounterShare born[] = {{base, 5}};
 	Counter		counters[] = {{0x11, 3, shares}, {0x12, 1, born}};
@@ -348,7 +349,7 @@ check_layout(void)
 	Stamp		all[] = {late, base, last};
 	Element		elements[] = {{0, {"a", 1}, 1, &early}, {1, {"b", 1}, 3, all}, {2, {"c", 1}, 1, &base}};
 	Element		born_elements[] = {{9, {"d", 1}, 1, &base}};
-	ElementSet	sets[] = {{0x22, 3, context, 3, elements}, {0x23, 1, &base, 1, born_elements}};
+	ElementSet	sets[] = {{0x22, 3, context, 3, FORM_TEXT, elements}, {0x23, 1, &base, 1, FORM_TEXT, born_elements}};
 	RowState	row = {3, base, 2, registers, 2, counters, 2, sets};
 	RowState	simple = {3, base, 1, registers, 1, &counters[1], 1, &sets[1]};
 	size_t		size;

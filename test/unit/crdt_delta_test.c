@@ -211,6 +211,7 @@ random_row(const Pool *pool, const DeltaRelation *relation, bool all)
 			Register   *reg = &row->registers[row->register_count++];
 
 			reg->column = (ColumnId) i;
+			reg->form = relation->columns[i].form;
 			reg->stamp = pool_stamp(pool, random_below(pool->site_count));
 			reg->value = random_below(4) == 0 ? (Image) {NULL, 0} : random_image(random_below(20) == 0 ? 200 : random_below(6));
 		}
@@ -232,6 +233,7 @@ random_row(const Pool *pool, const DeltaRelation *relation, bool all)
 			ElementSet *set = &row->sets[row->set_count++];
 
 			set->column = (ColumnId) i;
+			set->form = relation->columns[i].form;
 			set->context = random_dots(pool, &set->context_count);
 			random_elements(pool, set);
 		}
@@ -270,6 +272,16 @@ ordered_key(int n)
 	return key;
 }
 
+static uint8_t *
+random_forms(int count)
+{
+	uint8_t    *forms = crdt_alloc((size_t) count);
+
+	for (int i = 0; i < count; i++)
+		forms[i] = (uint8_t) random_below(FORM_COUNT);
+	return forms;
+}
+
 static Delta *
 random_delta(int max_rows, int stamps)
 {
@@ -295,13 +307,15 @@ random_delta(int max_rows, int stamps)
 		DeltaRelation *relation = &delta->relations[i];
 
 		relation->name = ordered_name(i + random_below(2) * 100 * i);
+		relation->key_count = 1 + random_below(random_below(8) == 0 ? DELTA_MAX_KEY : 2);
+		relation->key_forms = random_forms(relation->key_count);
 		relation->column_count = random_below(6);
 		relation->columns = crdt_alloc(6 * sizeof(DeltaColumn));
 		for (int j = 0; j < relation->column_count; j++)
 		{
 			relation->columns[j].name = ordered_name(j);
 			relation->columns[j].kind = (ColumnKind) random_below(3);
-			relation->columns[j].binary = random_below(2) == 0;
+			relation->columns[j].form = relation->columns[j].kind == COLUMN_COUNTER ? FORM_TEXT : (uint8_t) random_below(FORM_COUNT);
 		}
 		relation->row_count = 1 + random_below(max_rows);
 		relation->rows = crdt_alloc((size_t) relation->row_count * sizeof(DeltaRow));
@@ -345,7 +359,7 @@ rows_equal(const RowState *a, const RowState *b)
 		const Register *x = &a->registers[i];
 		const Register *y = &b->registers[i];
 
-		if (x->column != y->column || !stamp_equal(&x->stamp, &y->stamp) || !images_equal(x->value, y->value))
+		if (x->column != y->column || x->form != y->form || !stamp_equal(&x->stamp, &y->stamp) || !images_equal(x->value, y->value))
 			return false;
 	}
 	for (int i = 0; i < a->counter_count; i++)
@@ -366,7 +380,7 @@ rows_equal(const RowState *a, const RowState *b)
 		const ElementSet *x = &a->sets[i];
 		const ElementSet *y = &b->sets[i];
 
-		if (x->column != y->column || x->count != y->count ||
+		if (x->column != y->column || x->form != y->form || x->count != y->count ||
 			!dots_equal(x->context, x->context_count, y->context, y->context_count))
 			return false;
 		for (int j = 0; j < x->count; j++)
@@ -410,12 +424,13 @@ deltas_equal(const Delta *a, const Delta *b)
 		const DeltaRelation *x = &a->relations[i];
 		const DeltaRelation *y = &b->relations[i];
 
-		if (strcmp(x->name, y->name) != 0 || x->column_count != y->column_count || x->row_count != y->row_count)
+		if (strcmp(x->name, y->name) != 0 || x->key_count != y->key_count ||
+			memcmp(x->key_forms, y->key_forms, (size_t) x->key_count) != 0 || x->column_count != y->column_count || x->row_count != y->row_count)
 			return false;
 		for (int j = 0; j < x->column_count; j++)
 		{
 			if (strcmp(x->columns[j].name, y->columns[j].name) != 0 || x->columns[j].kind != y->columns[j].kind ||
-				x->columns[j].binary != y->columns[j].binary)
+				x->columns[j].form != y->columns[j].form)
 				return false;
 		}
 		for (int j = 0; j < x->row_count; j++)
@@ -618,8 +633,9 @@ from_hex(const char *hex, size_t *size)
 #define HEAD "06 " SITES "00 "	/* UTF-8, from 11 */
 #define TO "01 01 01 05 03 "	/* 22: 5 to 7 */
 #define STAMPS "02  64 00 07  00 01 08 "	/* both at time 100 */
-#define COLUMNS "03 00 01 61  05 01 62  02 01 63 "
-#define RELATION "01 72 " COLUMNS
+#define KEY "01 04 "			/* a uuid */
+#define COLUMNS "03 04 01 61  01 01 62  12 01 63 "	/* a number, a counter, a set of uuids */
+#define RELATION "01 72 " KEY COLUMNS
 #define ROW_A "01 41 02 01 00 00 00 "
 #define KEY_B "01 42 01 00 "
 #define REGISTERS "01 00 01 03 68 69 "
@@ -629,17 +645,23 @@ from_hex(const char *hex, size_t *size)
 #define ROWS "02 " ROW_A ROW_B
 #define BEFORE_STAMPS HEAD "00 " TO
 #define BEFORE_RELATIONS BEFORE_STAMPS STAMPS
-#define BEFORE_COLUMNS BEFORE_RELATIONS "01 01 72 "
+#define BEFORE_KEY BEFORE_RELATIONS "01 01 72 "
+#define BEFORE_COLUMNS BEFORE_KEY KEY
 #define BEFORE_ROWS BEFORE_RELATIONS "01 " RELATION
 #define WHOLE BEFORE_ROWS ROWS
+#define KEY_1 "01 41 01 00 "
+#define KEY_2 KEY_B
+#define ONE_A "01 00 00 01 00 00 "
+#define ONE_B "01 01 01 01 00 00 "
+#define FORMS_32 "00010203040506070809 0a0b0c0d00010203040506070809 0a0b0c0d00010203 "
 #define MANY_X "78787878787878787878787878787878787878787878787878"
 
 /* One site and nothing else, for versions; two, one stamp and no column, for rows. */
 #define LONE "06 01 " SITE_11 "00 "
-#define BARE_ROWS LONE "00 00 01 64 00 07 01 01 72 00 "
+#define BARE_ROWS LONE "00 00 01 64 00 07 01 01 72 01 00 00 "
 
 /* A set in one row, and two stamps of one site: the second is later. */
-#define SET_OF_TWO LONE "00 00 02 64 00 07 01 00 08 01 01 72 01 02 01 63 01 00 01 00 00 00 01 00 "
+#define SET_OF_TWO LONE "00 00 02 64 00 07 01 00 08 01 01 72 01 00 01 02 01 63 01 00 01 00 00 00 01 00 "
 
 typedef struct Case
 {
@@ -651,9 +673,9 @@ typedef struct Case
 static const Case cases[] = {
 	{WHOLE, NULL, "a delta with everything"},
 	{LONE "00 00 00 00", NULL, "an empty delta"},
-	{BEFORE_RELATIONS "02 01 71 " COLUMNS ROWS RELATION ROWS, NULL, "two relations"},
+	{BEFORE_RELATIONS "02 01 71 " KEY COLUMNS ROWS RELATION ROWS, NULL, "two relations"},
 	{BARE_ROWS "01 00 01 01 00 00 00", NULL, "an empty key"},
-	{LONE "00 00 01 ffffffffffffffffff01 00 ffffffffffffffffff01 01 01 72 00 01 00 01 01 00 00 00", NULL, "the last of times and transactions"},
+	{LONE "00 00 01 ffffffffffffffffff01 00 ffffffffffffffffff01 01 01 72 01 00 00 01 00 01 01 00 00 00", NULL, "the last of times and transactions"},
 	{LONE "01 00 02 00 01 01 feffffffffffffffff01 00 00 00", "a range of transactions is too long", "transactions past the last"},
 	{LONE "01 00 02 00 01 01 fdffffffffffffffff01 00 00 00", NULL, "transactions up to the last"},
 
@@ -669,7 +691,7 @@ static const Case cases[] = {
 	{"06 00 00 00 00 00 00", "names a site that it does not list", "no sites"},
 	{"06 01 " SITE_11 "01 00 00 00 00", "names a site that it does not list", "the sender is not there"},
 	{LONE "00 01 01 01 05 03 00 00", "names a site that it does not list", "a version's site is not there"},
-	{LONE "00 00 01 64 01 07 01 01 72 00 01 00 01 01 00 00 00", "names a site that it does not list", "a stamp's site is not there"},
+	{LONE "00 00 01 64 01 07 01 01 72 01 00 00 01 00 01 01 00 00 00", "names a site that it does not list", "a stamp's site is not there"},
 	{HEAD "00 00 00 00", "a site is not used", "a site more"},
 
 	{LONE "00 02 00 01 05 03 00 00", "has more parts than it has room for", "more sites in a version than bytes"},
@@ -696,7 +718,7 @@ static const Case cases[] = {
 	{BEFORE_STAMPS "02 64 01 08 00 00 07 01 " RELATION ROWS, "stamps are not ascending", "stamps descend by site"},
 	{BEFORE_STAMPS "02 64 00 08 00 00 07 01 " RELATION ROWS, "stamps are not ascending", "stamps descend by transaction"},
 	{LONE "00 00 01 64 00 07 00", "a stamp is not used", "a stamp without a row"},
-	{LONE "00 00 01 64 00 07 01 01 72 00 01 00 01 00 00 00 00", "a stamp is not used", "a stamp more"},
+	{LONE "00 00 01 64 00 07 01 01 72 01 00 00 01 00 01 00 00 00 00", "a stamp is not used", "a stamp more"},
 	{BARE_ROWS "01 00 01 02 00 00 00", "names a stamp that it does not list", "a base's stamp is not there"},
 	{BARE_ROWS "01 00 01 ffffffffffffffffff01 00 00 00", "names a stamp that it does not list", "the greatest number of a base"},
 	{BEFORE_ROWS "02 " ROW_A KEY_B "01 00 02 03 68 69 " COUNTERS SETS, "names a stamp that it does not list", "a register's stamp is not there"},
@@ -706,24 +728,42 @@ static const Case cases[] = {
 
 	{BEFORE_RELATIONS "09 " RELATION ROWS, "has more parts than it has room for", "more relations than bytes"},
 	{BEFORE_RELATIONS "02 " RELATION ROWS RELATION ROWS, "relations are not ascending", "a relation twice"},
-	{BEFORE_RELATIONS "02 " RELATION ROWS "01 71 " COLUMNS ROWS, "relations are not ascending", "relations descend"},
-	{BEFORE_RELATIONS "01 00 " COLUMNS ROWS, "a name is empty", "a relation without a name"},
-	{BEFORE_RELATIONS "01 03 720073 " COLUMNS ROWS, "a name has a zero byte", "a zero byte in a relation's name"},
-	{BEFORE_RELATIONS "01 c901 " MANY_X MANY_X MANY_X MANY_X MANY_X MANY_X MANY_X MANY_X "78 " COLUMNS ROWS, "a name is too long", "201 bytes of name"},
-	{BEFORE_RELATIONS "01 c801 " MANY_X MANY_X MANY_X MANY_X MANY_X MANY_X MANY_X MANY_X COLUMNS ROWS, NULL, "200 bytes of name"},
-	{BEFORE_RELATIONS "01 8080808010 " COLUMNS ROWS, "ends too early", "a name of a gigabyte"},
-	{BEFORE_RELATIONS "01 01 72 00 00 000000000000", "a relation has no rows", "no rows"},
+	{BEFORE_RELATIONS "02 " RELATION ROWS "01 71 " KEY COLUMNS ROWS, "relations are not ascending", "relations descend"},
+	{BEFORE_RELATIONS "01 00 " KEY COLUMNS ROWS, "a name is empty", "a relation without a name"},
+	{BEFORE_RELATIONS "01 03 720073 " KEY COLUMNS ROWS, "a name has a zero byte", "a zero byte in a relation's name"},
+	{BEFORE_RELATIONS "01 c901 " MANY_X MANY_X MANY_X MANY_X MANY_X MANY_X MANY_X MANY_X "78 " KEY COLUMNS ROWS, "a name is too long", "201 bytes of name"},
+	{BEFORE_RELATIONS "01 c801 " MANY_X MANY_X MANY_X MANY_X MANY_X MANY_X MANY_X MANY_X KEY COLUMNS ROWS, NULL, "200 bytes of name"},
+	{BEFORE_RELATIONS "01 8080808010 " KEY COLUMNS ROWS, "ends too early", "a name of a gigabyte"},
+	{BEFORE_RELATIONS "01 01 72 01 00 00 00 000000000000", "a relation has no rows", "no rows"},
 	{BEFORE_ROWS "7f " ROW_A ROW_B, "has more parts than it has room for", "more rows than bytes"},
 
-	{BEFORE_COLUMNS "7f 00 01 61 05 01 62 02 01 63 " ROWS, "has more parts than it has room for", "more columns than bytes"},
-	{BEFORE_COLUMNS "03 03 01 61 05 01 62 02 01 63 " ROWS, "a column is of no known kind", "kind 3"},
-	{BEFORE_COLUMNS "03 08 01 61 05 01 62 02 01 63 " ROWS, "a column is of no known kind", "flag 8"},
-	{BEFORE_COLUMNS "03 00 00 05 01 62 02 01 63 " ROWS, "a name is empty", "a column without a name"},
-	{BEFORE_COLUMNS "03 00 01 00 05 01 62 02 01 63 " ROWS, "a name has a zero byte", "a zero byte in a column's name"},
-	{BEFORE_COLUMNS "03 00 01 62 05 01 62 02 01 63 " ROWS, "columns are not ascending", "a column twice"},
-	{BEFORE_COLUMNS "03 00 01 63 05 01 62 02 01 61 " ROWS, "columns are not ascending", "columns descend"},
-	{BEFORE_COLUMNS "04 00 01 61 05 01 62 02 01 63 02 01 64 " ROWS, "a column is not used", "a column more"},
-	{BEFORE_RELATIONS "02 01 71 " COLUMNS ROWS "01 72 04 00 01 61 05 01 62 02 01 63 02 01 64 " ROWS, "a column is not used", "a column more in the second relation"},
+	{BEFORE_COLUMNS "7f 00 01 61 01 01 62 02 01 63 " ROWS, "has more parts than it has room for", "more columns than bytes"},
+	{BEFORE_COLUMNS "03 03 01 61 01 01 62 02 01 63 " ROWS, "a column is of no known kind", "kind 3"},
+	{BEFORE_COLUMNS "03 3c 01 61 01 01 62 02 01 63 " ROWS, "a column is of no known form", "form 15"},
+	{BEFORE_COLUMNS "03 34 01 61 01 01 62 02 01 63 " ROWS, NULL, "form 13"},
+	{BEFORE_COLUMNS "03 8008 01 61 01 01 62 02 01 63 " ROWS, "a column is of no known form", "form 256"},
+	{BEFORE_COLUMNS "03 00 01 61 05 01 62 02 01 63 " ROWS, "a column is of no known form", "a counter in a form"},
+	{BEFORE_COLUMNS "02 00 01 61 14 01 61 02 " KEY_1 ONE_A KEY_2 ONE_B, NULL, "a column in two forms"},
+	{BEFORE_COLUMNS "02 14 01 61 00 01 61 02 " KEY_1 ONE_A KEY_2 ONE_B, "columns are not ascending", "forms descend"},
+	{BEFORE_COLUMNS "02 14 01 61 14 01 61 02 " KEY_1 ONE_A KEY_2 ONE_B, "columns are not ascending", "a form twice"},
+	{BEFORE_COLUMNS "02 00 01 61 14 01 61 02 " KEY_1 ONE_A KEY_2 "02 00 00 01 01 01 01 00 00 ", "a row has a column twice", "a column in two forms in one row"},
+	{BEFORE_COLUMNS "03 00 01 61 10 01 61 14 01 61 03 " KEY_1 ONE_A KEY_2 ONE_B "01 43 01 00 02 00 00 01 02 01 01 00 00 ", "a row has a column twice", "not one after the other"},
+	{BEFORE_KEY "00 " COLUMNS ROWS, "a key has no columns, or too many", "a key without columns"},
+	{BEFORE_KEY "20 " FORMS_32 COLUMNS ROWS, NULL, "a key of 32 columns"},
+	{BEFORE_KEY "21 04 " FORMS_32 COLUMNS ROWS, "a key has no columns, or too many", "a key of 33 columns"},
+	{BEFORE_KEY "03 00 0d 01 " COLUMNS ROWS, NULL, "a key of three forms"},
+	{BEFORE_KEY "02 00 0e " COLUMNS ROWS, "a key is of no known form", "a key in form 14"},
+	{BEFORE_RELATIONS "02 " RELATION ROWS "01 72 02 0400 " COLUMNS ROWS, NULL, "a relation with two keys"},
+	{BEFORE_RELATIONS "02 " RELATION ROWS "01 72 01 05 " COLUMNS ROWS, NULL, "a relation with keys in two forms"},
+	{BEFORE_RELATIONS "02 01 72 01 05 " COLUMNS ROWS RELATION ROWS, "relations are not ascending", "forms of keys descend"},
+	{BEFORE_RELATIONS "02 01 72 02 0000 " COLUMNS ROWS RELATION ROWS, "relations are not ascending", "columns of keys descend"},
+	{BEFORE_COLUMNS "03 00 00 01 01 62 02 01 63 " ROWS, "a name is empty", "a column without a name"},
+	{BEFORE_COLUMNS "03 00 01 00 01 01 62 02 01 63 " ROWS, "a name has a zero byte", "a zero byte in a column's name"},
+	{BEFORE_COLUMNS "03 00 01 62 01 01 62 02 01 63 " ROWS, NULL, "a column of two kinds"},
+	{BEFORE_COLUMNS "03 01 01 62 00 01 62 02 01 63 " ROWS, "columns are not ascending", "kinds descend"},
+	{BEFORE_COLUMNS "03 00 01 63 01 01 62 02 01 61 " ROWS, "columns are not ascending", "columns descend"},
+	{BEFORE_COLUMNS "04 00 01 61 01 01 62 02 01 63 02 01 64 " ROWS, "a column is not used", "a column more"},
+	{BEFORE_RELATIONS "02 01 71 " KEY COLUMNS ROWS "01 72 01 04 04 00 01 61 01 01 62 02 01 63 02 01 64 " ROWS, "a column is not used", "a column more in the second relation"},
 	{BEFORE_ROWS "02 " ROW_A KEY_B "01 03 01 03 68 69 " COUNTERS SETS, "names a column that it does not list", "a column is not there"},
 	{BEFORE_ROWS "02 " ROW_A KEY_B "01 01 01 03 68 69 " COUNTERS SETS, "a column is not of the kind that it is used as", "a register in a counter's column"},
 	{BEFORE_ROWS "02 " ROW_A KEY_B REGISTERS "01 02 02 00 02 01 03 " SETS, "a column is not of the kind that it is used as", "a counter in a set's column"},
@@ -824,15 +864,16 @@ test_values(void)
 	   delta->to->sites[0].ranges[0].to == 8, "the head and the versions");
 	ok(strcmp(relation->name, "r") == 0 && relation->column_count == 3 && strcmp(relation->columns[1].name, "b") == 0 &&
 	   relation->columns[0].kind == COLUMN_REGISTER && relation->columns[1].kind == COLUMN_COUNTER &&
-	   relation->columns[2].kind == COLUMN_SET && !relation->columns[0].binary && relation->columns[1].binary, "the relation");
+	   relation->columns[2].kind == COLUMN_SET && relation->key_count == 1 && relation->key_forms[0] == FORM_UUID &&
+	   relation->columns[0].form == FORM_NUMBER && relation->columns[1].form == FORM_TEXT && relation->columns[2].form == FORM_UUID, "the relation");
 	ok(relation->row_count == 2 && images_equal(relation->rows[0].key, (Image) {"A", 1}) && dead->life == 2 &&
 	   stamp_equal(&dead->base, &first) && dead->register_count + dead->counter_count + dead->set_count == 0, "the dead row");
-	ok(live->life == 1 && live->base.site == 0 && live->register_count == 1 && live->registers[0].column == 0 &&
+	ok(live->life == 1 && live->base.site == 0 && live->register_count == 1 && live->registers[0].column == 0 && live->registers[0].form == FORM_NUMBER &&
 	   stamp_equal(&live->registers[0].stamp, &second) && images_equal(live->registers[0].value, (Image) {"hi", 2}), "the register");
 	ok(live->counter_count == 1 && live->counters[0].column == 1 && live->counters[0].count == 2 &&
 	   stamp_equal(&live->counters[0].shares[1].stamp, &second) && live->counters[0].shares[0].total == 1 &&
 	   live->counters[0].shares[1].total == -2, "the counter");
-	ok(live->set_count == 1 && live->sets[0].column == 2 && dots_equal(live->sets[0].context, live->sets[0].context_count, &first, 1) &&
+	ok(live->set_count == 1 && live->sets[0].column == 2 && live->sets[0].form == FORM_UUID && dots_equal(live->sets[0].context, live->sets[0].context_count, &first, 1) &&
 	   live->sets[0].count == 1 && images_equal(element->value, (Image) {"x", 1}) && element->hash == XXH3_64bits("x", 1) &&
 	   dots_equal(element->dots, element->count, &first, 1), "the set");
 	ok((const uint8_t *) element->value.data > bytes && (const uint8_t *) element->value.data < bytes + size, "values stay where they are");
@@ -889,11 +930,12 @@ test_size(void)
 	const char *error;
 	Version    *base = version_parse("{9d3f0c6a51b2e487: 0-48123449 48123452-48123454}", &error);
 	Version    *to = version_parse("{9d3f0c6a51b2e487: 0-48123449 48123452-48123457}", &error);
-	Register	title = {0, stamp, {"The forty characters of a usual bookmark", 40}};
+	Register	title = {0, FORM_TEXT, stamp, {"The forty characters of a usual bookmark", 40}};
 	RowState	state = {.life = 1,.register_count = 1,.registers = &title};
-	DeltaColumn column = {"title", COLUMN_REGISTER, false};
+	DeltaColumn column = {"title", COLUMN_REGISTER, FORM_TEXT};
+	const uint8_t key_form = FORM_UUID;
 	DeltaRow	row = {{"0123456789abcdef", 16}, &state};
-	DeltaRelation relation = {"public.bookmarks", 1, &column, 1, &row};
+	DeltaRelation relation = {"public.bookmarks", 1, &key_form, 1, &column, 1, &row};
 	Delta		delta = {.sender = stamp.site,.encoding = 6,.base = base,.to = to,.relation_count = 1,.relations = &relation};
 	size_t		size;
 
@@ -962,12 +1004,13 @@ test_memory(void)
 		SITE_COUNT = 100, ROW_COUNT = 5000
 	};
 	Stamp		stamps[SITE_COUNT];
-	ElementSet	set = {0, SITE_COUNT, stamps, 0, NULL};
+	ElementSet	set = {0, SITE_COUNT, stamps, 0, FORM_TEXT, NULL};
 	RowState	state = {.life = 1,.set_count = 1,.sets = &set};
 	RowState	nothing = {.life = 1};
-	DeltaColumn column = {"c", COLUMN_SET, false};
+	DeltaColumn column = {"c", COLUMN_SET, FORM_TEXT};
+	const uint8_t key_form = FORM_TEXT;
 	DeltaRow   *rows = crdt_alloc(ROW_COUNT * sizeof(DeltaRow));
-	DeltaRelation relation = {"r", 1, &column, ROW_COUNT, rows};
+	DeltaRelation relation = {"r", 1, &key_form, 1, &column, ROW_COUNT, rows};
 	Delta		delta = {.sender = 1,.encoding = 6,.relation_count = 1,.relations = &relation};
 	const char *error = NULL;
 	size_t		size;

@@ -219,6 +219,13 @@ value_rank(const Image *value)
 	abort();
 }
 
+/* Whatever their form is, NULLs are least. */
+static int
+register_rank(const Register *item)
+{
+	return (item->value.data == NULL ? 0 : 1000) + item->form * 10 + value_rank(&item->value);
+}
+
 /* The join of two rows of one life, looked at column by column. */
 static void
 check_columns(void)
@@ -252,10 +259,9 @@ check_columns(void)
 		if (of_a != NULL && of_b != NULL && item != NULL)
 		{
 			int			order = stamp_compare(&of_a->stamp, &of_b->stamp);
-			const Register *winner = order > 0 || (order == 0 && value_rank(&of_a->value) > value_rank(&of_b->value)) ?
-				of_a : of_b;
+			const Register *winner = order > 0 || (order == 0 && register_rank(of_a) > register_rank(of_b)) ? of_a : of_b;
 
-			CHECK(stamp_equal(&item->stamp, &winner->stamp) && value_rank(&item->value) == value_rank(&winner->value));
+			CHECK(stamp_equal(&item->stamp, &winner->stamp) && register_rank(item) == register_rank(winner));
 		}
 		else if (item != NULL)
 			CHECK(memcmp(item, of_a != NULL ? of_a : of_b, sizeof(Register)) == 0);
@@ -454,11 +460,11 @@ act(World *world, int number, uint64_t txn)
 			row->life++;
 			row->base = event->stamp;
 			row->register_count = row->counter_count = row->set_count = 1;
-			row->registers[0] = (Register) {COLUMN_REGISTER_ID, event->stamp, value_of[event->value]};
+			row->registers[0] = (Register) {COLUMN_REGISTER_ID, FORM_TEXT, event->stamp, value_of[event->value]};
 			row->counters[0] = (Counter) {COLUMN_COUNTER_ID, 0, crdt_alloc_array(NODES, sizeof(CounterShare))};
 			put_share(&row->counters[0], &event->stamp, event->amount);
 			row->sets[0] = (ElementSet) {COLUMN_SET_ID, 0, crdt_alloc_array(NODES, sizeof(Stamp)), 0,
-			crdt_alloc_array(TAGS, sizeof(Element))};
+			FORM_TEXT, crdt_alloc_array(TAGS, sizeof(Element))};
 			put_context(&row->sets[0], &event->stamp);
 			for (int i = 0; i < TAGS; i++)
 			{
@@ -472,7 +478,7 @@ act(World *world, int number, uint64_t txn)
 			row->register_count = row->counter_count = row->set_count = 0;
 			break;
 		case WRITE:
-			row->registers[0] = (Register) {COLUMN_REGISTER_ID, event->stamp, value_of[event->value]};
+			row->registers[0] = (Register) {COLUMN_REGISTER_ID, FORM_TEXT, event->stamp, value_of[event->value]};
 			break;
 		case COUNT:
 			put_share(&row->counters[0], &event->stamp, event->amount);
@@ -687,7 +693,7 @@ run(void (*check) (void), int times, const char *what)
 	ok(!failed, what);
 }
 
-#define CHANGES 27
+#define CHANGES 29
 
 /* A row with some of all, of which one thing is changed. */
 static const RowState *
@@ -702,7 +708,7 @@ changed_row(int change)
 	ElementSet *set = crdt_alloc(sizeof(ElementSet));
 	RowState   *row = crdt_alloc(sizeof(RowState));
 
-	*item = (Register) {OR(1, 1, 2), {OR(2, 5, 6), OR(3, 1, 2), OR(4, 7, 8)}, {OR(5, "a", "b"), OR(6, 1, 0)}};
+	*item = (Register) {OR(1, 1, 2), OR(28, 1, 2), {OR(2, 5, 6), OR(3, 1, 2), OR(4, 7, 8)}, {OR(5, "a", "b"), OR(6, 1, 0)}};
 	if (change == 7)
 		item->value.data = NULL;
 	*share = (CounterShare) {{OR(8, 5, 6), OR(9, 1, 2), OR(10, 7, 8)}, OR(11, 3, -3)};
@@ -710,7 +716,7 @@ changed_row(int change)
 	dots[0] = (Stamp) {OR(14, 5, 4), OR(15, 1, 2), OR(16, 7, 6)};
 	dots[1] = (Stamp) {OR(17, 5, 6), OR(18, 1, 2), OR(19, 7, 8)};
 	*element = (Element) {OR(20, 9, 8), {OR(21, "c", "d"), 1}, OR(22, 1, 0), &dots[0]};
-	*set = (ElementSet) {OR(23, 1, 2), OR(24, 1, 0), &dots[1], OR(25, 1, 0), element};
+	*set = (ElementSet) {OR(23, 1, 2), OR(24, 1, 0), &dots[1], OR(25, 1, 0), OR(29, 1, 2), element};
 	*row = (RowState) {OR(26, 1, 3), {5, 1, 7}, OR(27, 1, 0), item, 1, counter, 1, set};
 	return row;
 #undef OR
@@ -806,7 +812,7 @@ main(void)
 	{
 		Stamp		dots[2] = {{1, 1, 1}, {2, 2, 2}};
 		Element		elements[2] = {{9, {"x", 1}, 1, &dots[0]}, {9, {"y", 1}, 1, &dots[1]}};
-		ElementSet	sets[2] = {{1, 1, &dots[0], 1, &elements[0]}, {1, 1, &dots[1], 1, &elements[1]}};
+		ElementSet	sets[2] = {{1, 1, &dots[0], 1, FORM_UUID, &elements[0]}, {1, 1, &dots[1], 1, FORM_UUID, &elements[1]}};
 		RowState	rows[2] = {{1, {1, 1, 1}, 0, NULL, 0, NULL, 1, &sets[0]}, {1, {1, 1, 1}, 0, NULL, 0, NULL, 1, &sets[1]}};
 
 		joined = row_join(&rows[0], &rows[1]);

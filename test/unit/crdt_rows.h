@@ -105,6 +105,7 @@ random_row(uint64_t life, bool with_base)
 			Register   *item = &row->registers[row->register_count++];
 
 			item->column = column_of[i];
+			item->form = (uint8_t) random_below(2);
 			item->stamp = one_in(4) && with_base ? row->base : random_stamp(random_below(SITES));
 			item->value = value_of[random_below(VALUES)];
 		}
@@ -132,6 +133,7 @@ random_row(uint64_t life, bool with_base)
 		if (one_in(2))
 		{
 			random_set(&row->sets[row->set_count], with_base ? &row->base : NULL);
+			row->sets[row->set_count].form = FORM_TEXT;
 			row->sets[row->set_count++].column = column_of[i];
 		}
 	}
