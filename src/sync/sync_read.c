@@ -93,11 +93,17 @@ sync_take_row(const SyncTable *table, HeapTuple tuple, TupleDesc desc, Datum *va
 bool
 sync_read_row(SyncTable *table, bool lock, Datum *values, bool *nulls, RowState **clock)
 {
-	SyncOwner	before = sync_begin_reading(table->root);
-	SPIPlanPtr *plan = lock ? &table->lock_row : InNoForceRLSOperation() ? &table->send_row : &table->read_row;
+	SyncOwner	before = {0};
+	SPIPlanPtr *plan = &table->lock_row;
 	bool		found;
 	Datum	   *key = palloc(sizeof(Datum) * table->key_count);
 
+	/* Who locks it is to write it, as the owner already. */
+	if (!lock)
+	{
+		before = sync_begin_reading(table->root);
+		plan = InNoForceRLSOperation() ? &table->send_row : &table->read_row;
+	}
 	if (*plan == NULL)
 	{
 		StringInfoData sql;
@@ -121,7 +127,8 @@ sync_read_row(SyncTable *table, bool lock, Datum *values, bool *nulls, RowState 
 		sync_take_row(table, SPI_tuptable->vals[0], SPI_tuptable->tupdesc, values, nulls, clock);
 	else
 		SPI_freetuptable(SPI_tuptable);
-	sync_end_reading(&before);
+	if (!lock)
+		sync_end_reading(&before);
 	return found;
 }
 
