@@ -84,6 +84,7 @@ OBJS = \
 	src/sync/sync_capture.o \
 	src/sync/sync_changes.o \
 	src/sync/sync_check.o \
+	src/sync/sync_death.o \
 	src/sync/sync_dots.o \
 	src/sync/sync_dump.o \
 	src/sync/sync_events.o \

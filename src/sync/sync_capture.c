@@ -538,7 +538,7 @@ bury(const SyncTable *table, Image key, const RowState *clock)
 
 	dead.life = clock->life + 1;
 	dead.base = sync_stamp(clock);
-	sync_bury(table->root, key, &dead);
+	sync_note_death(table->root, key, &dead);
 	sync_log_key(dead.base.site, dead.base.txn, table->root, key, 0);
 }
 

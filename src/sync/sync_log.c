@@ -221,6 +221,7 @@ static void
 end_transaction(bool is_prepare)
 {
 	PushActiveSnapshot(GetTransactionSnapshot());
+	sync_write_deaths();
 	write_entries(0);
 	if (buffer.own_txn != 0)
 		sync_send_changes(buffer.own_site, buffer.own_txn);
@@ -290,6 +291,7 @@ sync_log_spill(void)
 		return;
 	while (first > 0 && buffer.entries[first - 1].level == level)
 		first--;
+	sync_write_deaths();
 	write_entries(first);
 	buffer.full = Min(buffer.bytes.len + BUFFER_MAX, BUFFER_LIMIT);
 }

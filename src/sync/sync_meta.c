@@ -15,6 +15,7 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_class_d.h"
 #include "catalog/pg_type.h"
+#include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
@@ -281,6 +282,33 @@ sync_meta_insert(Relation rel, const Datum *values, const bool *nulls)
 
 	CatalogTupleInsert(rel, tuple);
 	heap_freetuple(tuple);
+}
+
+/*
+ * Add rows, which cost less together.  The slots are of a copy of the descriptor, since the owner
+ * of resources keeps track of each that refers to the table's.
+ *
+ * Errors: as above.
+ */
+void
+sync_meta_insert_many(Relation rel, HeapTuple *tuples, int count)
+{
+	TupleTableSlot **slots = palloc(sizeof(TupleTableSlot *) * (count + 1));
+	TupleDesc	desc = CreateTupleDescCopy(RelationGetDescr(rel));
+	CatalogIndexState indexes;
+
+	if (count == 0)
+		return;
+	for (int i = 0; i < count; i++)
+	{
+		slots[i] = MakeSingleTupleTableSlot(desc, &TTSOpsHeapTuple);
+		ExecStoreHeapTuple(tuples[i], slots[i], false);
+	}
+	indexes = CatalogOpenIndexes(rel);
+	CatalogTuplesMultiInsertWithInfo(rel, slots, count, indexes);
+	CatalogCloseIndexes(indexes);
+	for (int i = 0; i < count; i++)
+		ExecDropSingleTupleTableSlot(slots[i]);
 }
 
 /* Insert a row into a table without indexes, and delete it: only its WAL remains. */

@@ -61,6 +61,7 @@ extern bool sync_meta_has(Relation rel, int count, const Datum *key);
 extern HeapTuple sync_meta_next(SyncScan *scan);
 extern void sync_meta_end(SyncScan *scan);
 extern void sync_meta_insert(Relation rel, const Datum *values, const bool *nulls);
+extern void sync_meta_insert_many(Relation rel, HeapTuple *tuples, int count);
 extern void sync_meta_update(Relation rel, HeapTuple old, const Datum *values, const bool *nulls);
 extern void sync_meta_delete(Relation rel, HeapTuple old);
 extern void sync_meta_pass(Relation rel, HeapTuple tuple);

@@ -16,6 +16,9 @@
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
+/* The lock of all keys' tombstones, beside those of single keys, which have 0 in its place. */
+#define ALL_TOMBSTONES 1
+
 static const Register *
 find_register(const RowState *clock, ColumnId id)
 {
@@ -324,11 +327,11 @@ sync_row_has_unknown(const RowState *row, Site site, const Version *own)
 }
 
 /*
- * The tombstone of a key, or NULL.  A snapshot of NULL: what is committed, and what the
- * own transaction wrote.
+ * The tombstone that is stored of a key, or NULL.  A snapshot of NULL: what is committed, and
+ * what the own transaction has written.
  */
 RowState   *
-sync_tombstone(Oid root, Image key, Snapshot snapshot)
+sync_stored_tombstone(Oid root, Image key, Snapshot snapshot)
 {
 	Relation	rel = sync_meta_open(META_TOMBSTONE, AccessShareLock);
 	Datum		keys[2] = {ObjectIdGetDatum(root), sync_bytea(key)};
@@ -410,13 +413,15 @@ sync_tombstone_reaches(Oid root, Image key, uint64_t life)
  * Who deletes a row has its tombstone to himself; but a merge may learn of the death of a row
  * that a transaction inserts and deletes, which nobody else sees, and what a row was before it
  * was inserted again may be forgotten meanwhile.  So of two who write a tombstone one sees the
- * other, by a lock that is held for the moment.
+ * other, by a lock that is held for the moment: one of the key's hash, and to write many, one of
+ * all keys, which the others share.
  */
 static Oid
 lock_tombstone(Relation rel, Oid root, Image key)
 {
 	Oid			hash = (Oid) sync_key_hash(root, 0, key);
 
+	LockDatabaseObject(RelationGetRelid(rel), 0, ALL_TOMBSTONES, ShareLock);
 	LockDatabaseObject(RelationGetRelid(rel), hash, 0, ExclusiveLock);
 	return hash;
 }
@@ -425,6 +430,7 @@ static void
 unlock_tombstone(Relation rel, Oid hash)
 {
 	UnlockDatabaseObject(RelationGetRelid(rel), hash, 0, ExclusiveLock);
+	UnlockDatabaseObject(RelationGetRelid(rel), 0, ALL_TOMBSTONES, ShareLock);
 }
 
 /* Write a tombstone that nobody else is about to write; false if one that is not less stands there. */
@@ -482,6 +488,36 @@ sync_write_tombstone(Oid root, Image key, const RowState *row)
 	table_close(rel, RowExclusiveLock);
 	CommandCounterIncrement();
 	return written;
+}
+
+/*
+ * Write tombstones, in the order of the index and no key twice, where the index has no entry:
+ * such a key nobody else writes, nor has.  Sets what was written; the rest is for
+ * sync_write_tombstone.
+ */
+void
+sync_write_graves(Relation rel, SyncGrave *graves, int count)
+{
+	HeapTuple  *tuples = palloc(sizeof(HeapTuple) * (count + 1));
+	bool		nulls[3] = {false, false, false};
+	SyncProbe  *probe;
+	int			fresh = 0;
+
+	LockDatabaseObject(RelationGetRelid(rel), 0, ALL_TOMBSTONES, ExclusiveLock);
+	probe = sync_probe_begin(rel, 2);
+	for (int i = 0; i < count; i++)
+	{
+		Datum		values[3] = {ObjectIdGetDatum(graves[i].root), sync_bytea(graves[i].key)};
+
+		if (sync_probe_has(probe, values))
+			continue;
+		values[2] = sync_clock_datum(&graves[i].state);
+		tuples[fresh++] = heap_form_tuple(RelationGetDescr(rel), values, nulls);
+		graves[i].written = true;
+	}
+	sync_probe_end(probe);
+	sync_meta_insert_many(rel, tuples, fresh);
+	UnlockDatabaseObject(RelationGetRelid(rel), 0, ALL_TOMBSTONES, ExclusiveLock);
 }
 
 /* Delete a tombstone, of which "tuple" is a row that was committed, unless another writes there. */

@@ -6,20 +6,35 @@
 
 #include "sync/sync_table.h"
 
+/* A tombstone to be written. */
+typedef struct SyncGrave
+{
+	Oid			root;
+	Image		key;
+	RowState	state;
+	bool		written;
+} SyncGrave;
+
 /* sync_row.c: states of rows. */
 extern RowState *sync_row_state(const SyncTable *table, const RowState *clock, const Datum *values, const bool *nulls, bool images);
 extern RowState *sync_row_within(const RowState *row, const Version *known);
 extern RowState *sync_row_without(const RowState *row, const Version *covered);
 extern Counter *sync_complete_counter(const RowState *clock, ColumnId id, int64 visible);
 extern ElementSet *sync_complete_set(const RowState *clock, ColumnId id, Element *elements, int count);
-extern RowState *sync_tombstone(Oid root, Image key, Snapshot snapshot);
+extern RowState *sync_stored_tombstone(Oid root, Image key, Snapshot snapshot);
 extern RowState *sync_row_of_dot(const RowState *row, Site site, uint64_t txn);
 extern bool sync_row_has_unknown(const RowState *row, Site site, const Version *own);
 extern _Noreturn void sync_refuse_concurrent_delete(Oid root);
 extern bool sync_tombstone_reaches(Oid root, Image key, uint64_t life);
 extern bool sync_write_tombstone(Oid root, Image key, const RowState *row);
 extern bool sync_drop_tombstone(Relation rel, HeapTuple tuple);
+extern void sync_write_graves(Relation rel, SyncGrave *graves, int count);
 extern void sync_bury(Oid root, Image key, const RowState *row);
+
+/* sync_death.c: tombstones of many rows. */
+extern RowState *sync_tombstone(Oid root, Image key, Snapshot snapshot);
+extern void sync_note_death(Oid root, Image key, const RowState *row);
+extern void sync_write_deaths(void);
 
 /* sync_park.c: states that could not be shown. */
 extern RowState *sync_parked_state(HeapTuple tuple, TupleDesc desc, SyncNames **names);

@@ -1,0 +1,101 @@
+-- Deletes of many rows in a transaction: their tombstones are written together, before it ends.
+\set SHOW_CONTEXT never
+SET client_min_messages = warning;
+SELECT current_user AS me, current_database() AS here, rolname AS installer FROM pg_roles WHERE oid = 10 \gset
+\c - :installer
+SET client_min_messages = warning;
+DROP DATABASE IF EXISTS sync_delete WITH (FORCE);
+CREATE DATABASE sync_delete;
+\c sync_delete :installer
+CREATE EXTENSION vecmark;
+GRANT CREATE ON SCHEMA public TO PUBLIC;
+-- what only who installed the extension sees
+CREATE VIEW kept AS SELECT t.rel, octet_length(t.key) AS key_size, (t.clock::jsonb->>'life')::int AS life FROM vecmark_internal.sync_tombstone AS t;
+GRANT SELECT ON kept TO PUBLIC;
+\c sync_delete :me
+CREATE TABLE items (id int PRIMARY KEY, name text);
+SELECT vecmark.track('items');
+INSERT INTO items SELECT i, 'first' FROM generate_series(1, 1000) AS i;
+
+-- some are inserted again, before the tombstone is written: lives go on
+BEGIN;
+DELETE FROM items WHERE id <= 600;
+INSERT INTO items VALUES (1, 'again'), (500, 'again'), (600, 'again');
+SAVEPOINT undone;
+DELETE FROM items WHERE id > 900;
+INSERT INTO items VALUES (950, 'again');
+ROLLBACK TO undone;
+SAVEPOINT kept;
+DELETE FROM items WHERE id IN (600, 700);
+RELEASE kept;
+-- and a key that moves is another row
+UPDATE items SET id = 800 + 1000 WHERE id = 800;
+COMMIT;
+SELECT count(*), min(life), max(life) FROM kept;
+SELECT life, count(*) FROM kept GROUP BY life ORDER BY life;
+SELECT id, name, _vm::jsonb->>'life' AS life FROM items WHERE id IN (1, 500, 600, 700, 800, 950, 1800) ORDER BY id;
+SELECT r->>'alive' AS alive, count(*) FROM vecmark.changes(rels => '{items}') AS d, jsonb_array_elements(d::jsonb->'tables') AS t, jsonb_array_elements(t->'rows') AS r GROUP BY 1 ORDER BY 1;
+SELECT * FROM vecmark.sync_check('items');
+
+-- an error in a block that catches it takes its deaths along, and only those
+DO $$
+BEGIN
+	DELETE FROM items WHERE id BETWEEN 610 AND 690;
+	BEGIN
+		DELETE FROM items WHERE id > 800;
+		RAISE 'no';
+	EXCEPTION WHEN raise_exception THEN
+		DELETE FROM items WHERE id = 999;
+	END;
+END $$;
+SELECT count(*), count(*) FILTER (WHERE id > 800) AS behind FROM items;
+SELECT count(*) FROM kept;
+SELECT * FROM vecmark.sync_check('items');
+
+-- over and over, so that what stands there is replaced
+BEGIN;
+DELETE FROM items;
+INSERT INTO items SELECT i, 'once more' FROM generate_series(1, 1000) AS i;
+DELETE FROM items;
+INSERT INTO items SELECT i, 'and once more' FROM generate_series(1, 1000) AS i;
+DELETE FROM items WHERE id > 500;
+COMMIT;
+SELECT count(*), min(_vm::jsonb->>'life') AS least, max(_vm::jsonb->>'life') AS most FROM items;
+SELECT life, count(*) FROM kept GROUP BY life ORDER BY life;
+SELECT * FROM vecmark.sync_check('items');
+
+-- more than is kept in memory
+INSERT INTO items SELECT i, 'many' FROM generate_series(2001, 100000) AS i;
+DELETE FROM items WHERE id > 2000;
+SELECT count(*) FROM kept;
+SELECT * FROM vecmark.sync_check('items');
+
+-- a transaction that is prepared has them written before
+BEGIN;
+DELETE FROM items;
+PREPARE TRANSACTION 'sync_delete';
+COMMIT PREPARED 'sync_delete';
+SELECT count(*) FROM items;
+SELECT life, count(*) FROM kept GROUP BY life ORDER BY life;
+SELECT * FROM vecmark.sync_check('items');
+
+-- a table that is not tracked any more has none, nor one that is dropped
+CREATE TABLE others (id int PRIMARY KEY);
+SELECT vecmark.track('others');
+INSERT INTO others SELECT generate_series(1, 200);
+BEGIN;
+DELETE FROM others;
+SELECT vecmark.untrack('others');
+COMMIT;
+SELECT count(*) FROM kept WHERE rel = 'others'::regclass;
+SELECT vecmark.track('others');
+INSERT INTO others SELECT generate_series(1, 200);
+BEGIN;
+DELETE FROM others;
+DROP TABLE others;
+COMMIT;
+SELECT vecmark_internal.tidy() > 0 AS tidied;
+SELECT count(*) FROM kept WHERE rel::oid NOT IN (SELECT oid FROM pg_class);
+
+\c :here :installer
+DROP DATABASE sync_delete WITH (FORCE);
