@@ -27,13 +27,17 @@ SITE = (1 << WIDTH) - 1
 # forgotten; "life": the longest life forgotten; "acks": what the others said they hold; "away": retired ones;
 # "parts": (batch, part) of
 # those merged of deltas that are not complete; "pending": dots that came in a row before they are covered (only to check by);
-# "met": those that it has heard of.
-Node = namedtuple('Node', 'site next txns foreign rows log floor life acks away parts pending met')
-Delta = namedtuple('Delta', 'base to known floor life rows batch part')
+# "met": those that it has heard of;
+# "lacks": of each key, as it is a table of its own, None, or (dots that the version covers and the table may lack, sites that
+# have told it whole since, whether it was made again here, the number of the question).
+Node = namedtuple('Node', 'site next txns foreign rows log floor life acks away parts pending met lacks')
+# "whole": questions that are answered, (key, number): these are told whole; "lacks": what the sender lacks, as of a node.
+Delta = namedtuple('Delta', 'base to known floor life rows batch part sender whole lacks')
 # "decided": what became of prepared transactions, the same in copies; "ghost": (dot, key, effect) of all that
 # committed; "left": what may still be done, by name; "safe": of each node
-# what a crash leaves; "wal": commit records of the streaming node; "sub": (position, wanted, whole) of the subscriber.
-World = namedtuple('World', 'nodes net ghost left safe wal sub decided')
+# what a crash leaves; "wal": commit records of the streaming node; "sub": (position, wanted, whole) of the subscriber; "gone":
+# what was in "ghost" until the last table that had it was dropped.
+World = namedtuple('World', 'nodes net ghost left safe wal sub decided gone')
 
 RULES = {
     'holes': 'the own part of a version is a snapshot, not the greatest number',
@@ -63,6 +67,14 @@ RULES = {
     'committed': 'of its old life it claims only what committed',
     'decided': 'a prepared transaction ends in a copy as in the original',
     'prepared': 'a prepared transaction that it inherited is claimed when it commits',
+    'lacks': 'a table that is made again lacks what the version covers',
+    'builds on': 'what builds on a table before it was made again does not make it whole',
+    'tombstones': 'a table that is made again keeps the tombstones that it had',
+    'asks': 'what a table lacks is told whole, covered or not',
+    'lacks told': 'what the sender of a delta lacks, and the receiver did not cover, the receiver lacks then',
+    'all heard': 'a table is whole when what is told covers what it lacks, or all peers have told it',
+    'answers': 'what was told whole for another question than the present one is not whole',
+    'made again': 'who only learnt of the lack does not count what is told by who made the table again and lacks it still',
 }
 
 
@@ -142,8 +154,12 @@ class Model:
     def version(self, node):
         return self.own(node) | node.foreign
 
-    def changes(self, node, since):
-        """The parts of a delta."""
+    def asks(self, node):
+        return tuple((k, lack[3]) for k, lack in enumerate(node.lacks) if lack) if 'asks' in self.rules else ()
+
+    def changes(self, node, since, whole=()):
+        """The parts of a delta; "whole" are what the receiver asks."""
+        asked = {k for k, _ in whole}
         to = self.version(node)
         if 'own hole' not in self.rules and node.txns:
             to |= 1 << node.txns[0][0]
@@ -155,20 +171,21 @@ class Model:
             missing = ~since        # also what this node has of deltas that are not complete
         told = []
         for k, row in enumerate(rows):
-            if row and (node.log[k] & missing or node.floor & ~since):
-                row = strip(row, since)
+            if row and (node.log[k] & missing or node.floor & ~since or k in asked):
+                row = row if k in asked else strip(row, since)
                 told += [(k, row)] if row else []
         told = tuple(told)
         if not self.c.parts or len(told) < 2:
-            return [Delta(base, to, to, node.floor, life, told, None, 0)]
+            return [Delta(base, to, to, node.floor, life, told, None, 0, node.site, whole, node.lacks)]
         if 'together' in self.rules:
-            return [Delta(base, to, to, node.floor, life, (row,), (base, to, told), i) for i, row in enumerate(told)]
+            return [Delta(base, to, to, node.floor, life, (row,), (base, to, told), i, node.site, whole, node.lacks)
+                    for i, row in enumerate(told)]
         # the transactions in order: each part claims what is below the first that is left
         first = sorted((min(bits(node.log[k] & missing)), k, row) for k, row in told)
         parts = []
         for i, (_, k, row) in enumerate(first):
             claim = to if i + 1 == len(first) else base & to | to & ((1 << first[i + 1][0]) - 1)
-            parts.append(Delta(base, claim, to, node.floor, life, ((k, row),), None, 0))
+            parts.append(Delta(base, claim, to, node.floor, life, ((k, row),), None, 0, node.site, whole, node.lacks))
             base = claim
         return parts
 
@@ -189,7 +206,8 @@ class Model:
         unknown = delta.to & own & ~self.own(node)
         if unknown and ('in progress' not in self.rules or unknown >> node.site * WIDTH + node.next):
             raise Violation('a delta has dots %s of the receiver, so this takes itself for put back' % show(unknown))
-        node = self.merge_rows(node, delta.rows, version)
+        lacking = [k for k, lack in enumerate(node.lacks) if self.answers(delta, k, lack)]
+        node = self.merge_rows(node, delta.rows, version, lacking)
         if node is None:
             return 'locked'
         parts = node.parts
@@ -209,14 +227,72 @@ class Model:
         for _, row in delta.rows:
             pending |= dots_of(row)
         pending &= ~(foreign | self.own(node))
-        return node._replace(foreign=foreign, life=max(node.life, delta.life), parts=parts, pending=pending)
+        return node._replace(foreign=foreign, life=max(node.life, delta.life), parts=parts, pending=pending,
+                             lacks=self.hear(node, delta, version))
 
-    def merge_rows(self, node, incoming, version):
+    def answers(self, delta, k, lack):
+        return lack and any(k == other and ('answers' not in self.rules or lack[3] == number) for other, number in delta.whole)
+
+    def hear(self, node, delta, version):
+        """What is lacking after a delta."""
+        lacks = []
+        for k, (lack, theirs) in enumerate(zip(node.lacks, delta.lacks)):
+            is_told = self.answers(delta, k, lack)
+            if is_told:
+                dots, heard, here, number = lack
+                counts = 'made again' not in self.rules or here or not (theirs and theirs[2])
+                if counts:
+                    heard |= 1 << delta.sender
+                dots &= ~(delta.to & ~(theirs[0] if theirs else 0))
+                done = not dots or heard and not self.peers(node) & ~heard or 'all heard' not in self.rules
+                lack = None if done else (dots, heard, here, number)
+            new = theirs[0] & ~version if theirs and 'lacks told' in self.rules else 0
+            if lack and not is_told and 'builds on' in self.rules:
+                new |= delta.to & ~version
+            if new:
+                dots, here, number = (lack[0] | new, lack[2], lack[3][0]) if lack else (new, False, 0)
+                lack = (dots, 0, here, (number, dots))
+            lacks.append(lack)
+        return tuple(lacks)
+
+    def peers(self, node):
+        return sum(1 << j for i, j in self.c.pulls if i == node.site and not node.away >> j & 1)
+
+    def make_again(self, i, node, k):
+        """Drops a table and makes it again; what nobody else was told of is gone."""
+        if any(k == other for _, _, effects in node.txns for other, _ in effects):
+            return None
+        others = node.foreign
+        gone = 0
+        for dot, other, _ in self.world.ghost:
+            if other == k and not any((self.version(n) & ~(n.lacks[k][0] if n.lacks[k] else 0)) >> dot & 1
+                                      for j, n in enumerate(self.world.nodes) if n and j != i):
+                gone |= 1 << dot
+        # what is not promised: that it was told to somebody is not known here, or what is told whole is under way
+        if any(delta.to & gone & SITE << node.site * WIDTH or k in dict(delta.whole) and delta.sender == node.site for delta in self.world.net):
+            return None
+        row = node.rows[k]
+        if 'tombstones' in self.rules and alive(row) and row[0] > 1:
+            # the row's former death
+            deaths = [e for d, other, e in self.world.ghost if other == k and e[0] == row[0] - 1 and self.version(node) >> d & 1]
+            row = max(deaths, default=None)
+        elif alive(row) or 'tombstones' not in self.rules:
+            row = None
+        gone &= ~dots_of(row)
+        dots = ((node.lacks[k][0] if node.lacks[k] else 0) | others | self.own(node)) & ~gone
+        rows = node.rows[:k] + (row,) + node.rows[k + 1:]
+        lacks = node.lacks[:k] + ((dots, 0, True, (node.next, 0)) if 'lacks' in self.rules else None,) + node.lacks[k + 1:]
+        log = node.log[:k] + (dots_of(rows[k]),) + node.log[k + 1:]
+        lost = tuple(e for e in self.world.ghost if e[1] == k and gone >> e[0] & 1)
+        world = self.world._replace(ghost=tuple(e for e in self.world.ghost if e not in lost), gone=tuple(sorted(self.world.gone + lost)))
+        return self.put(world, i, node._replace(rows=rows, lacks=lacks, log=log, next=node.next + 1))
+
+    def merge_rows(self, node, incoming, version, lacking=()):
         """Joins rows; None if one is locked by an open transaction."""
         rows, log = list(node.rows), list(node.log)
         locked = {k for _, _, effects in node.txns for k, _ in effects}
         for k, part in incoming:
-            if 'filter' in self.rules:
+            if 'filter' in self.rules and k not in lacking:
                 part = strip(part, version)
             if part is None:
                 continue
@@ -284,19 +360,19 @@ class Model:
 
     def begin_world(self):
         c = self.c
-        node = Node(0, 1, (), 0, (None,) * c.keys, (0,) * c.keys, 0, 0, (0,) * c.sites, 0, frozenset(), 0, (1 << c.sites) - 1)
+        node = Node(0, 1, (), 0, (None,) * c.keys, (0,) * c.keys, 0, 0, (0,) * c.sites, 0, frozenset(), 0, (1 << c.sites) - 1, (None,) * c.keys)
         left = {**c.left, **{'write %s' % 'ABCD'[i]: n for i, n in enumerate(c.writes)}}
         strangers = c.strangers + (c.heard if 'stream met' not in self.rules else ())
         unmet = [sum(1 << j for k, j in strangers if k == i) for i in range(c.sites)]
         self.world = World(tuple(node._replace(site=i, met=node.met & ~unmet[i]) if i in c.present else None
                                  for i in range(c.sites)), frozenset(), (),
-                           tuple(sorted(left.items())), (), (), None, frozenset())
+                           tuple(sorted(left.items())), (), (), None, frozenset(), ())
         world = self.world
         for step in c.setup:
             if step[0] == 'forgets':
                 world = self.put(world, step[1], self.forget(step[1], world.nodes[step[1]]))
             elif step[0] == 'pulls':
-                for delta in self.changes(world.nodes[step[2]], self.version(world.nodes[step[1]])):
+                for delta in self.changes(world.nodes[step[2]], self.version(world.nodes[step[1]]), self.asks(world.nodes[step[1]])):
                     world = self.put(world, step[1], self.merge(world.nodes[step[1]], delta))
             elif step == 'sync':
                 world = world._replace(nodes=self.settle(world.nodes))
@@ -374,7 +450,7 @@ class Model:
             spent = self.spend(world, 'start over')
             if spent and i == c.starts_over:
                 blank = Node(5, 1, (), 0, (None,) * c.keys, (0,) * c.keys, 0, 0, (0,) * c.sites, 0, frozenset(), 0,
-                             (1 << c.sites) - 1)
+                             (1 << c.sites) - 1, (None,) * c.keys)
                 nodes = tuple(n and n._replace(away=n.away & ~(1 << i), acks=n.acks[:i] + (0,) + n.acks[i + 1:])
                               for n in world.nodes)
                 yield (name, 'starts over'), self.put(spent._replace(nodes=nodes), i, blank)
@@ -431,16 +507,25 @@ class Model:
                     if peer and i != j and (j, i) in c.pulls:
                         after = self.flushed(self.flushed(spent, i), j)
                         for since in {self.version(peer), 0} if c.from_nothing else {self.version(peer)}:
-                            parts = frozenset(d for d in self.changes(node, since) if d.to & ~d.base) - world.net
+                            asks = self.asks(peer) if since else ()
+                            parts = frozenset(d for d in self.changes(node, since, asks) if d.to & ~d.base or asks) - world.net
                             if parts:
                                 yield (name, 'tells', 'ABCD'[j], 'since', since), after._replace(net=world.net | parts)
             # merges
             for delta in world.net:
-                if not delta.to & ~self.version(node) and 'filter' in self.rules:
+                if not delta.to & ~self.version(node) and 'filter' in self.rules and not any(node.lacks[k] for k, _ in delta.whole):
                     continue
                 after = self.merge(node, delta)
                 if not isinstance(after, str) and after != node:
                     yield (name, 'merges', delta), self.without_old(self.put(world, i, after))
+            spent = self.spend(world, 'make again')
+            if spent and i in c.makes_again:
+                for k in range(c.keys):
+                    self.world = spent
+                    after = self.make_again(i, node, k)
+                    self.world = world
+                    if after:
+                        yield (name, 'makes table', k, 'again'), after
             # acknowledging and forgetting
             if i in c.forgets:
                 for j, peer in enumerate(world.nodes):
@@ -484,6 +569,8 @@ class Model:
     def without_old(self, world):
         """Drops deltas that can do nothing to anybody any more, unless somebody may lose what he has."""
         if self.c.crashes or self.c.clone_of is not None or self.c.starts_over is not None or 'filter' not in self.rules:
+            return world
+        if self.c.makes_again:
             return world
         common = -1
         for node in world.nodes:
@@ -542,8 +629,9 @@ class Model:
                 continue
             version = self.version(node)
             for k in range(self.c.keys):
-                row, least = node.rows[k], ideal(world.ghost, version, k)
-                most = ideal(world.ghost, version | node.pending, k)
+                lacked = node.lacks[k][0] if node.lacks[k] else 0
+                row, least = node.rows[k], ideal(world.ghost, version & ~lacked, k)
+                most = ideal(world.ghost + world.gone, version | node.pending, k)
                 forgotten = row is None and least and not alive(least) and node.floor >> least[1][1] & 1
                 if not forgotten and join(row, least) != row:
                     raise Violation('%s covers %s, but of key %d has %s and not %s' % ('ABCD'[i], show(version), k, row, least))
@@ -567,6 +655,8 @@ class Model:
                         raise Violation('all pulled, and yet versions are %s' % ' '.join(show(self.version(n)) for n in nodes))
                     if [r for r in node.rows if alive(r)] != [r for r in nodes[0].rows if alive(r)]:
                         raise Violation('all pulled, and yet rows are %s' % ' '.join(str(n.rows) for n in nodes))
+                    if any(node.lacks):
+                        raise Violation('all pulled, and yet a table lacks %s' % show(next(filter(None, node.lacks))[0]))
 
     def settle(self, nodes):
         """All pull from all, until nothing changes."""
@@ -575,8 +665,8 @@ class Model:
             before = list(nodes)
             for i, node in enumerate(nodes):
                 for j in range(len(nodes)):
-                    if i != j and node and nodes[j]:
-                        for delta in self.changes(node, self.version(nodes[j])):
+                    if i != j and node and nodes[j] and ((j, i) in self.c.pulls or not self.c.along):
+                        for delta in self.changes(node, self.version(nodes[j]), self.asks(nodes[j])):
                             after = self.merge(nodes[j], delta)
                             if isinstance(after, str):
                                 self.refused = True
@@ -635,12 +725,14 @@ DEFAULTS = dict(
     open_txns=1, statements=1, at_once=False, begins=False, aborts=False, prepares=False, parts=False, crashes=False,
     forgets=(), from_nothing=False, stream_from=None, stream_to=None, clone_of=None, starts_over=None,
     strangers=(), heard=(), all_in=False,  # who has not heard of whom, and by the stream alone; whether nobody may be refused
+    makes_again=(), along=False,  # of whom; whether all pull only along "pulls" in the end
 )
 ROW = ((0, 'insert', 0), 'sync')
 TWO_ROWS = ((0, 'insert', 0), (1, 'insert', 1), 'sync')
 GONE = ROW + ((0, 'delete', 0), 'sync', 'ack', ('forgets', 0))
 TWO = dict(sites=2, present=(0, 1), pulls=((0, 1), (1, 0)))
 KNOWS = ('sender knows', 'receiver knows')
+LINE = ((0, 1), (1, 0), (1, 2), (2, 1))
 
 # "deep" is what a deep run has instead.
 SCENARIOS = {
@@ -721,6 +813,22 @@ SCENARIOS = {
         TWO, setup=ROW, writes=(1, 1), kinds=(GROW, DELETE), at_once=True, forgets=(0, 1), clone_of=0,
         left={'pull': 2, 'restore': 1},
         deep=dict(writes=(2, 1), kinds=(ALL, ALL), left={'pull': 3, 'restore': 1})),
+    # a table that is dropped and made again, by one or by two that both are to be told of it
+    'made again': dict(
+        TWO, setup=ROW, writes=(1, 1), kinds=(ALL, ALL), at_once=True, makes_again=(0, 1), left={'pull': 2, 'make again': 2},
+        deep=dict(writes=(2, 1), left={'pull': 3, 'make again': 2})),
+    'made again in the middle': dict(
+        setup=ROW, writes=(1, 0, 1), kinds=(UPDATE, NONE, DELETE), at_once=True, pulls=LINE, along=True, makes_again=(1,),
+        left={'pull': 3, 'make again': 1},
+        deep=dict(writes=(1, 1, 1), kinds=(ALL, ALL, ALL), left={'pull': 4, 'make again': 1})),
+    'made again, three sites': dict(
+        setup=((0, 'insert', 0), ('pulls', 1, 0)), writes=(0, 0, 1), kinds=(NONE, NONE, UPDATE), at_once=True, makes_again=(0, 1),
+        left={'pull': 2, 'make again': 1}, from_nothing=True,
+        deep=dict(writes=(1, 0, 1), kinds=(UPDATE, NONE, UPDATE), left={'pull': 3, 'make again': 2})),
+    'made again, forgetting': dict(
+        setup=ROW, writes=(1, 1, 0), kinds=(DELETE, NEW, NONE), at_once=True, forgets=(0,), makes_again=(1,),
+        left={'pull': 2, 'make again': 1}, pulls=((1, 0), (0, 1), (1, 2), (2, 0)),
+        deep=dict(kinds=(ALL, ALL, NONE), left={'pull': 3, 'make again': 1})),
 }
 
 DEEP_LIMIT = 200000  # states of one scenario
@@ -736,6 +844,8 @@ CONTROLS = [
     ('stream, forgetting', 'acks'), ('stream, forgetting', 'acks covered'),
     ('clone', 'committed'), ('clone', 'new life'), ('clone', 'prepared'), ('clone', 'decided'), ('restore', 'new life'),
     ('restore, forgetting', 'receiver knows'), ('restore, forgetting', 'sender knows'),
+    ('made again', 'lacks'), ('made again', 'asks'), ('made again', 'builds on'), ('made again in the middle', 'all heard'), ('made again in the middle', 'lacks told'),
+    ('made again in the middle', 'made again'), ('made again', 'answers'), ('made again, forgetting', 'tombstones'),
 ]
 
 
