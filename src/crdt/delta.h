@@ -23,6 +23,7 @@
 #define DELTA_FORGOTTEN 8
 #define DELTA_SOME 16
 #define DELTA_REPAIR 32
+#define DELTA_TABLES 64
 
 /*
  * Decoding allocates at most DELTA_EXPANSION bytes for each of a body, and DELTA_ROOM.
@@ -82,6 +83,19 @@ typedef struct DeltaRelation
 } DeltaRelation;
 
 /*
+ * Of a table, by its number: which question of the receiver is answered, so that it is told whole, or
+ * 0; what of "to" it lacks where the delta was made, or NULL; and whether it was made again
+ * there, else it was told of that.
+ */
+typedef struct DeltaTable
+{
+	uint64_t	id;
+	uint64_t	question;		/* less than VERSION_QUESTION */
+	bool		here;
+	Version    *lacks;			/* not empty */
+} DeltaTable;
+
+/*
  * A state that holds "base" and is joined with the rows holds "to", which is all that the
  * sender held.  In a stream (logical replication) "base" is all transactions of the sender
  * that had begun by then, but the one that the delta is of; "to" is those of them that had
@@ -105,18 +119,22 @@ typedef struct Delta
 	Version    *forgotten;		/* deletes that are not told; NULL for none */
 	uint64_t	lives;			/* births are of longer lives than this */
 	bool		repair;			/* rows whole, to be compared; claims nothing */
+	int			table_count;
+	DeltaTable *tables;			/* ascending by id */
 	int			relation_count;
 	DeltaRelation *relations;	/* ascending as delta_compare_relations has it */
 } Delta;
 
 /*
  * Bytes, after magic "VMD", format (1), flags (1: 1 stream, 2 compressed, 4 one of a batch,
- * 8 forgotten, 16 some tables, 32 repair) and CRC-32C of all that follows (4, little endian); v is a varint as in clocks:
+ * 8 forgotten, 16 some tables, 32 repair, 64 says of tables) and CRC-32C of all that follows (4, little endian); v is a varint as in clocks:
  *
  *	8	number of the batch, and v twice the number of the part, plus 1 for the last, only
  *		if it is one of a batch
  *	v	lives, v size of forgotten, and its bytes as version_encode makes them, only if
  *		lives is not 0 or it is not empty
+ *	v	number of tables, and of each 8 bytes of its number, v twice the question, plus 1 if it
+ *		was made again, v size of what it lacks, or 0, and its bytes, only if it says of tables
  *	v	size of the body before it was compressed, only if it is
  *	body:
  *	v	encoding
@@ -137,8 +155,8 @@ typedef struct Delta
  *			hash; each size (v), bytes, dots (v) and stamps (v)
  *
  * CRC, compression, flags and the checks of text are the caller's: the functions below
- * make and read the body alone; "stream", "some", "repair", "batch", "part", "last", "forgotten" and
- * "lives" are not in it, and are false, 0 or NULL when decoded.
+ * make and read the body alone; "stream", "some", "repair", "batch", "part", "last", "forgotten",
+ * "lives" and "tables" are not in it, and are false, 0 or NULL when decoded.
  *
  * Encoding takes a delta in which all is as the comments of the structures say, and
  * checks nothing; a version may be NULL for an empty one.  Equal deltas give equal
@@ -162,7 +180,7 @@ extern Delta *delta_decode_body(const uint8_t *bytes, size_t size, const char **
  * What stands before the body, and the size before compression: which flags it has, but
  * DELTA_COMPRESSED, how many bytes, and the bytes; returns where they end.
  *
- * Decoding sets "stream", "some", "repair", "batch", "part", "last", "forgotten" and "lives" of a delta, and
+ * Decoding sets "stream", "some", "repair", "batch", "part", "last", "forgotten", "lives" and "tables" of a delta, and
  * returns where its body begins, in "bytes"; NULL with what is wrong in *error.  Bytes that it
  * takes are those that encoding gives.  It allocates what version_decode does.
  */

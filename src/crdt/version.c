@@ -260,6 +260,46 @@ version_of_dot(Site site, uint64_t txn)
 	return version_of_ranges(site, &range, 1);
 }
 
+/* What of each site is from one number on, below another. */
+static Version *
+version_between(const Version *version, uint64_t from, uint64_t to)
+{
+	Version    *part = version_alloc((size_t) version->count);
+
+	for (int i = 0; i < version->count; i++)
+	{
+		const SiteTxns *all = &version->sites[i];
+		SiteTxns   *kept = &part->sites[part->count];
+
+		kept->site = all->site;
+		kept->count = 0;
+		kept->ranges = crdt_alloc_array((size_t) all->count, sizeof(TxnRange));
+		for (int j = 0; j < all->count; j++)
+		{
+			TxnRange	range = all->ranges[j];
+
+			range.from = range.from < from ? from : range.from;
+			range.to = range.to > to ? to : range.to;
+			if (range.from < range.to)
+				kept->ranges[kept->count++] = range;
+		}
+		part->count += kept->count > 0;
+	}
+	return part;
+}
+
+Version    *
+version_transactions(const Version *version)
+{
+	return version_between(version, 0, VERSION_QUESTION);
+}
+
+Version    *
+version_questions(const Version *version)
+{
+	return version_between(version, VERSION_QUESTION, UINT64_MAX);
+}
+
 static int
 compare_ranges(const void *a, const void *b)
 {

@@ -42,6 +42,13 @@ typedef enum VersionOrder
 } VersionOrder;
 
 /*
+ * Who asks for changes may add questions to his version: what looks like a site is the number of a
+ * table that is to be told whole, what looks like a transaction, from this on, the number of
+ * the question.  No transaction has such a number.
+ */
+#define VERSION_QUESTION (UINT64_C(1) << 63)
+
+/*
  * Results share no memory with arguments.  Each is canonical: equal sets of dots give
  * equal bytes.  Of site zero, and of transaction UINT64_MAX, there is nothing.
  * version_compare(a, b) is VERSION_AFTER if a holds all of b and more.
@@ -55,6 +62,10 @@ extern Version *version_minus(const Version *a, const Version *b);
 extern Version *version_intersect(const Version *a, const Version *b);
 extern Version *version_xor(const Version *a, const Version *b);
 extern Version *version_of_dot(Site site, uint64_t txn);
+
+/* What of a version is transactions, and what questions. */
+extern Version *version_transactions(const Version *version);
+extern Version *version_questions(const Version *version);
 
 /*
  * From ranges of one site in any order, overlapping or not; empty ones are passed over.

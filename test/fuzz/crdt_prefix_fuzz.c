@@ -15,7 +15,7 @@ int			LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	int			flags = size > 0 ? data[0] & (DELTA_STREAM | DELTA_PART | DELTA_FORGOTTEN | DELTA_SOME | DELTA_REPAIR) : 0;
+	int			flags = size > 0 ? data[0] & (DELTA_STREAM | DELTA_PART | DELTA_FORGOTTEN | DELTA_SOME | DELTA_REPAIR | DELTA_TABLES) : 0;
 	size_t		length = size > 0 ? size - 1 : 0;
 	uint8_t    *bytes = malloc(length + (length == 0));
 	uint8_t    *again;

@@ -12,6 +12,7 @@
 
 static const char *const no_part = "is not a part of a batch as it says";
 static const char *const no_forgotten = "does not say what was forgotten as it says";
+static const char *const no_tables = "does not say what it tells of tables as it says";
 
 static uint64_t
 random_life(void)
@@ -36,6 +37,41 @@ random_forgotten(void)
 	return version_union(version_of_dot(random_bits() | 1, 7), version_of_ranges(random_bits() | 1, ranges, 3));
 }
 
+static DeltaTable *
+random_tables(int *count)
+{
+	static DeltaTable tables[3];
+	uint64_t	id = 0;
+
+	*count = random_below(4);
+	for (int i = 0; i < *count; i++)
+	{
+		Version    *lacks = random_forgotten();
+
+		tables[i].id = id += 1 + (random_bits() >> 8);
+		tables[i].lacks = lacks != NULL && lacks->count > 0 ? lacks : NULL;
+		tables[i].question = tables[i].lacks == NULL || one_in(2) ? 1 + (random_bits() >> 2) : 0;
+		tables[i].here = tables[i].lacks != NULL && one_in(2);
+	}
+	return tables;
+}
+
+static bool
+same_tables(const Delta *a, const Delta *b)
+{
+	bool		same = a->table_count == b->table_count;
+
+	for (int i = 0; i < a->table_count && same; i++)
+	{
+		const DeltaTable *x = &a->tables[i];
+		const DeltaTable *y = &b->tables[i];
+
+		same = x->id == y->id && x->question == y->question && x->here == y->here && (x->lacks == NULL) == (y->lacks == NULL) &&
+			(x->lacks == NULL || version_compare(x->lacks, y->lacks) == VERSION_EQUAL);
+	}
+	return same;
+}
+
 /* Whether a prefix is read as it was written, and no shorter one is. */
 static bool
 comes_back(const Delta *delta)
@@ -54,6 +90,7 @@ comes_back(const Delta *delta)
 	right = right && (delta->batch == 0 ? read.part == 0 && read.last : read.part == delta->part && read.last == delta->last);
 	right = right && (has_forgotten ? read.forgotten != NULL && version_compare(read.forgotten, delta->forgotten) == VERSION_EQUAL :
 					  read.forgotten == NULL);
+	right = right && same_tables(&read, delta);
 	for (size_t i = 0; i < size; i++)
 	{
 		uint8_t    *cut = malloc(i + 1);
@@ -76,6 +113,7 @@ test_random(void)
 	{
 		Delta		delta = {.stream = one_in(2),.some = one_in(2),.repair = one_in(2),.lives = random_life(),.forgotten = random_forgotten()};
 
+		delta.tables = random_tables(&delta.table_count);
 		if (one_in(2))
 		{
 			delta.batch = random_bits() | 1;
@@ -140,6 +178,17 @@ test_cases(void)
 	EXPECT("forgotten that is longer than all", DELTA_FORGOTTEN, no_forgotten, 2, 13, 1, SITE_ONE, 1, 0, 5);
 	EXPECT("forgotten that ends too early", DELTA_FORGOTTEN, "has more parts than it has room for", 2, 11, 1, SITE_ONE, 1, 0, 5);
 	EXPECT("forgotten with an empty range", DELTA_FORGOTTEN, "a range is empty", 2, 12, 1, SITE_ONE, 1, 0, 0);
+	EXPECT("a table that is told whole", DELTA_TABLES, NULL, 1, SITE_ONE, 10, 0);
+	EXPECT("two tables, of which one lacks something", DELTA_TABLES, NULL, 2, SITE_ONE, 10, 0, 2, 0, 0, 0, 0, 0, 0, 0, 1, 12, 1, SITE_ONE, 1, 0, 5);
+	EXPECT("no tables", DELTA_TABLES, no_tables, 0);
+	EXPECT("tables that do not ascend", DELTA_TABLES, no_tables, 2, SITE_ONE, 10, 0, SITE_ONE, 10, 0);
+	EXPECT("table zero", DELTA_TABLES, no_tables, 1, 0, 0, 0, 0, 0, 0, 0, 0, 10, 0);
+	EXPECT("a table of which nothing is said", DELTA_TABLES, no_tables, 1, SITE_ONE, 0, 0);
+	EXPECT("a table that was made again and lacks nothing", DELTA_TABLES, no_tables, 1, SITE_ONE, 11, 0);
+	EXPECT("a table that lacks an empty version", DELTA_TABLES, no_tables, 1, SITE_ONE, 0, 1, 0);
+	EXPECT("a table that lacks more than there is", DELTA_TABLES, no_tables, 1, SITE_ONE, 0, 13, 1, SITE_ONE, 1, 0, 5);
+	EXPECT("a table that lacks an empty range", DELTA_TABLES, "a range is empty", 1, SITE_ONE, 0, 12, 1, SITE_ONE, 1, 0, 0);
+	EXPECT("more tables than there is room for", DELTA_TABLES, no_tables, 9, SITE_ONE, 10, 0);
 	end = varint_write(lives, DELTA_MAX_LIFE);
 	*end++ = 0;
 	expect("the longest life", DELTA_FORGOTTEN, lives, (size_t) (end - lives), NULL);

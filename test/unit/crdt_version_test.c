@@ -165,6 +165,19 @@ check_algebra(void)
 	for (int i = 0; i < SITES; i++)
 		result.bits[i] = a.bits[i] ^ b.bits[i];
 	CHECK(holds(version_xor(x, y), result));
+	{
+		TxnRange	over = {VERSION_QUESTION - 2, VERSION_QUESTION + 3};
+		const Version *questions = version_union(version_of_ranges(site_of[0], &over, 1), version_of_dot(site_of[1], UINT64_MAX - 1));
+		TxnRange	below = {over.from, VERSION_QUESTION};
+		const Version *all = version_union(x, questions);
+		bool		has_own = version_questions(x)->count > 0;
+
+		CHECK(same(version_union(version_transactions(all), version_questions(all)), all));
+		CHECK(has_own || same(version_transactions(all), version_union(x, version_of_ranges(site_of[0], &below, 1))));
+		CHECK(has_own || (version_covers(version_questions(all), site_of[0], VERSION_QUESTION) &&
+						  !version_covers(version_questions(all), site_of[0], VERSION_QUESTION - 1)));
+		CHECK(version_intersect(version_transactions(all), version_questions(all))->count == 0);
+	}
 
 	for (int i = 0; i < SITES; i++)
 	{
