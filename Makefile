@@ -94,6 +94,7 @@ OBJS = \
 	src/sync/sync_image.o \
 	src/sync/sync_json.o \
 	src/sync/sync_key.o \
+	src/sync/sync_lack.o \
 	src/sync/sync_log.o \
 	src/sync/sync_merge.o \
 	src/sync/sync_meta.o \

@@ -6,12 +6,21 @@ AS $$
 DECLARE
 	finish constant timestamptz := pg_catalog.clock_timestamp() OPERATOR(pg_catalog.+) budget;
 	forgotten bigint;
+	tracked record;
 	digest record;
 BEGIN
 	PERFORM vecmark_internal.tidy();
 	COMMIT;
 	PERFORM vecmark.retry_parked();
 	COMMIT;
+	FOR tracked IN SELECT t.rel FROM vecmark.tracked AS t WHERE EXISTS (SELECT FROM vecmark_internal.table_faults(t.rel)) LOOP
+		BEGIN
+			PERFORM vecmark.mend(tracked.rel);
+		EXCEPTION WHEN OTHERS THEN
+			RAISE WARNING 'table "%" was left as it is: %', tracked.rel, SQLERRM;
+		END;
+		COMMIT;
+	END LOOP;
 	LOOP
 		forgotten := vecmark.forget(10000);
 		COMMIT;
@@ -31,7 +40,7 @@ END;
 $$;
 
 COMMENT ON PROCEDURE vecmark.maintain(interval) IS
-	'what is to be done now and then: tidies, tries parked rows once more, forgets what all peers know for about the budget, folds digests; commits in between';
+	'what is to be done now and then: tidies, mends tables, tries parked rows once more, forgets what all peers know for about the budget, folds digests; commits in between';
 
 CREATE VIEW vecmark.health AS
 SELECT h.part, h.ok, h.detail FROM vecmark_internal.sync_health AS h

@@ -18,7 +18,8 @@ COMMENT ON TABLE vecmark_internal.merkle_leaf IS 'leaves of digests: what transa
 
 
 CREATE VIEW vecmark.digests AS
-SELECT d.rel, d.format, d.seed FROM vecmark_internal.merkle_digest AS d;
+SELECT d.rel, d.format, d.seed FROM vecmark_internal.merkle_digest AS d
+WHERE EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.oid = d.rel);
 
 COMMENT ON VIEW vecmark.digests IS 'tracked tables with a digest: a number for what it is made of, and its seed';
 
@@ -135,7 +136,7 @@ CREATE VIEW vecmark_internal.merkle_health AS
 SELECT 'digests' AS part, count(*) = 0 AS ok,
 	pg_catalog.format('%s digests are of no use until they are built anew%s', count(*),
 		pg_catalog.string_agg(pg_catalog.format('; %s: %s', f.rel, f.fault), '' ORDER BY f.rel::text)) AS detail
-FROM (SELECT d.rel, vecmark_internal.digest_fault(d.rel) AS fault FROM vecmark.digests AS d JOIN pg_catalog.pg_class AS c ON c.oid = d.rel) AS f
+FROM (SELECT d.rel, vecmark_internal.digest_fault(d.rel) AS fault FROM vecmark.digests AS d) AS f
 WHERE f.fault IS NOT NULL;
 
 COMMENT ON VIEW vecmark_internal.merkle_health IS 'what vecmark.health says of digests';

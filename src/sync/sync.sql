@@ -82,6 +82,14 @@ CREATE TABLE vecmark_internal.sync_batch (
 	at timestamptz NOT NULL,
 	brings vecmark.version_vector NOT NULL
 );
+CREATE TABLE vecmark_internal.sync_lack (
+	id bigint PRIMARY KEY,
+	rel regclass NOT NULL,
+	dots vecmark.version_vector NOT NULL,
+	heard vecmark.version_vector NOT NULL,
+	here boolean NOT NULL,
+	question bigint NOT NULL
+);
 CREATE TABLE vecmark_internal.sync_conflict (
 	at timestamptz NOT NULL,
 	name text NOT NULL,
@@ -105,6 +113,7 @@ COMMENT ON TABLE vecmark_internal.sync_peer IS 'what other sites have said that 
 COMMENT ON TABLE vecmark_internal.sync_outbox IS 'tables that the changes of each transaction are given to';
 COMMENT ON TABLE vecmark_internal.sync_stream IS 'streams of logical replication: subscription, the first transaction that came, and whether everything before is here';
 COMMENT ON TABLE vecmark_internal.sync_batch IS 'deltas in parts of which not all are merged';
+COMMENT ON TABLE vecmark_internal.sync_lack IS 'tables, by a number of their published name, of which not all may be here that the version covers: the relation that has their tombstones, transactions, sites that have told them whole since, whether they were made again here, and the transaction that asks';
 COMMENT ON TABLE vecmark_internal.sync_conflict IS 'values that lost against a concurrent write';
 
 
@@ -132,6 +141,37 @@ CREATE FUNCTION vecmark_internal.register_table(rel regclass, name text, notify 
 AS 'MODULE_PATHNAME', 'vecmark_register_table'
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 100;
 
+CREATE FUNCTION vecmark_internal.table_id(name text) RETURNS bigint
+AS 'MODULE_PATHNAME', 'vecmark_table_id'
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1;
+
+COMMENT ON FUNCTION vecmark_internal.table_id(text) IS 'the number of a table in versions and deltas, by its published name';
+
+CREATE FUNCTION vecmark_internal.take_in_tracked(rel regclass, have_clocks boolean) RETURNS void
+AS 'MODULE_PATHNAME', 'vecmark_take_in_tracked'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 100000;
+
+CREATE FUNCTION vecmark_internal.lost_clock(rel regclass) RETURNS vecmark.rowclock
+AS 'MODULE_PATHNAME', 'vecmark_lost_clock'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 100;
+
+CREATE FUNCTION vecmark_internal.recover_clocks(rel regclass) RETURNS void
+AS 'MODULE_PATHNAME', 'vecmark_recover_clocks'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 100000;
+
+COMMENT ON FUNCTION vecmark_internal.lost_clock(regclass) IS 'the clock of rows whose clocks are lost, which peers are to tell again; for vecmark.mend()';
+COMMENT ON FUNCTION vecmark_internal.recover_clocks(regclass) IS 'stamps anew what was written to a table that lost its clocks, and told to nobody; for vecmark.mend()';
+
+CREATE FUNCTION vecmark_internal.renew_columns(rel regclass) RETURNS void
+AS 'MODULE_PATHNAME', 'vecmark_renew_columns'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 100;
+
+COMMENT ON FUNCTION vecmark_internal.renew_columns(regclass) IS 'notes that a table has lost values: peers are to tell it whole; columns that were dropped and added again are those that were on record; for vecmark.mend()';
+
+CREATE FUNCTION vecmark_internal.take_in(rel regclass, part regclass, was_away boolean) RETURNS void
+AS 'MODULE_PATHNAME', 'vecmark_take_in'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 100000;
+
 CREATE FUNCTION vecmark_internal.unregister_table(rel regclass) RETURNS void
 AS 'MODULE_PATHNAME', 'vecmark_unregister_table'
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 100;
@@ -142,6 +182,8 @@ COMMENT ON FUNCTION vecmark_internal.birth() IS 'the clock of rows that are in a
 COMMENT ON FUNCTION vecmark_internal.is_key_type(oid) IS 'whether keys of tracked tables, and elements of sets, may have a type: equal values have equal bytes';
 COMMENT ON FUNCTION vecmark_internal.is_portable_type(oid) IS 'whether columns of tracked tables may have a type: its values mean the same in another database';
 COMMENT ON FUNCTION vecmark_internal.register_table(regclass, text, boolean, name[], "char"[]) IS 'puts a table on record; for vecmark.track()';
+COMMENT ON FUNCTION vecmark_internal.take_in_tracked(regclass, boolean) IS 'stamps rows that a table had before it was tracked, where their clocks are of elsewhere, and puts them into the log for streams; for vecmark.track()';
+COMMENT ON FUNCTION vecmark_internal.take_in(regclass, regclass, boolean) IS 'stamps rows of a partition that are not in the log, or if it was away all of them, so that they are told; for vecmark.mend()';
 COMMENT ON FUNCTION vecmark_internal.unregister_table(regclass) IS 'takes a table off the record; for vecmark.untrack()';
 
 -- Tables that have a trigger of these functions are tracked with these policies,
@@ -156,6 +198,45 @@ COMMENT ON TABLE vecmark_internal.sync_default IS 'policies of tables that vecma
 
 GRANT SELECT ON vecmark_internal.sync_default TO PUBLIC;
 
+CREATE FUNCTION vecmark_internal.drop_triggers(rel regclass) RETURNS void
+LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE COST 1000
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	found record;
+BEGIN
+	FOR found IN
+		SELECT t.tgrelid::regclass AS part, t.tgname FROM pg_trigger AS t
+		WHERE t.tgrelid IN (SELECT relid FROM pg_partition_tree(rel) UNION SELECT rel) AND t.tgparentid = 0
+			AND t.tgname IN ('~~vecmark_capture', '~~vecmark_truncate', '~~vecmark_digest')
+	LOOP
+		EXECUTE format('DROP TRIGGER %I ON %s', found.tgname, found.part);
+	END LOOP;
+END;
+$$;
+
+CREATE FUNCTION vecmark_internal.make_triggers(rel regclass) RETURNS void
+LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE COST 1000
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	part regclass;
+BEGIN
+	IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = rel AND tgname = '~~vecmark_capture') THEN
+		EXECUTE format('CREATE TRIGGER "~~vecmark_capture" BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION vecmark_internal.capture()', rel);
+	END IF;
+	FOR part IN
+		SELECT p FROM (SELECT relid FROM pg_partition_tree(rel) UNION SELECT rel) AS t(p)
+		WHERE NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = p AND tgname = '~~vecmark_truncate')
+	LOOP
+		EXECUTE format('CREATE TRIGGER "~~vecmark_truncate" BEFORE TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION vecmark_internal.refuse_truncate()', part);
+	END LOOP;
+END;
+$$;
+
+COMMENT ON FUNCTION vecmark_internal.drop_triggers(regclass) IS 'drops the triggers that tracking gave a table and its partitions; for vecmark.track() and untrack()';
+COMMENT ON FUNCTION vecmark_internal.make_triggers(regclass) IS 'gives a tracked table and its partitions the triggers that they lack; for vecmark.track() and mend()';
+
 CREATE FUNCTION vecmark.track(rel regclass, policy jsonb DEFAULT '{}') RETURNS text
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE COST 1000
 SET search_path = pg_catalog, pg_temp
@@ -169,8 +250,7 @@ DECLARE
 	kinds "char"[] := '{}';
 	keys smallint[];
 	word text;
-	clock text;
-	part regclass;
+	has_clocks boolean := false;
 BEGIN
 	IF rel IS NULL THEN
 		RAISE EXCEPTION 'the table may not be null' USING ERRCODE = 'null_value_not_allowed';
@@ -252,7 +332,7 @@ BEGIN
 			IF col.atttypid <> 'vecmark.rowclock'::regtype THEN
 				RAISE EXCEPTION 'cannot track "%": it has a column "_vm" of another type', class.relname USING ERRCODE = 'duplicate_column';
 			END IF;
-			clock := '';
+			has_clocks := true;
 			CONTINUE;
 		ELSIF col.is_key THEN
 			IF NOT vecmark_internal.is_key_type(col.atttypid) OR NOT col.is_deterministic THEN
@@ -284,15 +364,14 @@ BEGIN
 		kinds := kinds || (CASE WHEN col.is_counter THEN 'c' WHEN col.is_set THEN 's' WHEN col.is_local THEN 'l' ELSE 'r' END)::"char";
 	END LOOP;
 
-	IF clock IS NULL THEN
-		clock := vecmark_internal.birth();
-		EXECUTE format('ALTER TABLE %s ADD COLUMN _vm vecmark.rowclock NOT NULL DEFAULT %L', rel, clock);
+	IF NOT has_clocks THEN
+		EXECUTE format('ALTER TABLE %s ADD COLUMN _vm vecmark.rowclock NOT NULL DEFAULT %L', rel, vecmark_internal.birth());
 	END IF;
+	-- a table that was dumped by itself brings them along
+	PERFORM vecmark_internal.drop_triggers(rel);
 	PERFORM vecmark_internal.register_table(rel, published, coalesce((rules->>'notify')::boolean, false), names, kinds);
-	EXECUTE format('CREATE OR REPLACE TRIGGER "~~vecmark_capture" BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION vecmark_internal.capture()', rel);
-	FOR part IN SELECT relid FROM pg_partition_tree(rel) UNION SELECT rel LOOP
-		EXECUTE format('CREATE OR REPLACE TRIGGER "~~vecmark_truncate" BEFORE TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION vecmark_internal.refuse_truncate()', part);
-	END LOOP;
+	PERFORM vecmark_internal.make_triggers(rel);
+	PERFORM vecmark_internal.take_in_tracked(rel, has_clocks);
 	RETURN published;
 END;
 $$;
@@ -304,28 +383,117 @@ CREATE FUNCTION vecmark.untrack(rel regclass) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE COST 1000
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-	part regclass;
 BEGIN
 	IF NOT EXISTS (SELECT FROM pg_class WHERE oid = rel) THEN
 		RAISE EXCEPTION 'table "%" is not tracked', rel USING ERRCODE = 'object_not_in_prerequisite_state';
 	END IF;
 	EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', rel);
-	IF NOT EXISTS (SELECT FROM vecmark.tracked AS t WHERE t.rel = untrack.rel) THEN
+	IF EXISTS (SELECT FROM vecmark.tracked AS t WHERE t.rel = untrack.rel) THEN
+		PERFORM vecmark.drop_digest(rel);
+		PERFORM vecmark_internal.unregister_table(rel);
+	-- a table that was dumped by itself has triggers all the same
+	ELSIF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = rel AND tgname IN ('~~vecmark_capture', '~~vecmark_truncate', '~~vecmark_digest')) THEN
 		RAISE EXCEPTION 'table "%" is not tracked', rel USING ERRCODE = 'object_not_in_prerequisite_state';
 	END IF;
-	EXECUTE format('DROP TRIGGER IF EXISTS "~~vecmark_capture" ON %s', rel);
-	FOR part IN SELECT relid FROM pg_partition_tree(rel) UNION SELECT rel LOOP
-		EXECUTE format('DROP TRIGGER IF EXISTS "~~vecmark_truncate" ON %s', part);
-	END LOOP;
-	PERFORM vecmark.drop_digest(rel);
-	PERFORM vecmark_internal.unregister_table(rel);
+	PERFORM vecmark_internal.drop_triggers(rel);
 	EXECUTE format('ALTER TABLE %s DROP COLUMN IF EXISTS _vm', rel);
 END;
 $$;
 
 COMMENT ON FUNCTION vecmark.untrack(regclass) IS
 	'makes a tracked table an ordinary one: drops column _vm, triggers and tombstones; its rows stay';
+
+CREATE VIEW vecmark_internal.renewed_columns AS
+SELECT c.rel, c.attname
+FROM vecmark_internal.sync_column AS c
+	JOIN pg_catalog.pg_attribute AS d ON d.attrelid = c.rel AND d.attnum = c.attnum AND d.attisdropped
+	JOIN pg_catalog.pg_attribute AS n ON n.attrelid = c.rel AND n.attname = c.attname AND NOT n.attisdropped AND n.attnum > 0
+WHERE c.attrelid = c.rel;
+
+COMMENT ON VIEW vecmark_internal.renewed_columns IS 'columns of tracked tables that were dropped and added again, without the values that they had';
+
+GRANT SELECT ON vecmark_internal.renewed_columns TO PUBLIC;
+
+CREATE FUNCTION vecmark_internal.strange_parts(rel regclass, OUT part regclass, OUT has_guard boolean) RETURNS SETOF record
+LANGUAGE sql STABLE STRICT PARALLEL SAFE COST 1000
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	-- the trigger is made when a partition is taken in; one that was attached since then was away, or is new
+	SELECT p.relid, g.oid IS NOT NULL
+	FROM pg_partition_tree(rel) AS p LEFT JOIN pg_trigger AS g ON g.tgrelid = p.relid AND g.tgname = '~~vecmark_truncate'
+	WHERE p.relid <> rel AND (g.oid IS NULL OR EXISTS (SELECT FROM pg_partition_ancestors(p.relid) AS a JOIN pg_inherits AS i ON i.inhrelid = a.relid
+		WHERE a.relid IN (SELECT t.relid FROM pg_partition_tree(rel) AS t) AND a.relid <> rel AND age(i.xmin) < age(g.xmin)));
+END;
+
+COMMENT ON FUNCTION vecmark_internal.strange_parts(regclass) IS 'partitions that were attached to a tracked table since the last time that vecmark.mend() saw it, and whether they were seen before';
+
+CREATE FUNCTION vecmark_internal.table_faults(rel regclass) RETURNS SETOF text
+LANGUAGE sql STABLE STRICT PARALLEL SAFE COST 1000
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT format('%s is unlogged, and a crash empties it: ALTER TABLE %s SET LOGGED, then build a digest that it has anew', p.relid, p.relid)
+	FROM (SELECT relid FROM pg_partition_tree(rel) UNION SELECT rel) AS p JOIN pg_class AS c ON c.oid = p.relid
+	WHERE c.relpersistence <> 'p'
+	UNION ALL
+	SELECT format('%s has lost its column "_vm": SELECT vecmark.mend(%L)', rel, rel)
+	WHERE NOT EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = rel AND a.attname = '_vm' AND a.atttypid = 'vecmark.rowclock'::regtype)
+	UNION ALL
+	SELECT format('%s has no trigger "~~vecmark_capture": SELECT vecmark.mend(%L)', rel, rel)
+	WHERE NOT EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgrelid = rel AND t.tgname = '~~vecmark_capture')
+	UNION ALL
+	SELECT format('%s has no trigger "~~vecmark_truncate": SELECT vecmark.mend(%L)', rel, rel)
+	WHERE NOT EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgrelid = rel AND t.tgname = '~~vecmark_truncate')
+	UNION ALL
+	SELECT format('partition %s was added, what it had then is not told, and it can be truncated: SELECT vecmark.mend(%L)', p.part, rel)
+	FROM vecmark_internal.strange_parts(rel) AS p
+	UNION ALL
+	SELECT format('column "%s" of %s was dropped and added again, and its values are to be told again: SELECT vecmark.mend(%L)', c.attname, rel, rel)
+	FROM vecmark_internal.renewed_columns AS c
+	WHERE c.rel = table_faults.rel
+	UNION ALL
+	SELECT format('trigger "%s" of %s is disabled: ALTER TABLE %s ENABLE TRIGGER "%s"', t.tgname, t.tgrelid::regclass, t.tgrelid::regclass, t.tgname)
+	FROM pg_trigger AS t
+	WHERE t.tgrelid IN (SELECT relid FROM pg_partition_tree(rel) UNION SELECT rel) AND t.tgname IN ('~~vecmark_capture', '~~vecmark_truncate') AND t.tgenabled NOT IN ('O', 'A')
+	UNION ALL
+	SELECT format('trigger "%s" of %s runs after vecmark''s: give it a name that sorts before "~~"', t.tgname, rel)
+	FROM pg_trigger AS t
+	WHERE t.tgrelid = rel AND t.tgname > '~~vecmark_truncate' COLLATE "C" AND (t.tgtype & 3) = 3;
+END;
+
+COMMENT ON FUNCTION vecmark_internal.table_faults(regclass) IS 'what is wrong with the definition of a tracked table, and what mends it';
+
+CREATE FUNCTION vecmark.mend(rel regclass) RETURNS void
+LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE COST 100000
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	strange record;
+BEGIN
+	EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', rel);
+	IF NOT EXISTS (SELECT FROM vecmark.tracked AS t WHERE t.rel = mend.rel) THEN
+		RAISE EXCEPTION 'table "%" is not tracked', rel
+			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = format('SELECT vecmark.track(%L) makes it replicated state.', rel);
+	END IF;
+	IF NOT EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = rel AND a.attname = '_vm' AND a.atttypid = 'vecmark.rowclock'::regtype) THEN
+		EXECUTE format('ALTER TABLE %s ADD COLUMN _vm vecmark.rowclock NOT NULL DEFAULT %L', rel, vecmark_internal.lost_clock(rel));
+		PERFORM vecmark_internal.recover_clocks(rel);
+	END IF;
+	FOR strange IN SELECT p.part, p.has_guard FROM vecmark_internal.strange_parts(rel) AS p LOOP
+		PERFORM vecmark_internal.take_in(rel, strange.part, strange.has_guard);
+		EXECUTE format('DROP TRIGGER IF EXISTS "~~vecmark_truncate" ON %s', strange.part);
+	END LOOP;
+	IF EXISTS (SELECT FROM vecmark_internal.renewed_columns AS c WHERE c.rel = mend.rel)
+		-- a crash may have emptied it, or will
+		OR EXISTS (SELECT FROM pg_class AS c WHERE c.relpersistence <> 'p' AND c.oid IN (SELECT relid FROM pg_partition_tree(rel) UNION SELECT rel))
+	THEN
+		PERFORM vecmark_internal.renew_columns(rel);
+	END IF;
+	PERFORM vecmark_internal.make_triggers(rel);
+END;
+$$;
+
+COMMENT ON FUNCTION vecmark.mend(regclass) IS
+	'brings what tracking gave a table up to its present definition: triggers and the column "_vm" where they are missing, partitions and columns that were added, whose rows are told, or asked for, from then on; for its owner; vecmark.maintain() does it';
 
 CREATE FUNCTION vecmark.site() RETURNS text
 AS 'MODULE_PATHNAME', 'vecmark_site'
@@ -608,10 +776,12 @@ UNION ALL
 SELECT 'peers', count(*) = 0, pg_catalog.format('%s peers have not said for a week what they hold, which forgetting waits for: exchange with them, or vecmark.retire()', count(*))
 FROM vecmark_internal.sync_peer WHERE NOT retired AND seen < pg_catalog.now() - interval '7 days'
 UNION ALL
-SELECT 'triggers', count(*) = 0, pg_catalog.format('%s triggers of tracked tables are missing, disabled, or run after vecmark''s', count(*))
-FROM vecmark_internal.sync_table AS t LEFT JOIN pg_catalog.pg_trigger AS v ON v.tgrelid = t.rel AND v.tgname = '~~vecmark_capture'
-	LEFT JOIN pg_catalog.pg_trigger AS o ON o.tgrelid = t.rel AND o.tgname > '~~vecmark_truncate' COLLATE "C" AND (o.tgtype & 3) = 3
-WHERE v.oid IS NULL OR v.tgenabled <> 'O' OR o.oid IS NOT NULL;
+SELECT 'tables', count(*) = 0, pg_catalog.format('%s faults of tracked tables%s', count(*), pg_catalog.string_agg('; ' || f.fault, '' ORDER BY f.fault COLLATE "C"))
+FROM vecmark.tracked AS t CROSS JOIN LATERAL vecmark_internal.table_faults(t.rel) AS f(fault)
+UNION ALL
+SELECT 'lacking', count(*) = 0, pg_catalog.format('%s tables may lack rows that peers hold, as they were made again, tracked again, or altered: pull from all peers, and vecmark.retire() who will not come back%s',
+	count(*), pg_catalog.string_agg('; ' || t.name, '' ORDER BY t.name))
+FROM vecmark.tracked AS t JOIN vecmark_internal.sync_lack AS l ON l.id = vecmark_internal.table_id(t.name) AND l.dots OPERATOR(vecmark.<>) '{}'::vecmark.version_vector;
 
 COMMENT ON VIEW vecmark.streams IS 'streams of logical replication: from which site, by which subscription, whether all before them is here';
 COMMENT ON VIEW vecmark.gaps IS 'what peers have said that they hold and is not here yet';

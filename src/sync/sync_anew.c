@@ -1,12 +1,13 @@
 /*
- * sync_anew.c: rows stamped or born anew, by a database that begins a new life, joins others, or
- * whose clock was ahead.
+ * sync_anew.c: rows stamped or born anew: by a database that begins a new life, joins others, or
+ * whose clock was ahead, or that takes in a table or a partition that has rows.
  */
 #include "postgres.h"
 #include "compat.h"
 
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "catalog/pg_class.h"
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -18,9 +19,13 @@
 #include "sync/sync_table.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 VM_FUNCTION_INFO(vecmark_restamp);
+VM_FUNCTION_INFO(vecmark_take_in_tracked);
+VM_FUNCTION_INFO(vecmark_take_in);
+VM_FUNCTION_INFO(vecmark_recover_clocks);
 
 /*
  * Stamp anew what a key has from a site whose dots others know as something else; its
@@ -105,13 +110,9 @@ sync_rebear(Site site, const Version *told, uint64_t lives)
 
 	foreach(cell, sync_table_list(NULL))
 	{
-		Unknown		unknown = {NULL, site, told, lives};
-		SyncOwner	owner;
+		Unknown		unknown = {sync_table_get(lfirst_oid(cell)), site, told, lives};
+		SyncOwner	owner = sync_begin_table_owner(unknown.table->root);
 
-		if (get_rel_name(lfirst_oid(cell)) == NULL)
-			continue;
-		unknown.table = sync_table_get(lfirst_oid(cell));
-		owner = sync_begin_table_owner(unknown.table->root);
 		SPI_connect();
 		sync_walk_rows(unknown.table, false, rebear_row, &unknown);
 		SPI_finish();
@@ -232,4 +233,343 @@ vecmark_restamp(PG_FUNCTION_ARGS)
 		SPI_finish();
 	}
 	PG_RETURN_INT64(ahead.count);
+}
+
+/* Rows that are taken in: of which dots others know what they did to a row. */
+typedef struct TakeIn
+{
+	SyncTable  *table;
+	const Version *told;		/* all of these did what they did there */
+	uint64_t   *logged;			/* or of these, hashes of the log */
+	size_t		logged_count;
+	bool		logs_own;		/* rows of the own dot alone are logged, too */
+	Stamp		stamp;			/* of the transaction; time as for each row */
+} TakeIn;
+
+static bool
+is_known(const TakeIn *taking, Image key, const Stamp *dot)
+{
+	if (dot->site == taking->stamp.site && dot->txn == taking->stamp.txn)
+		return true;
+	if (taking->told != NULL)
+		return version_covers(taking->told, dot->site, dot->txn);
+	return sync_log_has(taking->logged, taking->logged_count, key, dot);
+}
+
+/* Known dots, and the own one if another is not; both lists ascend by site. */
+static bool
+take_dots(const TakeIn *taking, Image key, Stamp **dots, int *count)
+{
+	Stamp	   *kept = palloc(sizeof(Stamp) * (*count + 1));
+	int			kept_count = 0;
+	bool		is_new = false;
+	bool		placed = false;
+
+	for (int i = 0; i < *count; i++)
+		is_new |= !is_known(taking, key, &(*dots)[i]);
+	for (int i = 0; i < *count && is_new; i++)
+	{
+		if (!placed && (*dots)[i].site >= taking->stamp.site)
+		{
+			kept[kept_count++] = taking->stamp;
+			placed = true;
+		}
+		if ((*dots)[i].site != taking->stamp.site && is_known(taking, key, &(*dots)[i]))
+			kept[kept_count++] = (*dots)[i];
+	}
+	if (!is_new)
+		return false;
+	if (!placed)
+		kept[kept_count++] = taking->stamp;
+	*dots = kept;
+	*count = kept_count;
+	return true;
+}
+
+/* What sites that are not known have added becomes the own share. */
+static bool
+take_counter(const TakeIn *taking, Image key, Counter *counter)
+{
+	CounterShare *shares = palloc(sizeof(CounterShare) * (counter->count + 1));
+	CounterShare own = {taking->stamp, 0};
+	int			count = 0;
+	int			place;
+	bool		is_new = false;
+
+	for (int i = 0; i < counter->count; i++)
+		is_new |= !is_known(taking, key, &counter->shares[i].stamp);
+	for (int i = 0; i < counter->count; i++)
+	{
+		if (counter->shares[i].stamp.site == own.stamp.site || !is_known(taking, key, &counter->shares[i].stamp))
+			own.total = (int64_t) ((uint64_t) own.total + (uint64_t) counter->shares[i].total);
+		else
+			shares[count++] = counter->shares[i];
+	}
+	for (place = count++; place > 0 && shares[place - 1].stamp.site > own.stamp.site; place--)
+		shares[place] = shares[place - 1];
+	shares[place] = own;
+	if (is_new)
+	{
+		counter->shares = shares;
+		counter->count = count;
+	}
+	return is_new;
+}
+
+/*
+ * Put this transaction in the place of dots that are not known, with the least time that is
+ * later than what they have: of what others wrote over them nothing is lost.  False if all
+ * are known.
+ */
+static bool
+take_state(TakeIn *taking, Image key, RowState *state)
+{
+	bool		is_new = false;
+
+	taking->stamp.time = row_last_stamp(state).time + 1;
+	if (!is_known(taking, key, &state->base))
+	{
+		state->base = taking->stamp;
+		is_new = true;
+	}
+	for (int i = 0; i < state->register_count; i++)
+		if (!is_known(taking, key, &state->registers[i].stamp))
+		{
+			state->registers[i].stamp = taking->stamp;
+			is_new = true;
+		}
+	for (int i = 0; i < state->counter_count; i++)
+		is_new |= take_counter(taking, key, &state->counters[i]);
+	for (int i = 0; i < state->set_count; i++)
+	{
+		ElementSet *set = &state->sets[i];
+
+		for (int j = 0; j < set->count; j++)
+			(void) take_dots(taking, key, &set->elements[j].dots, &set->elements[j].count);
+		is_new |= take_dots(taking, key, &set->context, &set->context_count);
+	}
+	return is_new;
+}
+
+/*
+ * Stamp a row anew where it has dots that are not known, and log it.  One that was deleted, as
+ * is known here, is there again, and is born anew.
+ */
+static void
+take_row(void *about, const SyncSeen *seen)
+{
+	TakeIn	   *taking = about;
+	SyncTable  *table = taking->table;
+	SyncRow		row = {.table = table,.key = seen->key,.values = seen->values,.nulls = seen->nulls};
+	RowState   *state = sync_row_state(table, seen->clock, seen->values, seen->nulls, false);
+	RowState   *tombstone = sync_tombstone(table->root, seen->key, NULL);
+	RowState	born = {0};
+	bool		is_own = seen->clock->base.site == taking->stamp.site && seen->clock->base.txn == taking->stamp.txn;
+
+	row.given = palloc0(table->column_count + 1);
+	row.changed = palloc0(table->column_count + 1);
+	if (tombstone != NULL && tombstone->life >= seen->clock->life)
+	{
+		born.life = (Max(tombstone->life, sync_forgotten_life(false)) + 1) | 1;
+		born.base = sync_stamp(tombstone);
+		sync_update_row(&row, &born);
+	}
+	else if (take_state(taking, seen->key, state))
+		sync_update_row(&row, state);
+	else if (!is_own || !taking->logs_own)
+		return;
+	sync_log_key(taking->stamp.site, taking->stamp.txn, table->root, seen->key, 0);
+}
+
+/* Take in the rows of a relation, or of the table with "from" NULL. */
+static void
+take_in(TakeIn *taking, const char *from)
+{
+	SyncOwner	owner;
+
+	taking->stamp = (Stamp)
+	{
+		0, sync_writer_site(), sync_writer_txn()
+	};
+	owner = sync_begin_table_owner(taking->table->root);
+	SPI_connect();
+	sync_walk_relation(taking->table, from, take_row, taking);
+	SPI_finish();
+	sync_end_owner(&owner);
+}
+
+/* Whether there are tombstones of a table. */
+static bool
+has_tombstones(Oid root)
+{
+	Relation	rel = sync_meta_open(META_TOMBSTONE, AccessShareLock);
+	Datum		key = ObjectIdGetDatum(root);
+	SyncScan   *scan = sync_meta_scan(rel, NULL, 1, &key);
+	bool		has = HeapTupleIsValid(sync_meta_next(scan));
+
+	sync_meta_end(scan);
+	table_close(rel, AccessShareLock);
+	return has;
+}
+
+/*
+ * SQL: vecmark_internal.take_in_tracked(rel regclass, have_clocks boolean): rows that a table has
+ * when it is tracked.  Most have the clock that it gave them: these are told whole to who pulls, as
+ * its floor says, but streams bring only what the log has.  Others bring clocks along: of a table
+ * that was dumped by itself, or a copy of another.  And a table of its name may have left tombstones.
+ *
+ * Errors: 42501 for who does not own it.
+ */
+Datum
+vecmark_take_in_tracked(PG_FUNCTION_ARGS)
+{
+	TakeIn		taking = {.table = sync_table_get(PG_GETARG_OID(0))};
+	Snapshot	latest;
+
+	sync_check_owner(taking.table->root);
+	taking.logs_own = sync_has_outboxes();
+	if (!PG_GETARG_BOOL(1) && !taking.logs_own && !has_tombstones(taking.table->root))
+		PG_RETURN_VOID();
+	latest = RegisterSnapshot(GetLatestSnapshot());
+	taking.told = sync_version(latest);
+	if (PG_GETARG_BOOL(1))
+		sync_raise_floor(taking.table->root, taking.told);
+	taking.told = version_union(taking.told, sync_earlier_lives(latest));
+	UnregisterSnapshot(latest);
+	take_in(&taking, NULL);
+	PG_RETURN_VOID();
+}
+
+/*
+ * SQL: vecmark_internal.take_in(rel regclass, part regclass, was_away boolean): a partition that was
+ * attached to a tracked table may have rows that nobody was told of: what of them the log does not
+ * have is stamped anew; all, if it was away, as nobody knows what was written to it meanwhile.
+ *
+ * Errors: 42501 for who does not own the table.
+ */
+Datum
+vecmark_take_in(PG_FUNCTION_ARGS)
+{
+	TakeIn		taking = {.table = sync_table_get(PG_GETARG_OID(0))};
+	Oid			part = PG_GETARG_OID(1);
+	Snapshot	latest;
+
+	sync_check_owner(taking.table->root);
+	if (sync_table_get(part)->root != taking.table->root)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("table \"%s\" is not a partition of \"%s\"", get_rel_name(part), get_rel_name(taking.table->root))));
+	if (get_rel_relkind(part) == RELKIND_PARTITIONED_TABLE)
+		PG_RETURN_VOID();
+	if (!PG_GETARG_BOOL(2))
+	{
+		latest = RegisterSnapshot(GetLatestSnapshot());
+		taking.logged = sync_log_hashes(taking.table->root, latest, &taking.logged_count);
+		UnregisterSnapshot(latest);
+	}
+	take_in(&taking, quote_qualified_identifier(get_namespace_name(get_rel_namespace(part)), get_rel_name(part)));
+	PG_RETURN_VOID();
+}
+
+/* Rows whose clocks were lost, and which of them peers may not have as they are. */
+typedef struct Recovery
+{
+	SyncTable  *table;
+	uint64_t   *untold;			/* hashes of keys, ascending */
+	size_t		count;
+} Recovery;
+
+static int
+compare_hashes(const void *a, const void *b)
+{
+	uint64_t	x = *(const uint64_t *) a;
+	uint64_t	y = *(const uint64_t *) b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Keys that this database wrote in transactions of which no peer has said that it holds them. */
+static void
+find_untold(Recovery *recovery)
+{
+	Site		site = sync_writer_site();
+	Version    *told = sync_told_of(site);
+	Relation	log = sync_meta_open(META_LOG, AccessShareLock);
+	Datum		key = Int64GetDatum((int64) site);
+	SyncScan   *scan = sync_meta_scan(log, NULL, 1, &key);
+	size_t		room = 64;
+	HeapTuple	tuple;
+
+	recovery->untold = palloc(sizeof(uint64_t) * room);
+	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
+	{
+		Datum		values[4];
+		bool		nulls[4];
+		Image		keys;
+		Image		one;
+		Reader		reader;
+
+		heap_deform_tuple(tuple, RelationGetDescr(log), values, nulls);
+		if (DatumGetObjectId(values[2]) != recovery->table->root || version_covers(told, site, (uint64_t) DatumGetInt64(values[1])))
+			continue;
+		keys = sync_image_of_bytea(values[3]);
+		reader = (Reader)
+		{
+			(const uint8_t *) keys.data, (const uint8_t *) keys.data + keys.size, NULL
+		};
+		while (sync_log_next(&reader, &one))
+		{
+			if (recovery->count == room)
+				recovery->untold = repalloc_huge(recovery->untold, sizeof(uint64_t) * (room *= 2));
+			recovery->untold[recovery->count++] = sync_key_hash(0, 0, one);
+		}
+	}
+	sync_meta_end(scan);
+	table_close(log, AccessShareLock);
+	qsort(recovery->untold, recovery->count, sizeof(uint64_t), compare_hashes);
+}
+
+static void
+recover_row(void *about, const SyncSeen *seen)
+{
+	Recovery   *recovery = about;
+	SyncTable  *table = recovery->table;
+	SyncRow		row = {.table = table,.key = seen->key,.values = seen->values,.nulls = seen->nulls};
+	RowState   *tombstone = sync_tombstone(table->root, seen->key, NULL);
+	uint64_t	hash = sync_key_hash(0, 0, seen->key);
+	RowState	born = {.life = seen->clock->life};
+
+	if (tombstone != NULL && tombstone->life >= born.life)
+		born.life = (Max(tombstone->life, sync_forgotten_life(false)) + 1) | 1;
+	else if (bsearch(&hash, recovery->untold, recovery->count, sizeof(uint64_t), compare_hashes) == NULL)
+		return;
+	born.base = sync_stamp(tombstone);
+	row.given = palloc0(table->column_count + 1);
+	row.changed = palloc0(table->column_count + 1);
+	sync_update_row(&row, &born);
+	sync_log_key(born.base.site, born.base.txn, table->root, seen->key, 0);
+}
+
+/*
+ * SQL: vecmark_internal.recover_clocks(rel regclass): rows have the clock that
+ * vecmark_internal.lost_clock() gave them.  What was written here and told to nobody is written anew; the
+ * rest peers tell again.
+ *
+ * Errors: 42501 for who does not own the table.
+ */
+Datum
+vecmark_recover_clocks(PG_FUNCTION_ARGS)
+{
+	Recovery	recovery = {.table = sync_table_get(PG_GETARG_OID(0))};
+	SyncOwner	owner;
+
+	sync_check_owner(recovery.table->root);
+	find_untold(&recovery);
+	sync_raise_floor(recovery.table->root, version_union(sync_version_now(), version_of_dot(sync_writer_site(), sync_writer_txn())));
+	owner = sync_begin_table_owner(recovery.table->root);
+	SPI_connect();
+	sync_walk_relation(recovery.table, NULL, recover_row, &recovery);
+	SPI_finish();
+	sync_end_owner(&owner);
+	PG_RETURN_VOID();
 }

@@ -408,6 +408,7 @@ sync_apply_row(SyncMerge *merge, const SyncItem *item)
 	Oid			root;
 	RowState   *incoming;
 	RowState   *parked;
+	bool		repair = merge->repair || item->is_right;
 
 	if (row.table == NULL || !OidIsValid(item->owner))
 		ereport(ERROR,
@@ -432,9 +433,11 @@ sync_apply_row(SyncMerge *merge, const SyncItem *item)
 		row.changed = palloc0(row.table->column_count + 1);
 		sync_key_values(row.table, key, row.values, row.nulls);
 		found = sync_read_row(row.table, true, row.values, row.nulls, &clock);
-		if (found)
+		if (found && sync_clock_is_lost(clock))
+			memset(row.given, true, row.table->column_count);
+		else if (found)
 		{
-			old = state_of(&row, clock, merge->repair);
+			old = state_of(&row, clock, repair);
 			memset(row.given, true, row.table->column_count);
 		}
 		else
@@ -444,14 +447,14 @@ sync_apply_row(SyncMerge *merge, const SyncItem *item)
 			merge->stale++;
 			return;
 		}
-		if (attempt == 0 && found && !merge->repair)
+		if (attempt == 0 && found && !repair)
 			note_conflicts(merge, &row, old, incoming);
 		if (old != NULL)
 		{
 			RowState   *both = row_join(old, joined);
 
 			join_wrongly(old, joined, both);
-			if (merge->repair)
+			if (repair)
 				take_told(both, incoming);
 			joined = both;
 		}
@@ -460,11 +463,11 @@ sync_apply_row(SyncMerge *merge, const SyncItem *item)
 					(errcode(ERRCODE_NO_DATA_FOUND),
 					 errmsg("the rest of a row of table \"%s\" has not arrived yet", name)));
 
-		if (old != NULL && (merge->repair ? row_equal(old, joined) : same_clock(old, joined)))
+		if (old != NULL && (repair ? row_equal(old, joined) : same_clock(old, joined)))
 			merge->stale++;
 		else if (row_is_alive(joined))
 		{
-			take_values(&row, found ? old : NULL, joined, merge->repair);
+			take_values(&row, found ? old : NULL, joined, repair);
 			if (found)
 				sync_update_row(&row, joined);
 			else if (!sync_insert_row(&row, joined))

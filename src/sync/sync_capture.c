@@ -664,6 +664,15 @@ vecmark_capture(PG_FUNCTION_ARGS)
 		{
 			Stamp		last = row_last_stamp(clock);
 
+			/* Who writes a row whose clock is lost writes all of it. */
+			if (sync_clock_is_lost(clock))
+			{
+				memset(&born, 0, sizeof(born));
+				born.life = clock->life;
+				born.base = last = sync_stamp(NULL);
+				clock = &born;
+			}
+
 			sync_log_key(last.site, last.txn, table->root, key, 0);
 		}
 	}

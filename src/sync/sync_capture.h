@@ -23,6 +23,7 @@ extern void sync_log_spill(void);
 extern void sync_log_key(Site site, uint64_t txn, Oid root, Image key, uint64_t born);
 extern void sync_log_state(Oid root, Image key, const RowState *incoming, uint64_t born);
 extern uint64_t *sync_log_hashes(Oid root, Snapshot snapshot, size_t *count);
+extern bool sync_log_has(const uint64_t *hashes, size_t count, Image key, const Stamp *dot);
 extern bool sync_log_next(Reader *reader, Image *key);
 extern void sync_log_begin(SyncLogScan *scan, Relation log, Snapshot snapshot, Site site, const SiteTxns *passed);
 extern bool sync_log_read(SyncLogScan *scan, Datum *values);
@@ -52,6 +53,7 @@ extern uint64_t sync_now(void);
 extern Stamp sync_stamp(const RowState *seen);
 
 /* sync_stream.c: logical replication. */
+extern bool sync_has_outboxes(void);
 extern void sync_send_changes(Site site, uint64_t txn);
 extern void sync_notify(Oid root);
 extern Version *sync_stream_claims(const Delta *delta, const Version *held);

@@ -198,6 +198,7 @@ vecmark_has_changes(PG_FUNCTION_ARGS)
 {
 	Snapshot	snapshot;
 	Version    *since;
+	Version    *questions;
 	List	   *tables;
 	List	   *seen = NIL;
 	List	   *counted;
@@ -210,15 +211,20 @@ vecmark_has_changes(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	snapshot = sync_push_outside_snapshot();
 	since = sync_version_from_datum(PG_GETARG_DATUM(0));
+	questions = sync_questions_from_datum(PG_GETARG_DATUM(0));
 	tables = get_tables(fcinfo, 1, snapshot);
 	counted = sync_counted_tables();
+	found = PG_ARGISNULL(1) && questions->count > 0;
 	foreach(cell, tables)
 	{
-		if (get_rel_name(lfirst_oid(cell)) == NULL || (PG_ARGISNULL(1) && sync_is_hidden_guest(lfirst_oid(cell), counted)))
+		SyncTable  *table;
+
+		if (PG_ARGISNULL(1) && sync_is_hidden_guest(lfirst_oid(cell), counted))
 			continue;
 		sync_refuse_hidden(lfirst_oid(cell));
 		seen = lappend_oid(seen, lfirst_oid(cell));
-		found |= !version_dominates(since, sync_table_get(lfirst_oid(cell))->floor);
+		table = sync_table_get(lfirst_oid(cell));
+		found |= !version_dominates(since, table->floor) || version_find(questions, sync_table_id(table->name)) != NULL;
 	}
 	scan = begin_log(since, snapshot);
 	while (!found && next_logged(&scan, values))
@@ -227,6 +233,15 @@ vecmark_has_changes(PG_FUNCTION_ARGS)
 	PopActiveSnapshot();
 	sync_flush_wal();
 	PG_RETURN_BOOL(found);
+}
+
+/* The questions about a table. */
+static Version *
+version_of_table(const Version *questions, const char *name)
+{
+	TxnRange	all = {VERSION_QUESTION, UINT64_MAX};
+
+	return version_intersect(questions, version_of_ranges(sync_table_id(name), &all, 1));
 }
 
 /*
@@ -242,6 +257,7 @@ vecmark_changes(PG_FUNCTION_ARGS)
 	List	   *whole = NIL;	/* and those that are read instead */
 	ListCell   *cell;
 	List	   *counted = sync_counted_tables();
+	Version    *questions;
 	bool		may_exchange = sync_may_exchange();
 	KeyEntry   *entries;
 	int			entry_count;
@@ -260,6 +276,7 @@ vecmark_changes(PG_FUNCTION_ARGS)
 		teller.forgotten = NULL;
 	teller.some = !PG_ARGISNULL(1);
 	teller.untold = teller.since;
+	questions = sync_questions_from_datum(PG_GETARG_DATUM(0));
 	tables = get_tables(fcinfo, 1, teller.snapshot);
 	if (!teller.some)
 	{
@@ -273,19 +290,28 @@ vecmark_changes(PG_FUNCTION_ARGS)
 			teller.untold = version_union(teller.since, hidden);
 		}
 	}
+	foreach(cell, tables)
+	{
+		/* A table of which something is hidden is not told whole. */
+		if (!teller.some && sync_is_hidden_guest(lfirst_oid(cell), counted))
+			questions = version_minus(questions, version_of_table(questions, sync_table_get(lfirst_oid(cell))->name));
+	}
+	if (!teller.some)
+	{
+		teller.questions = questions;
+		teller.tables = sync_tell_tables(questions, teller.since, teller.snapshot, &teller.table_count);
+	}
 
 	sync_begin_telling(&teller, fcinfo, PG_GETARG_INT32(2));
 	SPI_connect();
 	foreach(cell, tables)
 	{
-		SyncTable  *table;
+		SyncTable  *table = sync_table_get(lfirst_oid(cell));
 
-		/* A table that was dropped has nothing to tell. */
-		if (get_rel_name(lfirst_oid(cell)) == NULL || (PG_ARGISNULL(1) && sync_is_hidden_guest(lfirst_oid(cell), counted)))
+		if (PG_ARGISNULL(1) && sync_is_hidden_guest(lfirst_oid(cell), counted))
 			continue;
-		table = sync_table_get(lfirst_oid(cell));
 		sync_refuse_hidden(table->root);
-		if (version_dominates(teller.since, table->floor))
+		if (!sync_begin_table(&teller, table->name) && version_dominates(teller.since, table->floor))
 			logged = lappend_oid(logged, table->root);
 		else
 			whole = lappend_oid(whole, table->root);
@@ -296,12 +322,16 @@ vecmark_changes(PG_FUNCTION_ARGS)
 		if (list_member_oid(logged, lfirst_oid(cell)))
 			add_logged(&teller, sync_table_get(lfirst_oid(cell)), entries, entry_count);
 		else if (list_member_oid(whole, lfirst_oid(cell)))
+		{
+			sync_begin_table(&teller, sync_table_get(lfirst_oid(cell))->name);
 			sync_tell_table(&teller, sync_table_get(lfirst_oid(cell)));
+			teller.is_whole = false;
+		}
 	}
 	if (!teller.some)
 		sync_tell_parked(&teller, whole, may_exchange);
 	SPI_finish();
-	sync_end_telling(&teller, !teller.some && !version_dominates(teller.since, teller.to));
+	sync_end_telling(&teller, !teller.some && (teller.questions->count > 0 || !version_dominates(teller.since, teller.to)));
 	PopActiveSnapshot();
 	sync_flush_wal();
 	return (Datum) 0;

@@ -61,25 +61,6 @@ report(SyncCheck *check, int invariant, Image key, const char *format,...)
 	tuplestore_putvalues(check->result->setResult, check->result->setDesc, values, nulls);
 }
 
-static bool
-is_logged(const SyncCheck *check, Image key, const Stamp *stamp)
-{
-	uint64_t	hash = sync_key_hash(stamp->site, stamp->txn, key);
-	size_t		low = 0;
-	size_t		high = check->logged_count;
-
-	while (low < high)
-	{
-		size_t		middle = low + (high - low) / 2;
-
-		if (check->logged[middle] < hash)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < check->logged_count && check->logged[low] == hash;
-}
-
 static void
 check_stamp(SyncCheck *check, Image key, const Stamp *stamp)
 {
@@ -89,7 +70,7 @@ check_stamp(SyncCheck *check, Image key, const Stamp *stamp)
 		report(check, 6, key, "transaction " UINT64_FORMAT " of site %016" PRIx64 " is not in the version",
 			   stamp->txn, stamp->site);
 	else if (!version_covers(check->own, stamp->site, stamp->txn) &&
-			 !version_covers(check->table->floor, stamp->site, stamp->txn) && !is_logged(check, key, stamp))
+			 !version_covers(check->table->floor, stamp->site, stamp->txn) && !sync_log_has(check->logged, check->logged_count, key, stamp))
 		report(check, 7, key, "transaction " UINT64_FORMAT " of site %016" PRIx64 " is not in the log",
 			   stamp->txn, stamp->site);
 }
@@ -201,7 +182,8 @@ is_empty(SyncMeta meta, Snapshot snapshot, AttrNumber flag)
 
 /*
  * Whether the state of a table is what the version says, and all of it is shown: no stream or
- * batch is unfinished, and nothing of the table is parked.  Then equal versions mean equal rows.
+ * batch is unfinished, it lacks nothing, and nothing of the table is parked.  Then equal versions
+ * mean equal rows.
  */
 bool
 sync_is_settled(const char *name, Snapshot snapshot)
@@ -210,8 +192,12 @@ sync_is_settled(const char *name, Snapshot snapshot)
 	SyncScan   *scan;
 	Datum		key = CStringGetTextDatum(name);
 	bool		is_parked;
+	SyncLack   *lack;
 
 	if (!is_empty(META_BATCH, snapshot, 0) || !is_empty(META_STREAM, snapshot, 4))
+		return false;
+	lack = sync_lack_of(sync_table_id(name), snapshot);
+	if (lack != NULL && lack->dots->count > 0)
 		return false;
 	rel = sync_meta_open(META_PARKED, AccessShareLock);
 	scan = sync_meta_scan(rel, snapshot, 1, &key);

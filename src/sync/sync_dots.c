@@ -127,8 +127,6 @@ sync_dots_of_rows(Site site)
 	{
 		ListCell   *part;
 
-		if (get_rel_name(lfirst_oid(cell)) == NULL)
-			continue;
 		foreach(part, find_all_inheritors(lfirst_oid(cell), AccessShareLock, NULL))
 			add_rows(&dots, lfirst_oid(part), snapshot, row_context);
 	}

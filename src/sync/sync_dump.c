@@ -70,6 +70,7 @@ static const RestorePart parts[] = {
 	{"sync_peer", META_PEER, RESTORE_CLAIM, 1, DUMP_ALL, 0},
 	{"sync_stream", META_STREAM, RESTORE_CLAIM, 1, DUMP_ALL, 0},
 	{"sync_batch", META_BATCH, RESTORE_CLAIM, 1, DUMP_ALL, 0},
+	{"sync_lack", META_LACK, RESTORE_CLAIM, 1, DUMP_ALL, 0},
 	{"peer_link", META_LINK, RESTORE_STATE, 1, DUMP_ALL, 0},
 	{"sync_parked", META_PARKED, RESTORE_STATE, 2, DUMP_NAME, 1},
 	{"sync_conflict", META_CONFLICT, RESTORE_STATE, 0, DUMP_NAME, 2},

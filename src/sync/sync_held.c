@@ -154,6 +154,17 @@ sync_version(Snapshot snapshot)
 	return sync_version_of(sync_reader_site(), snapshot);
 }
 
+/* What this database holds, as the latest snapshot shows it. */
+Version    *
+sync_version_now(void)
+{
+	Snapshot	latest = RegisterSnapshot(GetLatestSnapshot());
+	Version    *version = sync_version(latest);
+
+	UnregisterSnapshot(latest);
+	return version;
+}
+
 /* All dots of earlier lives of this database, which may not have been recorded when they ended. */
 Version    *
 sync_earlier_lives(Snapshot snapshot)
@@ -242,14 +253,19 @@ sync_flush_wal(void)
 	XLogFlush(end);
 }
 
-/* SQL: vecmark.version(): what this database holds, without the own transaction. */
+/*
+ * SQL: vecmark.version(): what this database holds, without the own transaction, and which
+ * tables it asks for.
+ */
 Datum
 vecmark_version(PG_FUNCTION_ARGS)
 {
 	Datum		result;
+	Snapshot	snapshot;
 
 	sync_reader_site();
-	result = sync_version_datum(sync_version(sync_push_outside_snapshot()));
+	snapshot = sync_push_outside_snapshot();
+	result = sync_version_datum(sync_with_questions(sync_version(snapshot), snapshot));
 	PopActiveSnapshot();
 	sync_flush_wal();
 	PG_RETURN_DATUM(result);
@@ -260,4 +276,26 @@ Version    *
 sync_peers_hold(void)
 {
 	return sync_meta_union(META_PEER, PEER_HOLDS, NULL);
+}
+
+/* Whether all peers that are not retired, of whom there are some, are in a set of (site, 0). */
+bool
+sync_peers_are_in(const Version *heard)
+{
+	Relation	rel = sync_meta_open(META_PEER, AccessShareLock);
+	SyncScan   *scan = sync_meta_scan(rel, NULL, 0, NULL);
+	bool		all = heard->count > 0;
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
+	{
+		Datum		values[PEER_COLUMNS];
+		bool		nulls[PEER_COLUMNS];
+
+		heap_deform_tuple(tuple, RelationGetDescr(rel), values, nulls);
+		all &= DatumGetBool(values[PEER_RETIRED]) || version_covers(heard, (Site) DatumGetInt64(values[PEER_SITE]), 0);
+	}
+	sync_meta_end(scan);
+	table_close(rel, AccessShareLock);
+	return all;
 }

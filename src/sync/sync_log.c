@@ -108,7 +108,8 @@ write_line(Relation log, const LogEntry *entry, StringInfo keys)
 /*
  * A row that was inserted where another transaction deleted the key, or learnt of its
  * delete, meanwhile: its life is not longer than that of the tombstone.  Waits for who is
- * about to write a tombstone.
+ * about to write a tombstone.  What a merge brings back of former transactions of this database was born
+ * before.
  *
  * Entries are in order, so that neighbours in the index are looked up one after the other.
  */
@@ -150,7 +151,7 @@ check_births(const LogEntry *entries, int count)
 		Image		key = {buffer.bytes.data + entries[i].offset, entries[i].size};
 
 		if (entries[i].born != 0 &&
-			((entries[i].site == sync_writer_site() && entries[i].born <= forgotten) ||
+			((entries[i].site == sync_writer_site() && entries[i].txn == sync_writer_txn() && entries[i].born <= forgotten) ||
 			 (has_tombstone[i] && sync_tombstone_reaches(entries[i].root, key, entries[i].born))))
 			sync_refuse_concurrent_delete(entries[i].root);
 	}
@@ -540,4 +541,24 @@ sync_log_hashes(Oid root, Snapshot snapshot, size_t *count)
 	table_close(log, AccessShareLock);
 	qsort(hashes, *count, sizeof(uint64_t), compare_hashes);
 	return hashes;
+}
+
+/* Whether hashes of the log say that it has a key under a dot. */
+bool
+sync_log_has(const uint64_t *hashes, size_t count, Image key, const Stamp *dot)
+{
+	uint64_t	hash = sync_key_hash(dot->site, dot->txn, key);
+	size_t		low = 0;
+	size_t		high = count;
+
+	while (low < high)
+	{
+		size_t		middle = low + (high - low) / 2;
+
+		if (hashes[middle] < hash)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < count && hashes[low] == hash;
 }

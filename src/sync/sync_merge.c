@@ -430,14 +430,17 @@ note_part(const Delta *delta, const Version *brings)
 	return all;
 }
 
-/* A batch that came in part only, and all of which came in other ways, is not unfinished. */
+/*
+ * A batch that came in part only, and all of which came in other ways, is not unfinished, unless
+ * it answers a question that is still open.
+ */
 static bool
 is_done(HeapTuple tuple, TupleDesc desc, void *held)
 {
 	bool		isnull;
 	Datum		brings = heap_getattr(tuple, BATCH_BRINGS + 1, desc, &isnull);
 
-	return version_dominates(held, sync_version_from_datum(brings));
+	return version_dominates(held, sync_version_from_datum(brings)) && !sync_is_open(sync_questions_from_datum(brings));
 }
 
 static void
@@ -629,6 +632,7 @@ merge_delta(Datum value, MergeResult *result)
 	Version    *held;
 	Version    *brings;
 	Version    *gap;
+	Version    *answers;
 	uint64_t	time = last_time(delta);
 	SyncItem   *items;
 	int			count = 0;
@@ -728,21 +732,24 @@ merge_delta(Datum value, MergeResult *result)
 	{
 		DeltaRelation *relation = &delta->relations[i];
 		SyncNames  *names = sync_names_of_relation(relation);
+		bool		is_right;
+		bool		is_answer = sync_is_answered(delta, relation->name, &is_right);
 
 		for (int j = 0; j < relation->row_count; j++)
 		{
 			RowState   *told = sync_state_of(names, relation->rows[j].state);
-			RowState   *state = delta->repair ? sync_row_within(told, held) : sync_row_without(told, held);
+			RowState   *state = is_answer ? told : delta->repair ? sync_row_within(told, held) : sync_row_without(told, held);
 
 			if (state == NULL)
 				result->merge.stale++;
 			else
 				items[count++] = (SyncItem)
 			{
-				relation->name, InvalidOid, relation->rows[j].key, state, names, delta->repair && !row_equal(state, told)
+				relation->name, InvalidOid, relation->rows[j].key, state, names, delta->repair && !row_equal(state, told), is_right
 			};
 		}
 	}
+	answers = sync_answers(delta);
 	result->merge.held = held;
 	result->merge.known = delta->to;
 	result->merge.by_stream = delta->stream;
@@ -755,7 +762,7 @@ merge_delta(Datum value, MergeResult *result)
 		if (!result->is_guest)
 			sync_note_peer(delta->sender, delta->to);
 	}
-	else if (!version_dominates(held, brings) && !note_part(delta, brings))
+	else if ((answers->count > 0 || !version_dominates(held, brings)) && !note_part(delta, version_union(brings, answers)))
 		result->status = MERGE_PARTIAL;
 	else if (delta->stream)
 	{
@@ -767,10 +774,11 @@ merge_delta(Datum value, MergeResult *result)
 	{
 		sync_version_add(brings);
 		sync_mend_streams(version_union(held, brings));
-		forget_batches(version_union(held, brings));
 		if (delta->forgotten != NULL)
 			sync_add_forgotten(delta->forgotten, delta->lives);
 		sync_note_peer(delta->sender, delta->to);
+		sync_hear(delta, version_minus(brings, held));
+		forget_batches(version_union(held, brings));
 		sync_drop_rests(delta->sender, delta->to);
 		forget_quarantine(delta->sender, version_union(held, delta->to));
 	}
@@ -856,7 +864,7 @@ return_result(FunctionCallInfo fcinfo, MergeResult *result)
 	values[4] = Int64GetDatum(result->merge.conflicts);
 	nulls[5] = result->gap == NULL;
 	values[5] = nulls[5] ? (Datum) 0 : sync_version_datum(result->gap);
-	values[6] = sync_version_datum(sync_version(latest));
+	values[6] = sync_version_datum(sync_with_questions(sync_version(latest), latest));
 	UnregisterSnapshot(latest);
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
 }

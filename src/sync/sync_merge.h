@@ -31,6 +31,7 @@ typedef struct SyncItem
 	RowState   *state;
 	const SyncNames *names;		/* of the columns in it */
 	bool		is_part;		/* of a repair, without what is yet to come */
+	bool		is_right;		/* where stamps are alike */
 } SyncItem;
 
 typedef struct SyncMerge

@@ -44,6 +44,7 @@ static const char *const meta_names[] = {
 	[META_BATCH] = "sync_batch",
 	[META_CONFLICT] = "sync_conflict",
 	[META_OUTBOX] = "sync_outbox",
+	[META_LACK] = "sync_lack",
 	[META_LEAF] = "merkle_leaf",
 	[META_DIGEST] = "merkle_digest",
 	[META_LINK] = "peer_link",

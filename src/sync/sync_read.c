@@ -54,9 +54,9 @@ sync_append_key(StringInfo sql, const SyncTable *table, int before)
 						 quote_identifier(table->columns[table->key[i]].attname), before + i + 1);
 }
 
-/* "SELECT all columns and the clock FROM table" */
+/* "SELECT all columns and the clock FROM table", or from what is said */
 char *
-sync_select(const SyncTable *table)
+sync_select(const SyncTable *table, const char *from)
 {
 	StringInfoData sql;
 
@@ -64,7 +64,7 @@ sync_select(const SyncTable *table)
 	appendStringInfoString(&sql, "SELECT ");
 	for (int i = 0; i < table->column_count; i++)
 		appendStringInfo(&sql, "%s, ", quote_identifier(table->columns[i].attname));
-	appendStringInfo(&sql, SYNC_CLOCK_COLUMN " FROM %s", table->qualified);
+	appendStringInfo(&sql, SYNC_CLOCK_COLUMN " FROM %s", from != NULL ? from : table->qualified);
 	return sql.data;
 }
 
@@ -110,7 +110,7 @@ sync_read_row(SyncTable *table, bool lock, Datum *values, bool *nulls, RowState 
 		Oid		   *types = palloc(sizeof(Oid) * table->key_count);
 
 		initStringInfo(&sql);
-		appendStringInfo(&sql, "%s WHERE ", sync_select(table));
+		appendStringInfo(&sql, "%s WHERE ", sync_select(table, NULL));
 		sync_append_key(&sql, table, 0);
 		if (lock)
 			appendStringInfoString(&sql, " FOR UPDATE");

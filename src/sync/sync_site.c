@@ -227,8 +227,8 @@ sync_has_life(void)
 }
 
 /* What others are known to hold of a life, and what is forgotten of it. */
-static Version *
-told_of(Site site)
+Version    *
+sync_told_of(Site site)
 {
 	uint64_t	lives;
 
@@ -286,7 +286,7 @@ claims_of(Site site)
 	{
 		from, last
 	};
-	return version_union(told_of(site), version_of_ranges(site, ranges, count));
+	return version_union(sync_told_of(site), version_of_ranges(site, ranges, count));
 }
 
 /* Transactions that are prepared: the life that ends may still get their dots. */
@@ -508,7 +508,7 @@ sync_renew_site(bool put_back)
 	{
 		Version    *held = palloc0(sizeof(Version));
 
-		sync_version_add(put_back ? told_of(old) : claims_of(old));
+		sync_version_add(put_back ? sync_told_of(old) : claims_of(old));
 		/* Else who has all from here would get tables whole each time. */
 		sync_version_add(sync_floors());
 		if (!put_back && !has_log())

@@ -16,6 +16,16 @@ typedef struct SyncGrave
 } SyncGrave;
 
 /* sync_row.c: states of rows. */
+/*
+ * Whether the clock of a visible row was lost, so that peers have to tell it again: nothing is known of
+ * the row but what it shows.
+ */
+static inline bool
+sync_clock_is_lost(const RowState *clock)
+{
+	return clock->base.time == 0;
+}
+
 extern RowState *sync_row_state(const SyncTable *table, const RowState *clock, const Datum *values, const bool *nulls, bool images);
 extern RowState *sync_row_within(const RowState *row, const Version *known);
 extern RowState *sync_row_without(const RowState *row, const Version *covered);

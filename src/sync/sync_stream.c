@@ -86,6 +86,13 @@ outboxes(void)
 	return list;
 }
 
+/* Whether changes are given to any outbox. */
+bool
+sync_has_outboxes(void)
+{
+	return outboxes() != NIL;
+}
+
 /* Whether a table is as create_outbox makes it: what is put into it is not checked. */
 static bool
 is_outbox(Relation rel)

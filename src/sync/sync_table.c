@@ -23,6 +23,7 @@
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/syscache.h"
 #include "utils/typcache.h"
 
 /* Columns of sync_column. */
@@ -428,7 +429,7 @@ read_table(SyncTable *table, Relation rel, const Datum *record)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_COLUMN),
 				 errmsg("tracked table \"%s\" has lost its column \"%s\"", RelationGetRelationName(rel), SYNC_CLOCK_COLUMN),
-				 errhint("Without it rows cannot be merged.  SELECT vecmark.untrack('%s'), or restore the column.",
+				 errhint("SELECT vecmark.mend('%s') makes it again; what peers hold they tell once more.",
 						 table->qualified)));
 
 	indexes = RelationGetIndexList(rel);
@@ -503,12 +504,31 @@ sync_name_on_record(Oid root)
 	return find_record(root, record) ? TextDatumGetCString(record[SYNC_TABLE_NAME]) : NULL;
 }
 
+static bool
+is_there(Oid relid)
+{
+	return SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid));
+}
+
+/*
+ * What backends know of a tracked table has changed, unless it was dropped: an invalidation
+ * of what is not there is an error.
+ */
+void
+sync_table_changed(Oid relid)
+{
+	if (is_there(relid))
+		CacheInvalidateRelcacheByRelid(relid);
+}
+
 /* The tracked table that a relation is, or is a partition of; else InvalidOid. */
 static Oid
 find_root(Oid relid, Datum *record)
 {
 	ListCell   *cell;
 
+	if (!is_there(relid))
+		return InvalidOid;
 	if (find_record(relid, record))
 		return relid;
 	if (!get_rel_relispartition(relid))
@@ -624,7 +644,7 @@ sync_table_by_name(const char *name)
 
 		heap_deform_tuple(tuple, RelationGetDescr(rel), values, nulls);
 		if (strcmp(TextDatumGetCString(values[SYNC_TABLE_NAME]), name) == 0 &&
-			get_rel_name(DatumGetObjectId(values[SYNC_TABLE_REL])) != NULL)
+			is_there(DatumGetObjectId(values[SYNC_TABLE_REL])))
 			found = DatumGetObjectId(values[SYNC_TABLE_REL]);
 	}
 	sync_meta_end(scan);
@@ -632,7 +652,10 @@ sync_table_by_name(const char *name)
 	return found;
 }
 
-/* The OIDs of all tracked tables that a snapshot shows. */
+/*
+ * The OIDs of all tracked tables that a snapshot shows.  One that was dropped stays on record
+ * for a while, and is none.
+ */
 List *
 sync_table_list(Snapshot snapshot)
 {
@@ -644,8 +667,10 @@ sync_table_list(Snapshot snapshot)
 	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
 	{
 		bool		isnull;
+		Oid			relid = DatumGetObjectId(heap_getattr(tuple, SYNC_TABLE_REL + 1, RelationGetDescr(rel), &isnull));
 
-		list = lappend_oid(list, DatumGetObjectId(heap_getattr(tuple, SYNC_TABLE_REL + 1, RelationGetDescr(rel), &isnull)));
+		if (is_there(relid))
+			list = lappend_oid(list, relid);
 	}
 	sync_meta_end(scan);
 	table_close(rel, AccessShareLock);
@@ -681,12 +706,11 @@ sync_floors(void)
 	return sync_meta_union(META_TABLE, SYNC_TABLE_FLOOR, NULL);
 }
 
-/* Who does not hold a version has to read tables whole from now on. */
-void
-sync_raise_floors(const Version *version)
+static void
+raise_floors(int count, const Datum *key, const Version *version)
 {
 	Relation	rel = sync_meta_open(META_TABLE, RowExclusiveLock);
-	SyncScan   *scan = sync_meta_scan(rel, NULL, 0, NULL);
+	SyncScan   *scan = sync_meta_scan(rel, NULL, count, key);
 	HeapTuple	tuple;
 
 	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
@@ -701,9 +725,25 @@ sync_raise_floors(const Version *version)
 			continue;
 		values[SYNC_TABLE_FLOOR] = sync_version_datum(version_union(floor, version));
 		sync_meta_update(rel, tuple, values, nulls);
-		CacheInvalidateRelcacheByRelid(DatumGetObjectId(values[SYNC_TABLE_REL]));
+		sync_table_changed(DatumGetObjectId(values[SYNC_TABLE_REL]));
 	}
 	sync_meta_end(scan);
 	table_close(rel, RowExclusiveLock);
 	CommandCounterIncrement();
+}
+
+/* Who does not hold a version has to read tables whole from now on. */
+void
+sync_raise_floors(const Version *version)
+{
+	raise_floors(0, NULL, version);
+}
+
+/* The same for one table. */
+void
+sync_raise_floor(Oid root, const Version *version)
+{
+	Datum		key = ObjectIdGetDatum(root);
+
+	raise_floors(1, &key, version);
 }

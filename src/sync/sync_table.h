@@ -91,12 +91,14 @@ typedef struct SyncTable
 } SyncTable;
 
 extern SyncTable *sync_table_find(Oid relid);
+extern void sync_table_changed(Oid relid);
 extern SyncTable *sync_table_get(Oid relid);
 extern Oid	sync_table_by_name(const char *name);
 extern char *sync_name_on_record(Oid root);
 extern List *sync_table_list(Snapshot snapshot);
 extern Version *sync_floors(void);
 extern void sync_raise_floors(const Version *version);
+extern void sync_raise_floor(Oid root, const Version *version);
 extern bool sync_column_was_dropped(const SyncTable *table, const char *name);
 extern const SyncColumn *sync_table_column(const SyncTable *table, const char *name);
 extern bool sync_key_type(Oid type);
@@ -179,7 +181,7 @@ extern uint64_t sync_key_hash(Site site, uint64_t txn, Image key);
 /* sync_read.c: rows of users' tables. */
 extern struct _SPI_plan *sync_plan(SyncTable *table, const char *sql, int count, const Oid *types);
 extern void sync_append_key(StringInfo sql, const SyncTable *table, int before);
-extern char *sync_select(const SyncTable *table);
+extern char *sync_select(const SyncTable *table, const char *from);
 extern void sync_take_row(const SyncTable *table, HeapTuple tuple, TupleDesc desc, Datum *values, bool *nulls, RowState **clock);
 extern bool sync_read_row(SyncTable *table, bool lock, Datum *values, bool *nulls, RowState **clock);
 
@@ -197,6 +199,7 @@ typedef struct SyncSeen
 typedef void (*SyncVisit) (void *about, const SyncSeen *seen);
 
 extern void sync_walk_rows(SyncTable *table, bool read_only, SyncVisit visit, void *about);
+extern void sync_walk_relation(SyncTable *table, const char *from, SyncVisit visit, void *about);
 extern void sync_walk_tombstones(SyncTable *table, Snapshot snapshot, SyncVisit visit, void *about);
 
 /* sync_rights.c: what a role must be able to do. */

@@ -60,6 +60,8 @@ end_part(SyncTeller *teller, bool last)
 		delta->forgotten = teller->forgotten;
 	}
 	delta->repair = teller->repair;
+	delta->table_count = teller->table_count;
+	delta->tables = teller->tables;
 	delta->lives = teller->lives;
 	delta->batch = teller->batch;
 	delta->part = teller->batch == 0 ? 0 : teller->part;
@@ -94,7 +96,7 @@ sync_begin_telling(SyncTeller *teller, FunctionCallInfo fcinfo, int max_bytes)
 static void
 add_state(SyncTeller *teller, const char *name, const SyncNames *names, Image key, const RowState *state)
 {
-	RowState   *rest = state == NULL ? NULL : sync_row_without(state, teller->untold);
+	const RowState *rest = state == NULL || teller->is_whole ? state : sync_row_without(state, teller->untold);
 
 	if (rest == NULL)
 		return;
@@ -117,8 +119,8 @@ sync_tell_key(SyncTeller *teller, SyncTable *table, Image key, const RowState *c
 	SyncNames  *names = table->names;
 	SyncNames  *parked_names;
 	RowState   *parked = sync_parked(table->name, key, teller->snapshot, &parked_names);
-	RowState   *state = clock != NULL ? sync_row_state(table, clock, values, nulls, true) :
-	sync_tombstone(table->root, key, teller->snapshot);
+	RowState   *state = clock == NULL ? sync_tombstone(table->root, key, teller->snapshot) :
+	sync_clock_is_lost(clock) ? NULL : sync_row_state(table, clock, values, nulls, true);
 
 	if (parked != NULL)
 	{
@@ -153,6 +155,14 @@ tell_tombstone(void *about, const SyncSeen *seen)
 	/* A row that was inserted again has been told. */
 	if (!sync_row_is_there(told->table, seen->key))
 		sync_tell_key(told->teller, told->table, seen->key, NULL, NULL, NULL);
+}
+
+/* What is told next is of this table; whether all of it is asked for, whatever the receiver holds. */
+bool
+sync_begin_table(SyncTeller *teller, const char *name)
+{
+	teller->is_whole = teller->questions != NULL && version_find(teller->questions, sync_table_id(name)) != NULL;
+	return teller->is_whole;
 }
 
 /* Tell every row, tombstone and parked state of a table.  Within SPI. */
@@ -210,7 +220,10 @@ sync_tell_parked(SyncTeller *teller, List *whole, bool names_too)
 		bool		is_told = OidIsValid(root) ? sync_is_hidden(root) || is_told_by_key(teller, root, list_member_oid(whole, root), key, names) : !names_too;
 
 		if (!is_told)
+		{
+			sync_begin_table(teller, name);
 			add_state(teller, name, names, key, state);
+		}
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(teller->row_context);
 	}

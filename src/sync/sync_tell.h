@@ -13,6 +13,11 @@ typedef struct SyncTeller
 	Version    *since;			/* what the receiver holds */
 	Version    *untold;			/* that, and what is not for the caller to
 								 * tell */
+	Version    *questions;		/* tables that are told whole all the same; or
+								 * NULL */
+	bool		is_whole;		/* the table at hand is such */
+	DeltaTable *tables;			/* what is said of tables */
+	int			table_count;
 	Version    *to;				/* what is here */
 	bool		some;			/* tables only */
 	Version    *forgotten;		/* unless the receiver knows; or NULL */
@@ -32,6 +37,7 @@ typedef struct SyncTeller
 
 extern void sync_begin_telling(SyncTeller *teller, FunctionCallInfo fcinfo, int max_bytes);
 extern void sync_tell_key(SyncTeller *teller, SyncTable *table, Image key, const RowState *clock, const Datum *values, const bool *nulls);
+extern bool sync_begin_table(SyncTeller *teller, const char *name);
 extern void sync_tell_table(SyncTeller *teller, SyncTable *table);
 extern void sync_tell_parked(SyncTeller *teller, List *whole, bool names_too);
 extern void sync_end_telling(SyncTeller *teller, bool claims);

@@ -36,18 +36,23 @@ VM_FUNCTION_INFO(vecmark_birth);
 VM_FUNCTION_INFO(vecmark_is_key_type);
 VM_FUNCTION_INFO(vecmark_is_portable_type);
 VM_FUNCTION_INFO(vecmark_register_table);
+VM_FUNCTION_INFO(vecmark_renew_columns);
+VM_FUNCTION_INFO(vecmark_lost_clock);
 VM_FUNCTION_INFO(vecmark_unregister_table);
 VM_FUNCTION_INFO(vecmark_tidy);
 VM_FUNCTION_INFO(vecmark_erase);
 VM_FUNCTION_INFO(vecmark_start_over);
 
-/* SQL: vecmark_internal.birth() -> rowclock: of rows that are there when a table is tracked. */
+/*
+ * SQL: vecmark_internal.birth() -> rowclock: of rows that are there when a table is tracked; their life
+ * is longer than any that was forgotten.
+ */
 Datum
 vecmark_birth(PG_FUNCTION_ARGS)
 {
 	RowState	clock = {0};
 
-	clock.life = 1;
+	clock.life = (sync_forgotten_life(true) + 1) | 1;
 	clock.base = sync_stamp(NULL);
 	PG_RETURN_DATUM(sync_clock_datum(&clock));
 }
@@ -120,30 +125,6 @@ delete_rows(SyncMeta meta, Datum key)
 	CommandCounterIncrement();
 }
 
-/* Delete rows of a table of ours that "is_old" says; how many. */
-static int64
-delete_where(SyncMeta meta, bool (*is_old) (HeapTuple tuple, TupleDesc desc, void *about), void *about)
-{
-	Relation	rel = sync_meta_open(meta, RowExclusiveLock);
-	SyncScan   *scan = sync_meta_scan(rel, NULL, 0, NULL);
-	int64		deleted = 0;
-	HeapTuple	tuple;
-
-	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
-	{
-		if (is_old(tuple, RelationGetDescr(rel), about))
-		{
-			sync_meta_delete(rel, tuple);
-			deleted++;
-		}
-		CHECK_FOR_INTERRUPTS();
-	}
-	sync_meta_end(scan);
-	table_close(rel, RowExclusiveLock);
-	CommandCounterIncrement();
-	return deleted;
-}
-
 /* A row of sync_conflict is of a published name. */
 static bool
 is_named(HeapTuple tuple, TupleDesc desc, void *about)
@@ -153,17 +134,50 @@ is_named(HeapTuple tuple, TupleDesc desc, void *about)
 	return strcmp(TextDatumGetCString(heap_getattr(tuple, 2, desc, &isnull)), about) == 0;
 }
 
-/* Forget a table, and values of it that lost: whoever tracks another as that name may not see them. */
+/*
+ * Takes a table off the record, and values of it that lost: whoever tracks another as that name may
+ * not see them.  Its tombstones stay for who will be tracked under its name, until they are
+ * forgotten like any.
+ */
 static void
 unregister(Oid relid)
 {
 	char	   *name = sync_name_on_record(relid);
 
-	if (name != NULL)
-		delete_where(META_CONFLICT, is_named, name);
+	if (name == NULL)
+		return;
+	sync_meta_delete_where(META_CONFLICT, is_named, name);
+	sync_note_lack(name, relid);
 	delete_rows(META_TABLE, ObjectIdGetDatum(relid));
 	delete_rows(META_COLUMN, ObjectIdGetDatum(relid));
-	delete_rows(META_TOMBSTONE, ObjectIdGetDatum(relid));
+}
+
+/*
+ * SQL: vecmark_internal.lost_clock(rel regclass) -> rowclock: of rows whose clocks are lost.  It has
+ * time zero where peers have these rows with their clocks: what they tell takes its place.
+ *
+ * Errors: 42501 for who does not own the table, 55000 if it is not tracked.
+ */
+Datum
+vecmark_lost_clock(PG_FUNCTION_ARGS)
+{
+	Oid			relid = PG_GETARG_OID(0);
+	char	   *name = sync_name_on_record(relid);
+	RowState	clock = {0};
+
+	sync_check_owner(relid);
+	if (name == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table \"%s\" is not tracked", get_rel_name(relid))));
+	sync_note_lack(name, relid);
+	clock.life = 1;
+	clock.base = sync_stamp(NULL);
+	if (sync_lack_of(sync_table_id(name), NULL)->dots->count > 0)
+		clock.base.time = 0;
+	else
+		clock.life = (sync_forgotten_life(true) + 1) | 1;
+	PG_RETURN_DATUM(sync_clock_datum(&clock));
 }
 
 /* Deletes of fewer rows than this are never too many. */
@@ -186,17 +200,39 @@ sync_refuse_deletes(const SyncTable *table, int64 deleted, int64 rows, double mo
 				 errhint("If it was, call this again with most_deleted => 1.")));
 }
 
-/* Tables that were dropped while they were on record. */
-static void
+/* The table in the first column is not there any more. */
+static bool
+is_dropped(HeapTuple tuple, TupleDesc desc, void *about)
+{
+	bool		isnull;
+
+	return get_rel_name(DatumGetObjectId(heap_getattr(tuple, 1, desc, &isnull))) == NULL;
+}
+
+/* Tables that were dropped while they were on record; how many. */
+static int
 unregister_dropped(void)
 {
+	Relation	rel = sync_meta_open(META_TABLE, AccessShareLock);
+	SyncScan   *scan = sync_meta_scan(rel, NULL, 0, NULL);
+	List	   *dropped = NIL;
 	ListCell   *cell;
+	HeapTuple	tuple;
 
-	foreach(cell, sync_table_list(NULL))
+	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
 	{
-		if (get_rel_name(lfirst_oid(cell)) == NULL)
-			unregister(lfirst_oid(cell));
+		if (is_dropped(tuple, RelationGetDescr(rel), NULL))
+		{
+			bool		isnull;
+
+			dropped = lappend_oid(dropped, DatumGetObjectId(heap_getattr(tuple, SYNC_TABLE_REL + 1, RelationGetDescr(rel), &isnull)));
+		}
 	}
+	sync_meta_end(scan);
+	table_close(rel, AccessShareLock);
+	foreach(cell, dropped)
+		unregister(lfirst_oid(cell));
+	return list_length(dropped);
 }
 
 /*
@@ -217,6 +253,7 @@ vecmark_register_table(PG_FUNCTION_ARGS)
 	Datum	   *kinds;
 	int			count;
 	int			kind_count;
+	Version    *floor;
 	Relation	rel;
 
 	sync_check_owner(relid);
@@ -229,9 +266,12 @@ vecmark_register_table(PG_FUNCTION_ARGS)
 	LockRelationOid(sync_meta_oid(META_TABLE), ShareRowExclusiveLock);
 	unregister_dropped();
 	check_name(relid, TextDatumGetCString(PG_GETARG_DATUM(1)));
+	floor = version_of_dot(sync_writer_site(), sync_writer_txn());
+	if (sync_inherit_lack(TextDatumGetCString(PG_GETARG_DATUM(1)), relid))
+		floor = version_union(floor, sync_version_now());
 	table_values[SYNC_TABLE_REL] = ObjectIdGetDatum(relid);
 	table_values[SYNC_TABLE_NAME] = PG_GETARG_DATUM(1);
-	table_values[SYNC_TABLE_FLOOR] = sync_version_datum(version_of_dot(sync_writer_site(), sync_writer_txn()));
+	table_values[SYNC_TABLE_FLOOR] = sync_version_datum(floor);
 	table_values[SYNC_TABLE_NOTIFY] = PG_GETARG_DATUM(2);
 	rel = sync_meta_open(META_TABLE, RowExclusiveLock);
 	sync_meta_insert(rel, table_values, nulls);
@@ -256,7 +296,7 @@ vecmark_register_table(PG_FUNCTION_ARGS)
 	}
 	table_close(rel, RowExclusiveLock);
 	CommandCounterIncrement();
-	CacheInvalidateRelcacheByRelid(relid);
+	sync_table_changed(relid);
 	PG_RETURN_VOID();
 }
 
@@ -269,8 +309,47 @@ vecmark_unregister_table(PG_FUNCTION_ARGS)
 	if (get_rel_name(relid) != NULL)
 		sync_check_owner(relid);
 	unregister(relid);
-	if (get_rel_name(relid) != NULL)
-		CacheInvalidateRelcacheByRelid(relid);
+	sync_table_changed(relid);
+	PG_RETURN_VOID();
+}
+
+/*
+ * SQL: vecmark_internal.renew_columns(rel regclass): columns that were dropped and added again are those
+ * that were on record, without their values.
+ *
+ * Errors: 42501 for who does not own the table.
+ */
+Datum
+vecmark_renew_columns(PG_FUNCTION_ARGS)
+{
+	SyncTable  *table = sync_table_get(PG_GETARG_OID(0));
+	Relation	rel;
+	Datum		key = ObjectIdGetDatum(table->root);
+	SyncScan   *scan;
+	HeapTuple	tuple;
+
+	sync_check_owner(table->root);
+	rel = sync_meta_open(META_COLUMN, RowExclusiveLock);
+	scan = sync_meta_scan(rel, NULL, 1, &key);
+	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
+	{
+		Datum		values[7];
+		bool		nulls[7];
+		AttrNumber	attnum;
+
+		heap_deform_tuple(tuple, RelationGetDescr(rel), values, nulls);
+		attnum = get_attnum(table->root, NameStr(*DatumGetName(values[2])));
+		if (DatumGetObjectId(values[5]) != table->root || attnum == InvalidAttrNumber ||
+			OidIsValid(get_atttype(table->root, DatumGetInt16(values[1]))))
+			continue;
+		values[1] = Int16GetDatum(attnum);
+		sync_meta_update(rel, tuple, values, nulls);
+	}
+	sync_meta_end(scan);
+	table_close(rel, RowExclusiveLock);
+	CommandCounterIncrement();
+	sync_note_lack(table->name, table->root);
+	sync_table_changed(table->root);
 	PG_RETURN_VOID();
 }
 
@@ -284,13 +363,13 @@ is_old(HeapTuple tuple, TupleDesc desc, void *about)
 	return at < GetCurrentTimestamp() - INT64CONST(30) * USECS_PER_DAY;
 }
 
-/* The table in the first column is not there any more. */
+/* The same, but for tombstones that are kept for another table. */
 static bool
-is_dropped(HeapTuple tuple, TupleDesc desc, void *about)
+is_left(HeapTuple tuple, TupleDesc desc, void *about)
 {
 	bool		isnull;
 
-	return get_rel_name(DatumGetObjectId(heap_getattr(tuple, 1, desc, &isnull))) == NULL;
+	return is_dropped(tuple, desc, about) && !sync_keeps_tombstones(DatumGetObjectId(heap_getattr(tuple, 1, desc, &isnull)));
 }
 
 /*
@@ -309,9 +388,9 @@ vecmark_tidy(PG_FUNCTION_ARGS)
 	PreventCommandIfReadOnly("vecmark_internal.tidy()");
 	sync_check_rights("vecmark_internal.tidy()");
 	sync_lock_version();
-	deleted += sync_meta_delete_where(META_TABLE, is_dropped, NULL);
+	deleted += unregister_dropped();
 	deleted += sync_meta_delete_where(META_COLUMN, is_dropped, NULL);
-	deleted += sync_meta_delete_where(META_TOMBSTONE, is_dropped, NULL);
+	deleted += sync_meta_delete_where(META_TOMBSTONE, is_left, NULL);
 	deleted += sync_meta_delete_where(META_OUTBOX, is_dropped, NULL);
 	deleted += sync_meta_delete_where(META_BATCH, is_old, &batch_at);
 	deleted += sync_meta_delete_where(META_CONFLICT, is_old, &conflict_at);
@@ -373,7 +452,7 @@ vecmark_start_over(PG_FUNCTION_ARGS)
 {
 	static const SyncMeta all[] = {
 		META_VERSION, META_LOG, META_TOMBSTONE, META_PARKED, META_QUARANTINE, META_PEER, META_STREAM, META_BATCH,
-		META_CONFLICT,
+		META_CONFLICT, META_LACK,
 	};
 
 	PreventCommandIfReadOnly("vecmark.start_over()");

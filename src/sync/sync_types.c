@@ -76,12 +76,12 @@ sync_version_datum(const Version *version)
 }
 
 /*
- * The version in a value of SQL.
+ * The version in a value of SQL, with the questions that it asks.
  *
  * Errors: XX001 if it is damaged.
  */
-Version    *
-sync_version_from_datum(Datum datum)
+static Version *
+version_with_questions(Datum datum)
 {
 	size_t		size;
 	const uint8_t *bytes = bytes_of(datum, &size);
@@ -93,6 +93,24 @@ sync_version_from_datum(Datum datum)
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("version_vector is corrupted: %s", error)));
 	return version;
+}
+
+/*
+ * The version in a value of SQL, without the questions that it asks.
+ *
+ * Errors: XX001 if it is damaged.
+ */
+Version    *
+sync_version_from_datum(Datum datum)
+{
+	return version_transactions(version_with_questions(datum));
+}
+
+/* The questions in it. */
+Version    *
+sync_questions_from_datum(Datum datum)
+{
+	return version_questions(version_with_questions(datum));
 }
 
 /* SQL: version_vector_in(cstring); 22P02 for what is not one. */
@@ -115,7 +133,7 @@ version_vector_in(PG_FUNCTION_ARGS)
 Datum
 version_vector_out(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_CSTRING(version_print(sync_version_from_datum(PG_GETARG_DATUM(0))));
+	PG_RETURN_CSTRING(version_print(version_with_questions(PG_GETARG_DATUM(0))));
 }
 
 /* SQL: version_vector_recv(internal); 22P03 for what is not one. */
@@ -428,7 +446,7 @@ read_delta(const uint8_t *bytes, size_t size, const char **error)
 	{
 		bytes + DELTA_HEADER, bytes + size, NULL
 	};
-	if ((flags & ~(DELTA_STREAM | DELTA_COMPRESSED | DELTA_PART | DELTA_FORGOTTEN | DELTA_SOME | DELTA_REPAIR)) != 0 ||
+	if ((flags & ~(DELTA_STREAM | DELTA_COMPRESSED | DELTA_PART | DELTA_FORGOTTEN | DELTA_SOME | DELTA_REPAIR | DELTA_TABLES)) != 0 ||
 		crc != (checksum(reader.at, reader_left(&reader)) ^ (uint32) flags))
 	{
 		*error = "does not have the checksum that it says";
@@ -469,6 +487,8 @@ read_delta(const uint8_t *bytes, size_t size, const char **error)
 		delta->part = prefix.part;
 		delta->last = prefix.last;
 		delta->forgotten = prefix.forgotten;
+		delta->table_count = prefix.table_count;
+		delta->tables = prefix.tables;
 		delta->lives = prefix.lives;
 	}
 	return delta;

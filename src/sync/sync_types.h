@@ -15,6 +15,7 @@
 /* sync_types.c: values of SQL. */
 extern Datum sync_version_datum(const Version *version);
 extern Version *sync_version_from_datum(Datum datum);
+extern Version *sync_questions_from_datum(Datum datum);
 extern Datum sync_clock_datum(const RowState *row);
 extern RowState *sync_clock_from_datum(Datum datum);
 extern Datum sync_delta_datum(const Delta *delta);

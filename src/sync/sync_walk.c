@@ -15,16 +15,11 @@
 
 #define ROWS_A_FETCH 1000
 
-/*
- * Visit each row of a table, as its owner, for a caller who was found to see all of it: as the active
- * snapshot shows them, or if not "read_only", as they are now.  Within SPI, which visits may use.  What is visited is gone
- * after the visit.
- */
-void
-sync_walk_rows(SyncTable *table, bool read_only, SyncVisit visit, void *about)
+static void
+walk(SyncTable *table, const char *sql, bool read_only, SyncVisit visit, void *about)
 {
 	SyncOwner	before = sync_begin_reading(table->root);
-	Portal		portal = SPI_cursor_open(NULL, sync_plan(table, sync_select(table), 0, NULL), NULL, NULL, read_only);
+	Portal		portal = SPI_cursor_open(NULL, sync_plan(table, sql, 0, NULL), NULL, NULL, read_only);
 	SyncSeen	seen = {.values = palloc(sizeof(Datum) * (table->column_count + 1)),.nulls = palloc(sizeof(bool) * (table->column_count + 1))};
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "row that is visited", ALLOCSET_DEFAULT_SIZES);
 
@@ -54,6 +49,24 @@ sync_walk_rows(SyncTable *table, bool read_only, SyncVisit visit, void *about)
 	SPI_cursor_close(portal);
 	sync_end_reading(&before);
 	MemoryContextDelete(context);
+}
+
+/*
+ * Visit each row of a table, as its owner, for a caller who was found to see all of it: as the active
+ * snapshot shows them, or if not "read_only", as they are now.  Within SPI, which visits may use.  What
+ * is visited is gone after the visit.
+ */
+void
+sync_walk_rows(SyncTable *table, bool read_only, SyncVisit visit, void *about)
+{
+	walk(table, sync_select(table, NULL), read_only, visit, about);
+}
+
+/* The same for rows of a relation as they are now, a partition of the table, or with NULL all. */
+void
+sync_walk_relation(SyncTable *table, const char *from, SyncVisit visit, void *about)
+{
+	walk(table, sync_select(table, from), false, visit, about);
 }
 
 /*
