@@ -79,7 +79,7 @@ SELECT count(*) FROM items;
 SELECT life, count(*) FROM kept GROUP BY life ORDER BY life;
 SELECT * FROM vecmark.sync_check('items');
 
--- a table that is not tracked any more has none, nor one that is dropped
+-- those of a table that is untracked or dropped are kept for who is tracked under its name
 CREATE TABLE others (id int PRIMARY KEY);
 SELECT vecmark.track('others');
 INSERT INTO others SELECT generate_series(1, 200);
@@ -96,6 +96,16 @@ DROP TABLE others;
 COMMIT;
 SELECT vecmark_internal.tidy() > 0 AS tidied;
 SELECT count(*) FROM kept WHERE rel::oid NOT IN (SELECT oid FROM pg_class);
+BEGIN;
+CREATE TABLE others (id int PRIMARY KEY);
+SELECT vecmark.track('others');
+INSERT INTO others SELECT generate_series(1, 100);
+DELETE FROM others;
+DROP TABLE others;
+CREATE TABLE others (id int PRIMARY KEY);
+SELECT vecmark.track('others');
+COMMIT;
+SELECT life, count(*) FROM kept WHERE rel = 'others'::regclass GROUP BY life ORDER BY life;
 
 \c :here :installer
 DROP DATABASE sync_delete WITH (FORCE);

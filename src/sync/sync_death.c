@@ -308,8 +308,6 @@ sync_write_deaths(void)
 	int			level = GetCurrentTransactionNestLevel();
 	int			first = noted.count;
 	int			count = 0;
-	Oid			root = InvalidOid;
-	bool		is_tracked = false;
 	Death	   *deaths;
 	Relation	rel;
 	MemoryContext context;
@@ -324,17 +322,13 @@ sync_write_deaths(void)
 	ordered_bytes = noted.bytes.data;
 	qsort(deaths, noted.count - first, sizeof(Death), compare_deaths);
 
-	/* The latest death of each key, of tables that are still tracked. */
+	/*
+	 * The latest death of each key; of tables that are tracked no more as
+	 * well, whose tombstones are kept.
+	 */
 	for (int i = 0; i < noted.count - first; i++)
-	{
-		if (i == 0 || deaths[i].root != root)
-		{
-			root = deaths[i].root;
-			is_tracked = get_rel_relkind(root) != '\0' && sync_table_find(root) != NULL;
-		}
-		if (is_tracked && (count == 0 || !is_same_key(&deaths[count - 1], &deaths[i])))
+		if (count == 0 || !is_same_key(&deaths[count - 1], &deaths[i]))
 			deaths[count++] = deaths[i];
-	}
 	rel = sync_meta_open(META_TOMBSTONE, RowExclusiveLock);
 	for (int i = 0; i < count; i += TOMBSTONES_A_TIME)
 	{

@@ -146,6 +146,7 @@ unregister(Oid relid)
 
 	if (name == NULL)
 		return;
+	sync_write_deaths();
 	sync_meta_delete_where(META_CONFLICT, is_named, name);
 	sync_note_lack(name, relid);
 	delete_rows(META_TABLE, ObjectIdGetDatum(relid));
