@@ -11,6 +11,10 @@ A rule of the protocol is a name in RULES; a control takes one away, and must be
 A dot is the number site * WIDTH + txn; a set of dots is an integer, one bit each.  A
 stamp is (time, dot), () none.  The state of a key is (life, base, register), as in
 row_state.h with one register, None when nothing is known.  The value written is the stamp.
+
+Where rows refer to others, key 0 is the parent and key 1 the child; a stamp of the child has a third place: 'p' for
+a child that refers to the parent, 'm' for one that was moved, '0' for one that went with it where the parent was deleted, 'a' for
+what a merge's action wrote.
 """
 import multiprocessing
 import os
@@ -27,17 +31,17 @@ SITE = (1 << WIDTH) - 1
 # forgotten; "life": the longest life forgotten; "acks": what the others said they hold; "away": retired ones;
 # "parts": (batch, part) of
 # those merged of deltas that are not complete; "pending": dots that came in a row before they are covered (only to check by);
-# "met": those that it has heard of;
+# "met": those that it has heard of; "waits": the parent is shown though it is known to be deleted, as the child refers to it;
 # "lacks": of each key, as it is a table of its own, None, or (dots that the version covers and the table may lack, sites that
 # have told it whole since, whether it was made again here, the number of the question).
-Node = namedtuple('Node', 'site next txns foreign rows log floor life acks away parts pending met lacks')
+Node = namedtuple('Node', 'site next txns foreign rows log floor life acks away parts pending met lacks waits', defaults=(False,))
 # "whole": questions that are answered, (key, number): these are told whole; "lacks": what the sender lacks, as of a node.
 Delta = namedtuple('Delta', 'base to known floor life rows batch part sender whole lacks')
 # "decided": what became of prepared transactions, the same in copies; "ghost": (dot, key, effect) of all that
 # committed; "left": what may still be done, by name; "safe": of each node
 # what a crash leaves; "wal": commit records of the streaming node; "sub": (position, wanted, whole) of the subscriber; "gone":
-# what was in "ghost" until the last table that had it was dropped.
-World = namedtuple('World', 'nodes net ghost left safe wal sub decided gone')
+# what was in "ghost" until the last table that had it was dropped; "knew": (dot, version) of who deleted the parent.
+World = namedtuple('World', 'nodes net ghost left safe wal sub decided gone knew', defaults=((),))
 
 RULES = {
     'holes': 'the own part of a version is a snapshot, not the greatest number',
@@ -63,6 +67,9 @@ RULES = {
     'stream met': 'forgetting waits for who is heard of by a stream',
     'stream late': 'a row of a stream is not taken whose sender had not heard of what was forgotten, and the stream is not whole then',
     'in progress': 'an own dot is unknown if its number was not given out yet, not if it is in progress',
+    'waits': 'a delete takes no row along before the version covers it',
+    'claims less': 'a stream does not claim a delete that waits',
+    'loses': 'what an action writes is later than what it saw, and earlier than what anybody writes who saw that',
     'new life': 'a restored or cloned node takes a new incarnation',
     'committed': 'of its old life it claims only what committed',
     'decided': 'a prepared transaction ends in a copy as in the original',
@@ -135,7 +142,7 @@ class Model:
     def __init__(self, scenario, without=None):
         self.c = SimpleNamespace(**{**DEFAULTS, **scenario})
         self.rules = set(RULES) - set(self.c.without) - {without}
-        self.settled = set()
+        self.settled, self.acted = set(), []
 
     # ---- what a node says and does
 
@@ -207,7 +214,7 @@ class Model:
         if unknown and ('in progress' not in self.rules or unknown >> node.site * WIDTH + node.next):
             raise Violation('a delta has dots %s of the receiver, so this takes itself for put back' % show(unknown))
         lacking = [k for k, lack in enumerate(node.lacks) if self.answers(delta, k, lack)]
-        node = self.merge_rows(node, delta.rows, version, lacking)
+        before, node = node, self.merge_rows(node, delta.rows, version, lacking)
         if node is None:
             return 'locked'
         parts = node.parts
@@ -215,12 +222,14 @@ class Model:
             parts |= {(delta.batch, delta.part)}
             of_batch = {part for part in parts if part[0] == delta.batch}
             if len(of_batch) < len(delta.batch[2]):
+                node = self.act(before, node, version)
                 pending = node.pending
                 for _, row in delta.rows:
                     pending |= dots_of(row) & ~version
                 return node._replace(parts=parts, life=max(node.life, delta.life), pending=pending)
             parts -= of_batch
         foreign = node.foreign | delta.to & ~own
+        node = self.act(before, node, version | delta.to)
         if empty and 'floor told' in self.rules:
             node = node._replace(floor=node.floor | delta.floor)
         pending = node.pending
@@ -302,6 +311,52 @@ class Model:
             log[k] |= dots_of(part)
         return node._replace(rows=tuple(rows), log=tuple(log))
 
+    def act(self, before, node, covered):
+        """The node after a merge, when the foreign key's action was taken if the parent is dead and the child, which was shown,
+        still refers to it."""
+        if not self.c.refers:
+            return node
+        parent, child = node.rows
+        shown = alive(before.rows[0]) or before.waits
+        refers = alive(child) and child[1] and child[2] and child[2][2] == 'p'
+        if not (shown and refers and parent and not alive(parent)):
+            return node._replace(waits=False)
+        if 'waits' in self.rules and not covered >> parent[1][1] & 1:
+            return node._replace(waits=True)
+        knew = dict(self.world.knew)[parent[1][1]]
+        least = ideal(self.world.ghost, knew, 1)
+        if join(child, least) != child:
+            raise Violation('%s takes along the child as %s, and who deleted the parent had %s' % ('ABCD'[node.site], child, least))
+        dot = node.site * WIDTH + node.next
+        seen = max(s[0] for s in child[1:] if s)
+        later = max(2 * self.c.clocks[node.site], (seen | 1) + 1)
+        if self.c.refers == 'cascade':
+            effect = (child[0] + 1, (later, dot, 'a'), ())
+        else:
+            effect = (child[0], (), (child[2][0] + 1 if 'loses' in self.rules else later, dot, 'a'))
+        self.acted.append((dot, 1, effect))
+        return node._replace(next=node.next + 1, rows=(parent, join(child, effect)), log=(node.log[0], node.log[1] | 1 << dot), waits=False)
+
+    def refer(self, node, clock, dot, effects, kind, k):
+        """What a statement on the parent (key 0) or the child makes of the effects of its transaction, or None."""
+        parent, child = (join(node.rows[i], effects.get(i)) for i in (0, 1))
+        old = (parent, child)[k]
+        if (kind == 'insert') == alive(old) or old and not old[1]:
+            return None
+        # statements of a transaction have one time, which is even
+        time = max([2 * clock] + [(s[0] | 1) + 1 for s in (old or ((0, 0),))[1:] if s and s[1] != dot])
+        if k == 0 and kind == 'delete':
+            made = {0: (parent[0] + 1, (time, dot), ())}
+            if alive(child) and child[2][2] == 'p':
+                made[1] = (child[0] + 1, (time, dot, '0'), ()) if self.c.refers == 'cascade' else (child[0], (), (time, dot, '0'))
+        elif k == 1 and kind == 'insert' and alive(parent):
+            made = {1: ((child[0] if child else 0) + 1, (time, dot, 'p'), (time, dot, 'p'))}
+        elif k == 1 and kind != 'insert':
+            made = {1: (child[0], (), (time, dot, 'm')) if kind == 'update' else (child[0] + 1, (time, dot, '0'), ())}
+        else:
+            return None
+        return {**effects, **{i: join(effects.get(i), effect) for i, effect in made.items()}}
+
     def write(self, node, clock, dot, old, kind):
         """The effect of a statement on a row, or None if there is none."""
         if (kind == 'insert') == alive(old) or old and kind != 'insert' and not old[1]:
@@ -340,6 +395,9 @@ class Model:
             if row and not alive(row) and row[1] and gone >> row[1][1] & 1:
                 rows[k], life = None, max(life, row[0])
         return node._replace(rows=tuple(rows), life=life, log=tuple(m & ~gone for m in node.log), floor=node.floor | gone)
+
+    def with_acts(self, world):
+        return tuple(sorted(world.ghost + tuple(self.acted)))
 
     def exists(self, i):
         return self.world.nodes[i] is not None
@@ -417,10 +475,15 @@ class Model:
         effects = dict(node.txns[t][2])
         if any(k == other for j, txn in enumerate(node.txns) if j != t for other, _ in txn[2]):
             return None
-        effect = self.write(node, self.c.clocks[i], dot, join(node.rows[k], effects.get(k)), kind)
-        if effect is None:
-            return None
-        effects[k] = join(effects.get(k), effect)
+        if self.c.refers and node.rows[0]:
+            effects = self.refer(node, self.c.clocks[i], dot, effects, kind, k)
+            if effects is None:
+                return None
+        else:
+            effect = self.write(node, self.c.clocks[i], dot, join(node.rows[k], effects.get(k)), kind)
+            if effect is None:
+                return None
+            effects[k] = join(effects.get(k), effect)
         txn = (dot, 'open', tuple(sorted(effects.items())))
         return self.put(world, i, node._replace(txns=node.txns[:t] + (txn,) + node.txns[t + 1:]))
 
@@ -436,6 +499,9 @@ class Model:
     def record(self, world, txn):
         dot, _, effects = txn
         new = tuple((dot, k, effect) for k, effect in effects)
+        if self.c.refers and any(k == 0 and not alive(effect) for k, effect in effects):
+            node = world.nodes[dot // WIDTH]
+            world = world._replace(knew=world.knew + ((dot, self.version(node) | 1 << dot),))
         old = tuple(entry for entry in world.ghost if entry[0] == dot)
         if old and old != new:
             raise Violation('dot %s is used twice' % show(1 << dot))
@@ -515,9 +581,10 @@ class Model:
             for delta in world.net:
                 if not delta.to & ~self.version(node) and 'filter' in self.rules and not any(node.lacks[k] for k, _ in delta.whole):
                     continue
+                self.acted = []
                 after = self.merge(node, delta)
                 if not isinstance(after, str) and after != node:
-                    yield (name, 'merges', delta), self.without_old(self.put(world, i, after))
+                    yield (name, 'merges', delta), self.without_old(self.put(world, i, after, ghost=self.with_acts(world)))
             spent = self.spend(world, 'make again')
             if spent and i in c.makes_again:
                 for k in range(c.keys):
@@ -601,12 +668,20 @@ class Model:
             return None
         if wanted == -1:
             wanted = numbers if 'next' in self.rules else 1 << dot
-        after = after._replace(foreign=node.foreign | 1 << dot | (snapshot if wanted == 0 else 0))
+        here, knew = version | 1 << dot, known & ~(SITE << node.site * WIDTH)
+        self.acted = []
+        after = self.act(node, after, version if knew & ~here else here | knew)
+        claims = 1 << dot | (snapshot if wanted == 0 else 0)
+        if after.waits and 'claims less' in self.rules:
+            claims &= ~(1 << after.rows[0][1][1])
+        after = after._replace(foreign=node.foreign | claims)
+        if not claims >> dot & 1:
+            after = after._replace(pending=after.pending | 1 << dot)
         if 'stream met' in self.rules:
             j = self.c.stream_from
             said = node.acks[j] | (known if not known & ~self.version(after) else 0)
             after = after._replace(met=node.met | 1 << j, acks=node.acks[:j] + (said,) + node.acks[j + 1:])
-        return self.put(world, i, after, sub=(position + 1, wanted))
+        return self.put(world, i, after, sub=(position + 1, wanted), ghost=self.with_acts(world))
 
     def filled(self, what, after):
         """Whether a merge or the stream made the stream whole."""
@@ -657,10 +732,27 @@ class Model:
                         raise Violation('all pulled, and yet rows are %s' % ' '.join(str(n.rows) for n in nodes))
                     if any(node.lacks):
                         raise Violation('all pulled, and yet a table lacks %s' % show(next(filter(None, node.lacks))[0]))
+                if self.c.refers:
+                    self.check_intent(world, nodes[0])
+
+    def check_intent(self, world, node):
+        """What users did to the child is what it is at rest, but for actions that were taken on a child that was new to who deleted
+        the parent."""
+        meant = None
+        for dot, k, effect in world.ghost:
+            if k == 1 and not any(s and s[-1] == 'a' for s in effect[1:]):
+                meant = join(meant, effect)
+        parent, child = node.rows
+        if alive(child) and child[2][2] == 'p' and not alive(parent):
+            raise Violation('all pulled, and yet the child refers to nothing')
+        acted = self.acted or any(s and s[-1] == 'a' for _, _, effect in world.ghost for s in effect[1:])
+        if alive(meant) and meant[2][2] == 'm' and child != meant and not (acted and self.c.refers == 'cascade'):
+            raise Violation('the child was moved, and yet it is %s' % (child,))
 
     def settle(self, nodes):
         """All pull from all, until nothing changes."""
         nodes, before, self.refused = list(nodes), None, False
+        self.acted = []
         while nodes != before:
             before = list(nodes)
             for i, node in enumerate(nodes):
@@ -723,7 +815,7 @@ DEFAULTS = dict(
     writes=(0, 0, 0), kinds=(ALL, ALL, ALL),  # of each site: how many transactions, with what
     left={}, pulls=((0, 1), (1, 0), (1, 2), (2, 1), (0, 2), (2, 0)),  # how often what; who pulls, from whom
     open_txns=1, statements=1, at_once=False, begins=False, aborts=False, prepares=False, parts=False, crashes=False,
-    forgets=(), from_nothing=False, stream_from=None, stream_to=None, clone_of=None, starts_over=None,
+    refers=None, forgets=(), from_nothing=False, stream_from=None, stream_to=None, clone_of=None, starts_over=None,
     strangers=(), heard=(), all_in=False,  # who has not heard of whom, and by the stream alone; whether nobody may be refused
     makes_again=(), along=False,  # of whom; whether all pull only along "pulls" in the end
 )
@@ -831,6 +923,25 @@ SCENARIOS = {
         deep=dict(kinds=(ALL, ALL, NONE), left={'pull': 3, 'make again': 1})),
 }
 
+for _refers in ('cascade', 'set null'):
+    _family = dict(refers=_refers, keys=2, at_once=True)
+    SCENARIOS.update({
+        _refers: dict(
+            _family, setup=((0, 'insert', 0), (0, 'insert', 1), 'sync'), writes=(2, 1, 1), kinds=(('delete',), ('update',), ('update',)),
+            left={'pull': 3}, deep=dict(writes=(2, 1, 1), kinds=(ALL, ALL, ALL), left={'pull': 4})),
+        _refers + ', the child is new': dict(
+            _family, setup=((0, 'insert', 0), 'sync'), writes=(1, 1, 1), kinds=(UPDATE, NEW, DELETE),
+            left={'pull': 3}, deep=dict(writes=(1, 2, 1), left={'pull': 4})),
+        _refers + ', parts': dict(
+            _family, setup=((0, 'insert', 0), (0, 'insert', 1), 'sync'), writes=(2, 1, 0), kinds=(('update', 'delete'), ('update', 'delete'), NONE),
+            parts=True, left={'pull': 2}, pulls=((1, 0), (2, 1)),
+            deep=dict(left={'pull': 3}, pulls=((1, 0), (2, 1), (2, 0), (0, 1)))),
+        _refers + ', stream': dict(
+            {**_family, 'at_once': False}, setup=((0, 'insert', 0), (0, 'insert', 1), 'sync'), writes=(1, 0, 1, 0), kinds=(DELETE, NONE, UPDATE, NONE),
+            sites=4, present=(0, 1, 2, 3), stream_from=0, stream_to=1, left={'pull': 3}, pulls=((0, 2), (3, 1), (1, 0)),
+            deep=dict(writes=(2, 0, 1, 0), kinds=(('update', 'delete'), NONE, UPDATE, NONE))),
+    })
+
 DEEP_LIMIT = 200000  # states of one scenario
 
 CONTROLS = [
@@ -843,6 +954,8 @@ CONTROLS = [
     ('stream, heard', 'stream met'), ('stream, stranger', 'stream late'),
     ('stream, forgetting', 'acks'), ('stream, forgetting', 'acks covered'),
     ('clone', 'committed'), ('clone', 'new life'), ('clone', 'prepared'), ('clone', 'decided'), ('restore', 'new life'),
+    ('cascade, parts', 'waits'), ('cascade, stream', 'waits'), ('cascade, stream', 'claims less'),
+    ('set null, the child is new', 'loses'),
     ('restore, forgetting', 'receiver knows'), ('restore, forgetting', 'sender knows'),
     ('made again', 'lacks'), ('made again', 'asks'), ('made again', 'builds on'), ('made again in the middle', 'all heard'), ('made again in the middle', 'lacks told'),
     ('made again in the middle', 'made again'), ('made again', 'answers'), ('made again, forgetting', 'tombstones'),
