@@ -539,6 +539,17 @@ sync_log_hashes(Oid root, Snapshot snapshot, size_t *count)
 	}
 	sync_meta_end(scan);
 	table_close(log, AccessShareLock);
+	for (int i = 0; i < buffer.count; i++)
+	{
+		const LogEntry *entry = &buffer.entries[i];
+		Image		key = {buffer.bytes.data + entry->offset, entry->size};
+
+		if (entry->root != root)
+			continue;
+		if (*count == room)
+			hashes = repalloc_huge(hashes, sizeof(uint64_t) * (room *= 2));
+		hashes[(*count)++] = sync_key_hash(entry->site, entry->txn, key);
+	}
 	qsort(hashes, *count, sizeof(uint64_t), compare_hashes);
 	return hashes;
 }
