@@ -98,16 +98,19 @@ OBJS = \
 	src/sync/sync_log.o \
 	src/sync/sync_merge.o \
 	src/sync/sync_meta.o \
+	src/sync/sync_order.o \
 	src/sync/sync_owner.o \
 	src/sync/sync_park.o \
 	src/sync/sync_peer.o \
 	src/sync/sync_read.o \
+	src/sync/sync_refer.o \
 	src/sync/sync_rights.o \
 	src/sync/sync_row.o \
 	src/sync/sync_site.o \
 	src/sync/sync_stream.o \
 	src/sync/sync_table.o \
 	src/sync/sync_tell.o \
+	src/sync/sync_told.o \
 	src/sync/sync_track.o \
 	src/sync/sync_types.o \
 	src/sync/sync_walk.o \

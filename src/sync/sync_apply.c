@@ -106,8 +106,8 @@ takes(const SyncTable *table, const SyncNames *names, ColumnId id, SyncKind kind
 }
 
 /* An incoming state without columns that this table does not take, and sets in the form that they have here. */
-static RowState *
-fit(const SyncTable *table, const SyncNames *names, const RowState *incoming)
+RowState   *
+sync_fit(const SyncTable *table, const SyncNames *names, const RowState *incoming)
 {
 	RowState   *fitted = palloc(sizeof(RowState));
 	int			kept;
@@ -141,8 +141,9 @@ fit(const SyncTable *table, const SyncNames *names, const RowState *incoming)
 	return fitted;
 }
 
-static bool
-same_clock(const RowState *a, const RowState *b)
+/* Whether two states have the same clock, whatever their values. */
+bool
+sync_same_clock(const RowState *a, const RowState *b)
 {
 	size_t		size = clock_encoded_size(a);
 	uint8_t    *x;
@@ -264,7 +265,7 @@ note_conflicts(SyncMerge *merge, const SyncRow *row, const RowState *old, const 
 		if (j == old->register_count || old->registers[j].column != theirs->column)
 			continue;
 		ours = old->registers[j];
-		if (stamp_equal(&ours.stamp, &theirs->stamp) ||
+		if (stamp_equal(&ours.stamp, &theirs->stamp) || sync_is_action(&ours.stamp) ||
 			version_covers(merge->known, ours.stamp.site, ours.stamp.txn))
 			continue;
 		column = &row->table->columns[column_of(row->table, theirs->column)];
@@ -379,13 +380,13 @@ find_parked(const SyncTable *table, const SyncItem *item, Image key)
 	RowState   *parked = sync_parked(item->name, key, NULL, &names);
 
 	if (parked != NULL)
-		parked = fit(table, names, parked);
+		parked = sync_fit(table, names, parked);
 	if (!sync_key_is_own(table, item->names))
 	{
 		RowState   *foreign = sync_parked(item->name, item->key, NULL, &names);
 
 		if (foreign != NULL)
-			foreign = fit(table, names, foreign);
+			foreign = sync_fit(table, names, foreign);
 		parked = parked == NULL ? foreign : foreign == NULL ? parked : row_join(parked, foreign);
 	}
 	return parked;
@@ -419,7 +420,7 @@ sync_apply_row(SyncMerge *merge, const SyncItem *item)
 	row.key = key = sync_own_key(row.table, item->names, item->key);
 	row.values = palloc(sizeof(Datum) * (row.table->column_count + 1));
 	row.nulls = palloc(sizeof(bool) * (row.table->column_count + 1));
-	incoming = fit(row.table, item->names, item->state);
+	incoming = sync_fit(row.table, item->names, item->state);
 	parked = find_parked(row.table, item, key);
 
 	for (int attempt = 0; attempt < ATTEMPTS_MAX; attempt++)
@@ -463,7 +464,7 @@ sync_apply_row(SyncMerge *merge, const SyncItem *item)
 					(errcode(ERRCODE_NO_DATA_FOUND),
 					 errmsg("the rest of a row of table \"%s\" has not arrived yet", name)));
 
-		if (old != NULL && (repair ? row_equal(old, joined) : same_clock(old, joined)))
+		if (old != NULL && (repair ? row_equal(old, joined) : sync_same_clock(old, joined)))
 			merge->stale++;
 		else if (row_is_alive(joined))
 		{

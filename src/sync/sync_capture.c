@@ -46,6 +46,8 @@ sync_mark(SyncMark *mark)
 	SyncMark   *before = marked;
 
 	marked = mark;
+	if (mark != NULL && mark->depth == 0)
+		mark->depth = sync_trigger_depth() + 1;
 	return before;
 }
 
@@ -70,7 +72,8 @@ sync_now(void)
 
 /*
  * The stamp of a write of this transaction, later than what it saw ("seen" may be
- * NULL).  All writes of a transaction have the same time, unless rows are later.
+ * NULL).  All writes of a transaction have the same time, unless rows are later.  Times of writes are
+ * even; see sync_action_stamp.
  */
 Stamp
 sync_stamp(const RowState *seen)
@@ -91,11 +94,30 @@ sync_stamp(const RowState *seen)
 
 		/* A row that this transaction stamped before keeps that stamp. */
 		if (last.time >= stamp.time && !(last.site == stamp.site && last.txn == stamp.txn))
-			stamp.time = last.time + 1;
+			stamp.time = (last.time | 1) + 1;
 		else
 			stamp.time = Max(stamp.time, last.time);
 	}
 	return stamp;
+}
+
+/*
+ * The stamp of what a foreign key's action makes of a value, in a merge: later than that value, and
+ * earlier than any write of somebody who saw it.
+ */
+Stamp
+sync_action_stamp(const Stamp *seen)
+{
+	Stamp		stamp = {seen->time + 1, sync_writer_site(), sync_writer_txn()};
+
+	return stamp;
+}
+
+/* Whether a stamp is of such an action; what nobody meant is no loss when it loses. */
+bool
+sync_is_action(const Stamp *stamp)
+{
+	return (stamp->time & 1) != 0;
 }
 
 /*
@@ -133,6 +155,16 @@ sync_is_changed(const SyncColumn *column, Datum old, bool old_isnull, Datum new,
 		return !datum_image_eq(old, new, column->byval, column->typlen);
 	}
 	return !datum_image_eq(old, new, column->byval, column->typlen);
+}
+
+/* The stamp of a register. */
+static const Stamp *
+stamp_of(const RowState *clock, ColumnId id)
+{
+	for (int i = 0; i < clock->register_count; i++)
+		if (clock->registers[i].column == id)
+			return &clock->registers[i].stamp;
+	return &clock->base;
 }
 
 static void
@@ -393,15 +425,42 @@ sync_restamp_state(RowState *state, Site old)
 	return changed;
 }
 
-/* A new row: its clock is its birth; sets are put in order, counters are not null. */
+/* Whether a merge is deleting the row that is marked; or rows together, of which none is. */
+static bool
+is_deleting(void)
+{
+	return marked->state == NULL || !row_is_alive(marked->state);
+}
+
+/*
+ * Whether the statement with which a merge writes a row has set off this trigger by another statement,
+ * not by way of a user's trigger that writes what has foreign keys: then it is an action of one.
+ */
+static bool
+is_set_off(void)
+{
+	return marked != NULL && marked->depth > 0 && sync_trigger_depth() == marked->depth + 1;
+}
+
+/* The clock of a row with all its columns, for what it is joined with. */
+static RowState *
+whole_clock(const SyncTable *table, const RowState *clock, const Datum *values, const bool *nulls)
+{
+	return sync_row_state(table, clock, values, nulls, false);
+}
+
+/*
+ * A new row: its clock is its birth; sets are put in order, counters are not null.  "action" is the stamp of
+ * what it was before, if a foreign key's action gives it another key; or NULL.
+ */
 static void
-form_birth(const SyncTable *table, Image key, Datum *values, bool *nulls, RowState *clock)
+form_birth(const SyncTable *table, Image key, Datum *values, bool *nulls, const Stamp *action, RowState *clock)
 {
 	RowState   *tombstone = sync_tombstone(table->root, key, NULL);
 
 	memset(clock, 0, sizeof(RowState));
 	clock->life = (Max(tombstone != NULL ? tombstone->life : 0, sync_forgotten_life(false)) + 1) | 1;
-	clock->base = sync_stamp(tombstone);
+	clock->base = action != NULL && tombstone == NULL ? sync_action_stamp(action) : sync_stamp(tombstone);
 	for (int i = 0; i < table->column_count; i++)
 	{
 		const SyncColumn *column = &table->columns[i];
@@ -424,11 +483,11 @@ form_birth(const SyncTable *table, Image key, Datum *values, bool *nulls, RowSta
 
 /*
  * Stamp what an update changed, in "clock", which is the old row's; false if
- * nothing was.
+ * nothing was.  "acted" are columns that a foreign key's action changes, or NULL.
  */
 static bool
 form_update(const SyncTable *table, const Datum *old_values, const bool *old_nulls,
-			Datum *values, bool *nulls, RowState *clock)
+			Datum *values, bool *nulls, const bool *acted, RowState *clock)
 {
 	Stamp		stamp = {0, 0, 0};
 	bool		changed = false;
@@ -446,7 +505,14 @@ form_update(const SyncTable *table, const Datum *old_values, const bool *old_nul
 		switch (column->kind)
 		{
 			case SYNC_REGISTER:
-				set_register(clock, column->id, &stamp);
+				if (acted != NULL && acted[i])
+				{
+					Stamp		action = sync_action_stamp(stamp_of(&before, column->id));
+
+					set_register(clock, column->id, &action);
+				}
+				else
+					set_register(clock, column->id, &stamp);
 				changed = true;
 				break;
 			case SYNC_COUNTER:
@@ -594,7 +660,17 @@ vecmark_capture(PG_FUNCTION_ARGS)
 			sync_bury(table->root, key, marked->state);
 		}
 		else
-			bury(table, key, sync_clock_of(table, trigger->tg_trigtuple, desc));
+		{
+			const RowState *told = NULL;
+
+			clock = sync_clock_of(table, trigger->tg_trigtuple, desc);
+			if (is_set_off() && is_deleting() && sync_refers(table->relid))
+				told = sync_refer(table, key, whole_clock(table, clock, values, nulls), marked->state);
+			if (told != NULL)
+				sync_bury(table->root, key, told);
+			else
+				bury(table, key, clock);
+		}
 		return PointerGetDatum(trigger->tg_trigtuple);
 	}
 
@@ -618,7 +694,7 @@ vecmark_capture(PG_FUNCTION_ARGS)
 		}
 		else
 		{
-			form_birth(table, key, values, nulls, clock);
+			form_birth(table, key, values, nulls, NULL, clock);
 			sync_log_key(clock->base.site, clock->base.txn, table->root, key, clock->life);
 		}
 	}
@@ -627,6 +703,7 @@ vecmark_capture(PG_FUNCTION_ARGS)
 		Datum	   *old_values = values;
 		bool	   *old_nulls = nulls;
 		Image		old_key = sync_key_image(table, values);
+		bool	   *acted = NULL;
 
 		new = trigger->tg_newtuple;
 		sync_row_values(table, new, desc, given, given_nulls);
@@ -639,12 +716,19 @@ vecmark_capture(PG_FUNCTION_ARGS)
 				return PointerGetDatum(new);
 		key = sync_key_image(table, values);
 		clock = sync_clock_of(table, trigger->tg_trigtuple, desc);
+		if (is_set_off())
+			acted = sync_acted_columns(table, trigger->tg_relation, old_values, old_nulls, values, nulls);
+		if (acted != NULL && is_deleting())
+			(void) sync_refer(table, old_key, whole_clock(table, clock, old_values, old_nulls), marked->state);
 		if (key.size != old_key.size || memcmp(key.data, old_key.data, key.size) != 0)
 		{
+			Stamp		last;
+
 			/* Another key is another row. */
 			bury(table, old_key, clock);
+			last = row_last_stamp(clock);
 			clock = &born;
-			form_birth(table, key, values, nulls, clock);
+			form_birth(table, key, values, nulls, acted != NULL ? &last : NULL, clock);
 			sync_log_key(clock->base.site, clock->base.txn, table->root, key, clock->life);
 		}
 		else if (is_marked(table, key, true))
@@ -660,20 +744,17 @@ vecmark_capture(PG_FUNCTION_ARGS)
 			copy_marked(table, sync_table_get(table->root), values, nulls);
 			clock = (RowState *) marked->state;
 		}
-		else if (form_update(table, old_values, old_nulls, values, nulls, clock))
+		else if (form_update(table, old_values, old_nulls, values, nulls, acted, clock))
 		{
-			Stamp		last = row_last_stamp(clock);
-
 			/* Who writes a row whose clock is lost writes all of it. */
 			if (sync_clock_is_lost(clock))
 			{
 				memset(&born, 0, sizeof(born));
 				born.life = clock->life;
-				born.base = last = sync_stamp(NULL);
+				born.base = sync_stamp(NULL);
 				clock = &born;
 			}
-
-			sync_log_key(last.site, last.txn, table->root, key, 0);
+			sync_log_key(sync_writer_site(), sync_writer_txn(), table->root, key, 0);
 		}
 	}
 	return PointerGetDatum(with_values(table, new, desc, given, given_nulls, values, nulls, sync_clock_datum(clock)));

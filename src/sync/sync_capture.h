@@ -41,6 +41,8 @@ typedef struct SyncMark
 	const bool *given;			/* columns without a value here keep what they
 								 * get */
 	bool		reached;		/* the trigger saw the row */
+	int			depth;			/* of triggers where the statement runs, plus
+								 * 1 */
 } SyncMark;
 
 extern int	sync_max_drift;
@@ -51,6 +53,30 @@ extern SyncMark *sync_mark(SyncMark *mark);
 extern bool sync_restamp_state(RowState *state, Site old);
 extern uint64_t sync_now(void);
 extern Stamp sync_stamp(const RowState *seen);
+extern Stamp sync_action_stamp(const Stamp *seen);
+extern bool sync_is_action(const Stamp *stamp);
+
+/* sync_refer.c: foreign keys' actions. */
+typedef struct SyncReferring
+{
+	struct SyncReferring *before;
+	const Version *covered;		/* what the database holds when all is merged,
+								 * and what that knew of */
+
+	/*
+	 * what is told or parked of a row, joined with its clock; NULL if nothing
+	 * is new
+	 */
+	const RowState *(*news) (struct SyncReferring *referring, const SyncTable *table, Image key, const RowState *state);
+} SyncReferring;
+
+extern void sync_begin_referring(SyncReferring *next);
+extern void sync_end_referring(const SyncReferring *ended);
+extern int	sync_trigger_depth(void);
+extern bool sync_refers(Oid relid);
+extern bool *sync_acted_columns(const SyncTable *table, Relation rel, const Datum *old_values, const bool *old_nulls,
+								const Datum *values, const bool *nulls);
+extern const RowState *sync_refer(const SyncTable *table, Image key, const RowState *state, const RowState *death);
 
 /* sync_stream.c: logical replication. */
 extern bool sync_has_outboxes(void);

@@ -12,6 +12,7 @@
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "sync/sync_capture.h"
 #include "sync/sync_merge.h"
@@ -101,10 +102,11 @@ park(SyncMerge *merge, const SyncItem *item, const ErrorData *reason)
 
 /*
  * Apply rows of tables of one owner, as he, in one subtransaction, at whose end constraints are
- * checked.  Returns what is wrong if it is of the data; then nothing was applied.
+ * checked; if "together", those of foreign keys are that are not deferrable, too.  Returns what is
+ * wrong if it is of the data; then nothing was applied.
  */
 static ErrorData *
-try_items(SyncMerge *merge, const SyncItem *items, int count)
+try_items(SyncMerge *merge, const SyncItem *items, int count, bool together)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -121,6 +123,8 @@ try_items(SyncMerge *merge, const SyncItem *items, int count)
 
 		if (!before.restricted)
 			sync_set_constraints("DEFERRED");
+		if (together)
+			sync_begin_together();
 		for (int i = 0; i < count; i++)
 		{
 			CHECK_FOR_INTERRUPTS();
@@ -129,6 +133,8 @@ try_items(SyncMerge *merge, const SyncItem *items, int count)
 			SPI_finish();
 			VM_POINT("sync-merged-row");
 		}
+		if (together)
+			sync_end_together();
 		sync_end_owner(&before);
 		ReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(context);
@@ -139,6 +145,7 @@ try_items(SyncMerge *merge, const SyncItem *items, int count)
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
 		FlushErrorState();
+		sync_forget_together();
 		RollbackAndReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(context);
 		CurrentResourceOwner = owner;
@@ -161,7 +168,7 @@ try_items(SyncMerge *merge, const SyncItem *items, int count)
 static void
 apply_items(SyncMerge *merge, SyncItem *items, int count, List **failed, List **errors)
 {
-	ErrorData  *error = try_items(merge, items, count);
+	ErrorData  *error = try_items(merge, items, count, false);
 
 	if (error == NULL)
 		return;
@@ -177,24 +184,66 @@ apply_items(SyncMerge *merge, SyncItem *items, int count, List **failed, List **
 	}
 }
 
-/*
- * Whether rows that failed one by one can be applied together: they refer to each other.  Not if
- * they are of more than one owner, as constraints are checked as one of them.
- */
+/* Whether a row is to die by a transaction that the version does not cover yet: see README. */
 static bool
-apply_circle(SyncMerge *merge, const List *failed)
+is_early(const SyncMerge *merge, const SyncItem *item)
 {
-	SyncItem   *items = palloc_extended(sizeof(SyncItem) * list_length(failed), MCXT_ALLOC_HUGE);
-	int			count = 0;
-	ListCell   *item;
+	return !row_is_alive(item->state) && !version_covers(merge->covered, item->state->base.site, item->state->base.txn);
+}
 
-	foreach(item, failed)
+/*
+ * Rows that failed one by one together: those that refer to one another, and at last all; but not
+ * those that are early, whose actions could not be told from those of others, nor if they are of more than one
+ * owner, as constraints are checked as one of them.  Leaves what failed again.
+ */
+static void
+apply_circles(SyncMerge *merge, List **failed, List **errors)
+{
+	int			length = list_length(*failed);
+	SyncItem   *items = palloc_extended(sizeof(SyncItem) * Max(length, 1), MCXT_ALLOC_HUGE);
+	List	   *rest = NIL;
+	List	   *rest_errors = NIL;
+	int			count = 0;
+	bool		apart = false;
+
+	/* Those of a circle are neighbours. */
+	for (int i = 0, size; i < length; i += size)
 	{
-		items[count++] = *(SyncItem *) lfirst(item);
-		if (items[count - 1].owner != items[0].owner)
-			return false;
+		const SyncItem *first = list_nth(*failed, i);
+		bool		is_apart = false;
+
+		for (size = 1; i + size < length && first->circle != 0 &&
+			 ((SyncItem *) list_nth(*failed, i + size))->circle == first->circle; size++)
+			;
+		for (int j = 0; j < size; j++)
+		{
+			items[j] = *(SyncItem *) list_nth(*failed, i + j);
+			is_apart |= is_early(merge, &items[j]) || items[j].owner != first->owner;
+		}
+		if (size > 1 && !is_apart && try_items(merge, items, size, true) == NULL)
+			continue;
+		for (int j = i; j < i + size; j++)
+		{
+			rest = lappend(rest, list_nth(*failed, j));
+			rest_errors = lappend(rest_errors, list_nth(*errors, j));
+		}
 	}
-	return try_items(merge, items, count) == NULL;
+	*failed = *errors = NIL;
+	length = list_length(rest);
+	for (int i = 0; i < length; i++)
+		if (!is_early(merge, list_nth(rest, i)))
+		{
+			items[count] = *(SyncItem *) list_nth(rest, i);
+			apart |= items[count++].owner != items[0].owner;
+		}
+	if (count > 1 && (apart || try_items(merge, items, count, true) != NULL))
+		count = 0;
+	for (int i = 0; i < length; i++)
+		if (count < 2 || is_early(merge, list_nth(rest, i)))
+		{
+			*failed = lappend(*failed, list_nth(rest, i));
+			*errors = lappend(*errors, list_nth(rest_errors, i));
+		}
 }
 
 /*
@@ -252,20 +301,16 @@ group_size(const SyncItem *items, int count)
 }
 
 /*
- * Apply rows; those that fail once more as long as others get through meanwhile, since
- * what they need may have come, and at last all together.  The rest is parked.
+ * Apply rows in order; those that fail once more as long as others get through meanwhile,
+ * since what they need may have come, and at last all together.  The rest is parked.
  */
 static void
-apply_all(SyncMerge *merge, SyncItem *items, int count)
+apply_in_order(SyncMerge *merge, SyncItem *items, int count)
 {
 	List	   *failed = NIL;
 	List	   *errors = NIL;
 	ListCell   *item;
 	ListCell   *error;
-
-	count = admit_items(merge, items, count);
-	if (count == 0)
-		return;
 
 	/* What the caller's own writes violate is not for rows to be parked by. */
 	sync_set_constraints("IMMEDIATE");
@@ -284,10 +329,32 @@ apply_all(SyncMerge *merge, SyncItem *items, int count)
 		foreach(item, again)
 			apply_items(merge, lfirst(item), 1, &failed, &errors);
 	}
-	if (list_length(failed) > 1 && apply_circle(merge, failed))
-		return;
+	apply_circles(merge, &failed, &errors);
 	forboth(item, failed, error, errors)
 		park(merge, lfirst(item), lfirst(error));
+}
+
+/* Apply rows.  They are put in another order. */
+static void
+apply_all(SyncMerge *merge, SyncItem *items, int count)
+{
+	SyncReferring *told;
+	const int	admitted = admit_items(merge, items, count);
+
+	if (admitted == 0)
+		return;
+	if (!VM_FAULT("references"))
+		sync_order_items(items, admitted);
+	told = sync_begin_told(merge->covered, items, admitted);
+	PG_TRY();
+	{
+		apply_in_order(merge, items, admitted);
+	}
+	PG_FINALLY();
+	{
+		sync_end_told(told);
+	}
+	PG_END_TRY();
 }
 
 /* The latest clock in a delta. */
@@ -624,6 +691,94 @@ meet_sender(const Delta *delta, const Version *held)
 		sync_meet_peer(delta->sender);
 }
 
+/*
+ * Which parked rows to try again: all, if "covered" is NULL.  Else deletes that waited for what it covers;
+ * and if "parts", rows that break a constraint without the rest of what they came with.
+ */
+static bool
+is_due(const char *sqlstate, const RowState *state, const Version *held, const Version *covered, bool parts)
+{
+	if (covered == NULL)
+		return true;
+	if (strcmp(sqlstate, unpack_sql_state(ERRCODE_DELETE_WAITS)) == 0)
+		return version_covers(covered, state->base.site, state->base.txn);
+	return parts && strncmp(sqlstate, unpack_sql_state(ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION), 2) == 0 &&
+		sync_row_without(state, held) != NULL && sync_row_without(state, covered) == NULL;
+}
+
+/*
+ * Parked rows of tables that the caller may write once more, those that is_due says; those of no
+ * table at last.
+ */
+static void
+retry_parked(SyncMerge *merge, bool is_guest, const Version *covered, bool parts)
+{
+	Relation	rel = sync_meta_open(META_PARKED, AccessShareLock);
+	SyncScan   *scan = sync_meta_scan(rel, NULL, 0, NULL);
+	HeapTuple	tuple;
+	SyncItem   *items = palloc(sizeof(SyncItem) * 64);
+	int			room = 64;
+	int			count = 0;
+
+	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
+	{
+		bool		isnull;
+		SyncNames  *names;
+		SyncItem	item = {0};
+		char	   *sqlstate = TextDatumGetCString(heap_getattr(tuple, 4, RelationGetDescr(rel), &isnull));
+		Oid			root;
+
+		item.name = TextDatumGetCString(heap_getattr(tuple, 1, RelationGetDescr(rel), &isnull));
+		root = sync_table_by_name(item.name);
+		if (OidIsValid(root) ? !sync_may_merge(root, GetUserId()) : is_guest)
+			continue;
+		item.key = sync_image_of_bytea(PointerGetDatum(PG_DETOAST_DATUM_COPY(heap_getattr(tuple, 2, RelationGetDescr(rel), &isnull))));
+		item.state = sync_parked(item.name, item.key, NULL, &names);
+		item.names = names;
+		if (!is_due(sqlstate, item.state, merge->held, covered, parts))
+			continue;
+		if (count == room)
+			items = repalloc_huge(items, sizeof(SyncItem) * (room *= 2));
+		items[count++] = item;
+	}
+	sync_meta_end(scan);
+	table_close(rel, AccessShareLock);
+	apply_all(merge, items, count);
+}
+
+/*
+ * What is merged with the last part of a delta may be what parked rows wait for: deletes that take along
+ * rows that refer to them; rows that refer to such of other parts.
+ */
+static void
+retry_waiting(SyncMerge *merge, bool is_batch)
+{
+	Relation	rel = sync_meta_open(META_PARKED, AccessShareLock);
+	bool		is_empty = RelationGetNumberOfBlocks(rel) == 0;
+
+	table_close(rel, AccessShareLock);
+	if (is_empty)
+		return;
+	merge->by_stream = true;
+	retry_parked(merge, false, merge->covered, is_batch);
+}
+
+/*
+ * What this database holds, and all that its transactions knew of, when a whole delta is merged.  A
+ * delta of some tables, or that repairs, adds nothing to it; one of a stream does if nothing is missing
+ * that its transaction knew of.
+ */
+static const Version *
+covered_by(const Delta *delta, const Version *held, Site site)
+{
+	if (delta->some || delta->repair)
+		return held;
+	if (delta->stream &&
+		!version_dominates(version_union(held, version_minus(delta->to, delta->base)), without_site(delta->to, site)))
+		return held;
+	return version_union(held, delta->to);
+}
+
 static void
 merge_delta(Datum value, MergeResult *result)
 {
@@ -634,6 +789,7 @@ merge_delta(Datum value, MergeResult *result)
 	Version    *gap;
 	Version    *answers;
 	uint64_t	time = last_time(delta);
+	bool		is_whole;
 	SyncItem   *items;
 	int			count = 0;
 	Snapshot	latest;
@@ -745,28 +901,33 @@ merge_delta(Datum value, MergeResult *result)
 			else
 				items[count++] = (SyncItem)
 			{
-				relation->name, InvalidOid, relation->rows[j].key, state, names, delta->repair && !row_equal(state, told), is_right
+				relation->name, InvalidOid, relation->rows[j].key, state, names, delta->repair && !row_equal(state, told), is_right, 0
 			};
 		}
 	}
 	answers = sync_answers(delta);
+	is_whole = delta->some || delta->repair || (answers->count == 0 && version_dominates(held, brings)) ||
+		note_part(delta, version_union(brings, answers));
 	result->merge.held = held;
 	result->merge.known = delta->to;
+	result->merge.covered = is_whole ? covered_by(delta, held, site) : held;
 	result->merge.by_stream = delta->stream;
 	result->merge.repair = delta->repair && result->mode == MODE_REPAIR;
 	apply_all(&result->merge, items, count);
 	VM_POINT("sync-merged-rows");
+	if (result->merge.covered != held)
+		retry_waiting(&result->merge, delta->batch != 0);
 	if (delta->some || delta->repair)
 	{
 		/* What a guest says of others is not believed. */
 		if (!result->is_guest)
 			sync_note_peer(delta->sender, delta->to);
 	}
-	else if ((answers->count > 0 || !version_dominates(held, brings)) && !note_part(delta, version_union(brings, answers)))
+	else if (!is_whole)
 		result->status = MERGE_PARTIAL;
 	else if (delta->stream)
 	{
-		brings = without_site(sync_stream_claims(delta, held), site);
+		brings = version_minus(without_site(sync_stream_claims(delta, held), site), sync_waiting_dots());
 		sync_version_add(brings);
 		meet_sender(delta, version_union(held, brings));
 	}
@@ -782,43 +943,6 @@ merge_delta(Datum value, MergeResult *result)
 		sync_drop_rests(delta->sender, delta->to);
 		forget_quarantine(delta->sender, version_union(held, delta->to));
 	}
-}
-
-/* Parked rows of tables that the caller may write once more; those of no table at last. */
-static void
-retry_parked(SyncMerge *merge, bool is_guest)
-{
-	Relation	rel = sync_meta_open(META_PARKED, AccessShareLock);
-	SyncScan   *scan = sync_meta_scan(rel, NULL, 0, NULL);
-	HeapTuple	tuple;
-	SyncItem   *items = palloc(sizeof(SyncItem) * 64);
-	int			room = 64;
-	int			count = 0;
-
-	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
-	{
-		bool		isnull;
-		SyncNames  *names;
-		SyncItem   *item;
-		Oid			root = sync_table_by_name(TextDatumGetCString(heap_getattr(tuple, 1, RelationGetDescr(rel), &isnull)));
-
-		if (OidIsValid(root) ? !sync_may_merge(root, GetUserId()) : is_guest)
-			continue;
-		if (count == room)
-			items = repalloc_huge(items, sizeof(SyncItem) * (room *= 2));
-		item = &items[count++];
-		*item = (SyncItem)
-		{
-			0
-		};
-		item->name = TextDatumGetCString(heap_getattr(tuple, 1, RelationGetDescr(rel), &isnull));
-		item->key = sync_image_of_bytea(PointerGetDatum(PG_DETOAST_DATUM_COPY(heap_getattr(tuple, 2, RelationGetDescr(rel), &isnull))));
-		item->state = sync_parked(item->name, item->key, NULL, &names);
-		item->names = names;
-	}
-	sync_meta_end(scan);
-	table_close(rel, AccessShareLock);
-	apply_all(merge, items, count);
 }
 
 /*
@@ -951,6 +1075,7 @@ vecmark_retry_parked(PG_FUNCTION_ARGS)
 	Version		nothing = {0, NULL};
 
 	bool		is_guest = !sync_may_exchange();
+	Snapshot	latest;
 
 	begin_merge();
 	if (is_guest && !sync_may_merge_any())
@@ -958,7 +1083,10 @@ vecmark_retry_parked(PG_FUNCTION_ARGS)
 	sync_lock_version();
 	result.merge.held = &nothing;
 	result.merge.by_stream = true;
-	retry_parked(&result.merge, is_guest);
+	latest = RegisterSnapshot(GetLatestSnapshot());
+	result.merge.covered = sync_version(latest);
+	UnregisterSnapshot(latest);
+	retry_parked(&result.merge, is_guest, NULL, false);
 	return return_result(fcinfo, &result);
 }
 

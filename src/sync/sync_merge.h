@@ -4,6 +4,7 @@
 #ifndef SYNC_MERGE_H
 #define SYNC_MERGE_H
 
+#include "sync/sync_capture.h"
 #include "sync/sync_table.h"
 
 /* sync_write.c: a row of a merge, written. */
@@ -17,6 +18,9 @@ typedef struct SyncRow
 	bool	   *changed;		/* columns to write */
 } SyncRow;
 
+extern void sync_begin_together(void);
+extern void sync_end_together(void);
+extern void sync_forget_together(void);
 extern bool sync_insert_row(const SyncRow *row, const RowState *state);
 extern void sync_update_row(const SyncRow *row, const RowState *state);
 extern void sync_delete_row(const SyncRow *row, const RowState *state);
@@ -32,12 +36,16 @@ typedef struct SyncItem
 	const SyncNames *names;		/* of the columns in it */
 	bool		is_part;		/* of a repair, without what is yet to come */
 	bool		is_right;		/* where stamps are alike */
+	int			circle;			/* those of a number refer to one another; 0
+								 * for none */
 } SyncItem;
 
 typedef struct SyncMerge
 {
 	const Version *held;		/* what this database held before */
 	const Version *known;		/* what the sender knows */
+	const Version *covered;		/* what it holds when all of this is merged,
+								 * and what that knew of */
 	bool		repair;			/* what is told is right where stamps are
 								 * alike */
 	bool		by_stream;		/* or as what is parked came */
@@ -48,7 +56,16 @@ typedef struct SyncMerge
 	int64		conflicts;
 } SyncMerge;
 
+extern RowState *sync_fit(const SyncTable *table, const SyncNames *names, const RowState *incoming);
+extern bool sync_same_clock(const RowState *a, const RowState *b);
 extern void sync_apply_row(SyncMerge *merge, const SyncItem *item);
+
+/* sync_order.c: which row of a merge is first. */
+extern void sync_order_items(SyncItem *items, int count);
+
+/* sync_told.c: what of a merge is told of which row. */
+extern SyncReferring *sync_begin_told(const Version *covered, const SyncItem *items, int count);
+extern void sync_end_told(SyncReferring *told);
 
 /* sync_anew.c: rows of a new life. */
 extern void sync_rebear(Site site, const Version *told, uint64_t lives);

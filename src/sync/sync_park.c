@@ -183,6 +183,37 @@ sync_has_parked(const char *name)
 	return found;
 }
 
+/* Transactions whose deletes wait for what they knew of: see sync_refer. */
+Version    *
+sync_waiting_dots(void)
+{
+	Relation	rel = sync_meta_open(META_PARKED, AccessShareLock);
+	Version    *dots = palloc0(sizeof(Version));
+
+	if (RelationGetNumberOfBlocks(rel) > 0)
+	{
+		SyncScan   *scan = sync_meta_scan(rel, NULL, 0, NULL);
+		HeapTuple	tuple;
+
+		while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
+		{
+			bool		isnull;
+			Datum		sqlstate = heap_getattr(tuple, PARKED_SQLSTATE + 1, RelationGetDescr(rel), &isnull);
+			Datum		stored;
+			const RowState *state;
+
+			if (strcmp(TextDatumGetCString(sqlstate), unpack_sql_state(ERRCODE_DELETE_WAITS)) != 0)
+				continue;
+			stored = heap_getattr(tuple, PARKED_STATE + 1, RelationGetDescr(rel), &isnull);
+			state = sync_delta_from_datum(PointerGetDatum(PG_DETOAST_DATUM_COPY(stored)))->relations[0].rows[0].state;
+			dots = version_union(dots, version_of_dot(state->base.site, state->base.txn));
+		}
+		sync_meta_end(scan);
+	}
+	table_close(rel, AccessShareLock);
+	return dots;
+}
+
 /* Forget the parked state of a key, which is shown now. */
 void
 sync_unpark(const char *name, Image key)

@@ -53,6 +53,7 @@ extern RowState *sync_join_forms(RowState *a, const RowState *b);
 extern void sync_park(const char *name, Image key, const RowState *state, const SyncNames *names, const ErrorData *reason, bool by_stream);
 extern bool sync_has_parked(const char *name);
 extern void sync_unpark(const char *name, Image key);
+extern Version *sync_waiting_dots(void);
 extern void sync_drop_rests(Site writer, const Version *told);
 
 #endif							/* SYNC_STATE_H */

@@ -11,6 +11,7 @@
 #define ERRCODE_CLOCK_AHEAD MAKE_SQLSTATE('V', 'M', '0', '0', '2')
 #define ERRCODE_PEER_RETIRED MAKE_SQLSTATE('V', 'M', '0', '0', '3')
 #define ERRCODE_TOO_MANY_DELETED MAKE_SQLSTATE('V', 'M', '0', '0', '4')
+#define ERRCODE_DELETE_WAITS MAKE_SQLSTATE('V', 'M', '0', '0', '5')
 
 /* sync_types.c: values of SQL. */
 extern Datum sync_version_datum(const Version *version);

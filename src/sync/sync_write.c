@@ -13,6 +13,7 @@
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/pg_inherits.h"
+#include "commands/trigger.h"
 #include "executor/spi.h"
 #include "executor/tuptable.h"
 #include "storage/lmgr.h"
@@ -23,12 +24,52 @@
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
+/* Whether triggers AFTER wait: see sync_begin_together. */
+static bool putting_off;
+
 static SyncMark
 begin_mark(const SyncRow *row, const RowState *state)
 {
-	SyncMark	mark = {row->table->root, row->key, state, row->values, row->nulls, row->given, false};
+	SyncMark	mark = {row->table->root, row->key, state, row->values, row->nulls, row->given, false, 0};
 
 	return mark;
+}
+
+/*
+ * Between these two, triggers AFTER what is written wait for the second, as if it were all one
+ * statement: foreign keys' too, whether or not they are deferrable.  An error ends it as well.
+ */
+void
+sync_begin_together(void)
+{
+	AfterTriggerBeginQuery();
+	putting_off = true;
+}
+
+/* Errors: what the triggers raise. */
+void
+sync_end_together(void)
+{
+	SyncMark	none = {0};
+	SyncMark   *before = sync_mark(&none);
+
+	putting_off = false;
+	PG_TRY();
+	{
+		AfterTriggerEndQuery(NULL);
+	}
+	PG_FINALLY();
+	{
+		sync_mark(before);
+	}
+	PG_END_TRY();
+}
+
+/* After an error. */
+void
+sync_forget_together(void)
+{
+	putting_off = false;
 }
 
 /* Run a statement with the row marked; how many rows it wrote. */
@@ -40,7 +81,8 @@ run_marked(SyncMark *mark, SPIPlanPtr plan, Datum *values, const char *nulls, in
 
 	PG_TRY();
 	{
-		result = SPI_execute_plan(plan, values, nulls, false, 0);
+		result = putting_off ? SPI_execute_snapshot(plan, values, nulls, InvalidSnapshot, InvalidSnapshot, false, false, 0) :
+			SPI_execute_plan(plan, values, nulls, false, 0);
 	}
 	PG_FINALLY();
 	{
