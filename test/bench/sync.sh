@@ -186,6 +186,47 @@ sync_merge() {
 	medians
 }
 
+# referring DB [REFERENCES]: a database whose rows may refer to rows of their own table.
+referring() {
+	sql -c "CREATE DATABASE $1"
+	sql -d "$1" -c 'CREATE EXTENSION vecmark' -c 'CREATE TABLE deltas (delta vecmark.delta)' -c "CREATE TABLE msg (id text PRIMARY KEY, up text ${2:-}, t text)" \
+		-c 'CREATE INDEX ON msg (up)' -c "SELECT vecmark.track('msg')" >/dev/null
+}
+
+# Rows that refer to one another beside the same rows in a table without a foreign key: each to the one before, keys at random; each
+# to the one after it in the order of keys; each to one of those before.  Then all of them are deleted.
+sync_references() {
+	local rows shape side round key up
+	for rows in ${SYNC_REFERENCE_ROWS:-1000 10000 100000}; do
+		for shape in chain reversed tree; do
+			case $shape in
+				chain) key='md5(N::text)' up='g - 1' ;;
+				reversed) key="lpad(N::text, 8, '0')" up='g + 1' ;;
+				tree) key='md5(N::text)' up='(random() * (g - 2))::integer + 1' ;;
+			esac
+			up="CASE WHEN $([ $shape = reversed ] && echo "g < $rows" || echo 'g > 1') THEN ${key//N/($up)} END"
+			for ((round = 0; round < ${SYNC_REFERENCE_ROUNDS:-1}; round++)); do
+				for side in $(sides "$round"); do
+					referring ra "$([ "$side" = plain ] || echo 'REFERENCES msg')"
+					referring rb "$([ "$side" = plain ] || echo 'REFERENCES msg')"
+					pull ra rb
+					sql -d ra -c "INSERT INTO msg SELECT ${key//N/g}, $up, $sync_title FROM generate_series(1, $rows) AS g"
+					carry ra rb
+					noted "merge of $rows rows, $shape, ms" "$side" "$(milliseconds rb "$merge_carried")"
+					[ "$(sql -d rb -c 'SELECT count(*) FROM msg')" = "$rows" ] || echo "not all rows of a $shape are there"
+					sql -d ra -c 'DELETE FROM msg'
+					carry ra rb
+					noted "merge of their delete, $rows rows, $shape, ms" "$side" "$(milliseconds rb "$merge_carried")"
+					[ "$(sql -d rb -c 'SELECT count(*) FROM msg')" = 0 ] || echo "not all rows of a $shape are gone"
+					sql -c 'DROP DATABASE ra' -c 'DROP DATABASE rb'
+				done
+			done
+		done
+	done
+	echo "rows that refer to one another: in a table without, and with a foreign key"
+	medians
+}
+
 sync_bytes() {
 	local since
 	database c
@@ -405,7 +446,7 @@ bench_sync() {
 	sql -c "ALTER SYSTEM SET full_page_writes = off" -c "ALTER SYSTEM SET max_wal_size = '32GB'" -c "ALTER SYSTEM SET checkpoint_timeout = '1h'" \
 		-c 'SELECT pg_reload_conf()' >/dev/null
 	: >"$scratch/figures"
-	for part in ${SYNC_PARTS:-transactions bulk bookmarks merge bytes pull log notify digest_writes digest digest_vectors}; do
+	for part in ${SYNC_PARTS:-transactions bulk bookmarks merge references bytes pull log notify digest_writes digest digest_vectors}; do
 		"sync_$part" || return
 		echo
 	done
