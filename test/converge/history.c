@@ -252,6 +252,23 @@ add_insert(World *world, Text *text, Random *random, Tokens *tokens, const Table
 	}
 }
 
+/* Rows are moved away from what is deleted then, most of them. */
+static void
+add_move(World *world, Text *text, Random *random)
+{
+	int			from = key(random);
+
+	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
+		if ((tables[i].name[0] == 'c' && HAS(world, CASCADE)) || (tables[i].name[0] == 'd' && HAS(world, SET_NULL)))
+		{
+			add(text, "UPDATE %s SET pid = (SELECT id FROM p WHERE id <> %d ORDER BY abs(id - %d), id LIMIT 1) WHERE pid = %d", tables[i].name, from, key(random), from);
+			if (random_chance(random, 20))
+				add(text, " AND id <> %d", key(random));
+			add(text, "; ");
+		}
+	add(text, "DELETE FROM p WHERE id = %d", from);
+}
+
 static void
 add_statement(World *world, Text *text, Random *random, Tokens *tokens)
 {
@@ -259,7 +276,9 @@ add_statement(World *world, Text *text, Random *random, Tokens *tokens)
 	int			kind = random_below(random, 100);
 	bool		many = HAS(world, MULTI) && random_chance(random, 20);
 
-	if (kind < 40)
+	if (kind < 8 && HAS(world, DELETES))
+		add_move(world, text, random);
+	else if (kind < 40)
 		add_insert(world, text, random, tokens, table);
 	else if (kind < 56 && HAS(world, DELETES))
 	{
@@ -598,6 +617,8 @@ do_step(World *world, uint64_t seed)
 	kind = random_below(&random, 1000);
 	if (random_chance(&random, 30))
 		world->now += random_below(&random, 3);
+	if (kind < 560 && HAS(world, ONE_WRITER))
+		node = &world->nodes[0];
 	if (kind < 400 || (kind < 520 && !HAS(world, OPEN_WRITERS)))
 		step_write(world, node, &random, &tokens);
 	else if (kind < 520)
@@ -663,6 +684,16 @@ choose_features(World *world, Random *random)
 	for (int i = 0; i < FEATURE_COUNT; i++)
 		if (random_chance(random, percent) && strstr(world->left_out_features, feature_names[i]) == NULL)
 			world->features |= UINT64_C(1) << i;
+
+	/* where one alone writes, what he wrote is what all must show; nobody else may, by a trigger either */
+	world->features &= ~(UINT64_C(1) << BIT_ONE_WRITER);
+	if (random_chance(random, 25) && strstr(world->left_out_features, "ONE_WRITER") == NULL)
+		world->features |= UINT64_C(1) << BIT_ONE_WRITER;
+	if (HAS(world, ONE_WRITER))
+	{
+		world->features &= ~(UINT64_C(1) << BIT_COUNT_IN_MERGES | UINT64_C(1) << BIT_MERGE_IN_TRANSACTION);
+		world->features |= UINT64_C(1) << BIT_CASCADE | UINT64_C(1) << BIT_SET_NULL | UINT64_C(1) << BIT_DELETES;
+	}
 	tell(world, "%d databases", world->used);
 	for (int i = 0; i < FEATURE_COUNT; i++)
 		if ((world->features >> i & 1) != 0)

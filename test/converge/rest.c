@@ -14,6 +14,9 @@ static const char *const tables[] = {"p", "c", "d", "e", "q", "t"};
 
 #define TABLES (int) (sizeof(tables) / sizeof(*tables))
 
+/* What the one who wrote shows when he has written all, or NULL. */
+static PGresult *meant[TABLES];
+
 /* The number that a database has now. */
 static void
 read_site(Node *node)
@@ -120,6 +123,11 @@ bring_to_rest(World *world)
 			return;
 		PQclear(query(world->nodes[i].sessions[MAIN].conn, "SET vecmark.max_drift = 2147483647", 0, NULL));
 		read_site(&world->nodes[i]);
+	}
+	for (int i = 0; i < TABLES; i++)
+	{
+		PQclear(meant[i]);
+		meant[i] = HAS(world, ONE_WRITER) ? rows_of(&world->nodes[0], tables[i]) : NULL;
 	}
 	for (int round = 0, changed = 1; changed > 0 && !world->failed; round++)
 	{
@@ -304,8 +312,30 @@ check_digests(World *world)
 	}
 }
 
+/* Where one alone wrote, all show what he showed: keys and values, whatever their clocks. */
+static void
+check_meant(World *world)
+{
+	for (int i = 0; HAS(world, ONE_WRITER) && i < TABLES; i++)
+		for (int j = 0; j < world->used && !world->failed; j++)
+		{
+			PGresult   *shown = rows_of(&world->nodes[j], tables[i]);
+
+			if (PQntuples(shown) != PQntuples(meant[i]))
+				violation(world, "of what one alone wrote to table %s, db%d shows %d rows and not %d", tables[i], j, PQntuples(shown), PQntuples(meant[i]));
+			for (int k = 0; k < PQntuples(meant[i]) && !world->failed; k++)
+				if (strcmp(PQgetvalue(shown, k, 0), PQgetvalue(meant[i], k, 0)) != 0 || strcmp(PQgetvalue(shown, k, 2), PQgetvalue(meant[i], k, 2)) != 0)
+				{
+					violation(world, "of what one alone wrote to table %s, row %s is not what db%d shows", tables[i], PQgetvalue(meant[i], k, 0), j);
+					show_row(world, "meant", meant[i], k);
+					show_row(world, "shown", shown, k);
+				}
+			PQclear(shown);
+		}
+}
+
 /*
- * What must hold at rest: each database is sound by vecmark.sync_check(); digests are alike; every version has every transaction; who pulls everything from
+ * What must hold at rest: what one alone wrote is there; each database is sound by vecmark.sync_check(); digests are alike; every version has every transaction; who pulls everything from
  * any database sees the same rows and clocks; every database shows these, but for
  * rows that are parked, of which there are none without rules that could be broken;
  * nothing is lost (oracle.c).
@@ -316,6 +346,7 @@ check_rest(World *world)
 	PGresult   *all[TABLES] = {NULL};
 	bool		may_park = HAS(world, UNIQUE) || HAS(world, CASCADE) || HAS(world, SET_NULL) || HAS(world, DEFERRED);
 
+	check_meant(world);
 	check_invariants(world);
 	check_versions(world);
 	check_changes(world);

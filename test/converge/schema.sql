@@ -16,7 +16,8 @@ CREATE TABLE q (id text PRIMARY KEY, u integer UNIQUE, v text, n integer, m inte
 -- What triggers write.
 CREATE TABLE t (id integer PRIMARY KEY, n integer, v text);
 
-SELECT vecmark.track('p', '{"counters": ["n", "m"], "sets": ["tags"]}');
+-- By its name it is told before what refers to it.
+SELECT vecmark.track('p', '{"name": "a.p", "counters": ["n", "m"], "sets": ["tags"]}');
 SELECT vecmark.track('c', '{"counters": ["n"], "sets": ["tags"]}');
 SELECT vecmark.track('d', '{"counters": ["n"]}');
 SELECT vecmark.track('e');

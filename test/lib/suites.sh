@@ -357,7 +357,7 @@ suite_converge_faults() {
 	local fault
 	echo "faults that convergence must find"
 	converge_binary || { count fail "converge compiles"; return; }
-	for fault in cursor-by-number upsert increments no-tie-break; do
+	for fault in cursor-by-number upsert increments no-tie-break references; do
 		expect "converge finds $fault" finds_fault "$fault"
 	done
 }
