@@ -113,7 +113,10 @@ sync_action_stamp(const Stamp *seen)
 	return stamp;
 }
 
-/* Whether a stamp is of such an action; what nobody meant is no loss when it loses. */
+/*
+ * Whether a stamp is of such an action, or of a row that was taken in with its table, which is stamped
+ * in the same way; what nobody wrote is no loss when it loses.
+ */
 bool
 sync_is_action(const Stamp *stamp)
 {
