@@ -2,7 +2,7 @@
 
 packages_build=(gcc make libc6-dev libxxhash-dev)
 packages_bitcode=(clang)
-packages_check=(libipc-run-perl libpq-dev perl python3 qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross)
+packages_check=(libipc-run-perl libpq-dev iproute2 perl python3 qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross)
 # from PostgreSQL 16 on the formatter comes with the server
 packages_format=(pg-bsd-indent)
 packages_fuzz=(clang libclang-rt-14-dev libxxhash-dev)

@@ -362,6 +362,22 @@ suite_converge_faults() {
 	done
 }
 
+# suite_partition SECONDS SEED: servers whose network is cut, against ledgers of their clients.
+suite_partition() {
+	local seconds=$1 seed=$2 log=$scratch/partition.log
+	echo "three servers in network namespaces, cut, healed and killed for $seconds s, seed $seed"
+	if [ "$(id -u)" != 0 ] || ! ip netns add "vecmark-$$" 2>/dev/null; then
+		count skip "partition: network namespaces cannot be made here"
+		return
+	fi
+	ip netns delete "vecmark-$$"
+	write_conf test "$scratch/partition.conf"
+	BINDIR=$bindir PLACE=$scratch/partition CONF=$scratch/partition.conf SERVER_USER=$server_user \
+		perl test/partition/partition.pl "$seconds" "$seed" >"$log" 2>&1
+	count_tap "partition" "$log" $?
+	grep -E '^# .* notes' "$log" | sed 's/^#/ /'
+}
+
 # ---- programs that are clients
 
 # suite_clients [NAME…]: each test/clients/*/run prints TAP about a database of
