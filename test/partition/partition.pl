@@ -135,7 +135,7 @@ sub start_servers
 		for my $other (grep { $_ ne $name } @names)
 		{
 			# a connection that was cut is noticed
-			psql_must($name, "CREATE SERVER $other FOREIGN DATA WRAPPER dblink_fdw OPTIONS (host '$address{$other}', dbname 'postgres', connect_timeout '2', tcp_user_timeout '2000')",
+			psql_must($name, "CREATE SERVER $other FOREIGN DATA WRAPPER dblink_fdw OPTIONS (host '$address{$other}', dbname 'postgres', connect_timeout '2', tcp_user_timeout '2000', keepalives_idle '2', keepalives_interval '1')",
 				"CREATE USER MAPPING FOR postgres SERVER $other OPTIONS (user 'postgres')", "SELECT vecmark.add_peer('$other', '$other')");
 		}
 	}
@@ -143,7 +143,7 @@ sub start_servers
 	for (['b', 'a'], ['c', 'b'], ['a', 'b'])
 	{
 		my ($to, $from) = @$_;
-		psql_must($to, "CREATE SUBSCRIPTION of_$from CONNECTION 'host=$address{$from} user=postgres dbname=postgres connect_timeout=2 tcp_user_timeout=2000 application_name=$to' PUBLICATION changes WITH (copy_data = false, slot_name = to_$to)");
+		psql_must($to, "CREATE SUBSCRIPTION of_$from CONNECTION 'host=$address{$from} user=postgres dbname=postgres connect_timeout=2 tcp_user_timeout=2000 keepalives_idle=2 keepalives_interval=1 application_name=$to' PUBLICATION changes WITH (copy_data = false, slot_name = to_$to)");
 	}
 }
 
