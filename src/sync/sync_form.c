@@ -193,6 +193,7 @@ sync_form_text(const char *column, ImageForm form, Image image)
 		return OidOutputFunctionCall(function, sync_receive(&receive, image, ioparam, -1));
 	}
 	text = pnstrdup(image.data, image.size);
+
 	if (strlen(text) != image.size)
 		ereport(ERROR,
 				(errcode(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE),
@@ -207,9 +208,9 @@ sync_form_text(const char *column, ImageForm form, Image image)
  * Errors: 42804 if the form does not hold it as it is, and what input functions raise.
  */
 Image
-sync_form_image(ImageForm form, char *text)
+sync_form_image(ImageForm form, char *written)
 {
-	Image		image = {text, strlen(text)};
+	Image		image = {written, strlen(written)};
 	Oid			type;
 	Oid			function;
 	Oid			ioparam;
@@ -221,7 +222,7 @@ sync_form_image(ImageForm form, char *text)
 		return image;
 	type = type_of_form(form);
 	getTypeInputInfo(type, &function, &ioparam);
-	value = OidInputFunctionCall(function, text, ioparam, -1);
+	value = OidInputFunctionCall(function, written, ioparam, -1);
 	getTypeBinaryOutputInfo(type, &function, &isvarlena);
 	bytes = OidSendFunctionCall(function, value);
 	image.data = VARDATA(bytes);
@@ -241,6 +242,7 @@ sync_whole_number(char *text)
 {
 	if (strpbrk(text, ".e") == NULL)
 		return text;
+
 	return DatumGetCString(DirectFunctionCall1(numeric_out, DirectFunctionCall1(numeric_trim_scale, NumericGetDatum(number_of(text)))));
 }
 
@@ -300,6 +302,7 @@ beginning(const char *text)
 
 	if (size <= SHOWN_MAX)
 		return text;
+
 	return psprintf("%.*s...", pg_mbcliplen(text, size, SHOWN_MAX), text);
 }
 

@@ -80,13 +80,12 @@ write_as_text(ElementSet *set)
 
 	for (int i = 0; i < set->count; i++)
 	{
-		char	   *text = sync_form_text(NULL, (ImageForm) set->form, set->elements[i].value);
+		char	   *written = sync_form_text(NULL, (ImageForm) set->form, set->elements[i].value);
 
 		elements[i] = set->elements[i];
 		elements[i].value = (Image)
 		{
-			text	   ,
-						strlen(text)
+			written, strlen(written)
 		};
 	}
 	set->elements = elements;

@@ -118,7 +118,7 @@ extern ImageForm sync_form_by_name(const char *name);
 extern ImageForm sync_form_of_type(Oid type);
 extern Datum sync_receive(FmgrInfo *function, Image image, Oid ioparam, int32 typmod);
 extern char *sync_form_text(const char *column, ImageForm form, Image image);
-extern Image sync_form_image(ImageForm form, char *text);
+extern Image sync_form_image(ImageForm form, char *written);
 extern char *sync_whole_number(char *text);
 extern bool sync_is_same_value(ImageForm from, const char *came, ImageForm to, const char *shown);
 extern _Noreturn void sync_refuse_unlike_value(const SyncColumn *column, ImageForm from, const char *came, const char *shown);
