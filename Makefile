@@ -89,6 +89,7 @@ OBJS = \
 	src/sync/sync_dump.o \
 	src/sync/sync_events.o \
 	src/sync/sync_form.o \
+	src/sync/sync_group.o \
 	src/sync/sync_held.o \
 	src/sync/sync_hidden.o \
 	src/sync/sync_image.o \

@@ -67,6 +67,11 @@ extern void sync_order_items(SyncItem *items, int count);
 extern SyncReferring *sync_begin_told(const Version *covered, const SyncItem *items, int count);
 extern void sync_end_told(SyncReferring *told);
 
+/* sync_group.c: rows of a merge, in groups. */
+extern void sync_apply_rows(SyncMerge *merge, SyncItem *items, int count);
+extern void sync_retry_parked(SyncMerge *merge, bool is_guest, const Version *covered, bool parts);
+extern void sync_retry_waiting(SyncMerge *merge, bool is_batch);
+
 /* sync_anew.c: rows of a new life. */
 extern void sync_rebear(Site site, const Version *told, uint64_t lives);
 extern void sync_restamp(Site old);
