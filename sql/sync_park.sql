@@ -7,7 +7,7 @@ SET client_min_messages = warning;
 DROP DATABASE IF EXISTS sync_park_a WITH (FORCE);
 DROP DATABASE IF EXISTS sync_park_b WITH (FORCE);
 DROP DATABASE IF EXISTS sync_park_c WITH (FORCE);
-CREATE DATABASE sync_park_a;
+CREATE DATABASE sync_park_a OWNER :"me";
 \c sync_park_a :installer
 CREATE EXTENSION vecmark;
 GRANT CREATE ON SCHEMA public TO PUBLIC;
@@ -27,8 +27,8 @@ CREATE TABLE pages (id text PRIMARY KEY, title text, visits int);
 CREATE TABLE marks (id text PRIMARY KEY, page text REFERENCES pages ON DELETE CASCADE, note text);
 CREATE TABLE later (id text PRIMARY KEY, page text REFERENCES pages DEFERRABLE INITIALLY DEFERRED, next text REFERENCES later DEFERRABLE INITIALLY DEFERRED);
 \c :here :installer
-CREATE DATABASE sync_park_b TEMPLATE sync_park_a;
-CREATE DATABASE sync_park_c TEMPLATE sync_park_a;
+CREATE DATABASE sync_park_b TEMPLATE sync_park_a OWNER :"me";
+CREATE DATABASE sync_park_c TEMPLATE sync_park_a OWNER :"me";
 \set all 'SELECT array_agg(d) AS d FROM vecmark.changes() AS d'
 \set merge 'SELECT status, applied, parked FROM vecmark.merge_all(:''d'');'
 \set retry 'SELECT status, applied, parked FROM vecmark.retry_parked();'
