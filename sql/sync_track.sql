@@ -1,7 +1,7 @@
 -- Tables made replicated state: what is refused and why, and what the triggers do to every way of writing.
 \set SHOW_CONTEXT never
 SET client_min_messages = warning;
--- what only a superuser can make: another role, and something for foreign tables
+-- what only a superuser can make: another role, and something for foreign tables; and names are for who owns the database
 SELECT current_user AS me, current_database() AS here, rolname AS installer FROM pg_roles WHERE oid = 10 \gset
 \c - :installer
 CREATE ROLE sync_track_other;
@@ -10,6 +10,7 @@ GRANT CREATE ON SCHEMA public TO sync_track_other;
 CREATE FOREIGN DATA WRAPPER sync_track_wrapper;
 CREATE SERVER sync_track_server FOREIGN DATA WRAPPER sync_track_wrapper;
 GRANT USAGE ON FOREIGN SERVER sync_track_server TO PUBLIC;
+ALTER DATABASE :"here" OWNER TO :"me";
 \c - :me
 SET client_min_messages = warning;
 -- the error as clients see it, with its SQLSTATE
@@ -336,6 +337,7 @@ DROP SERVER sync_track_server CASCADE;
 DROP FOREIGN DATA WRAPPER sync_track_wrapper;
 DROP OWNED BY sync_track_other;
 DROP ROLE sync_track_other;
+ALTER DATABASE :"here" OWNER TO :"installer";
 \c - :me
 SET client_min_messages = warning;
 DROP TABLE key_identity, key_always, key_serial, key_deferrable, key_none, key_unique, key_numeric, key_float, key_char, key_jsonb, key_interval, key_array, key_inet,
