@@ -43,6 +43,7 @@ OBJS = \
 	src/hnsw/hnsw_check_page.o \
 	src/hnsw/hnsw_cost.o \
 	src/hnsw/hnsw_directory.o \
+	src/hnsw/hnsw_extend.o \
 	src/hnsw/hnsw_insert.o \
 	src/hnsw/hnsw_inspect.o \
 	src/hnsw/hnsw_opclass.o \

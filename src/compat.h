@@ -57,14 +57,26 @@
 #define VM_REL_LOCATOR_EQUALS(a, b) RelFileNodeEquals(a, b)
 #endif
 
-/* A new block at the end of a relation, pinned; the extension lock is held. */
+/*
+ * Make new blocks at the end of a fork whose extension lock is held: at least one, at
+ * most "count".  Returns how many.  Needs storage/bufmgr.h.
+ */
 #if PG_VERSION_NUM >= 160000
-#define vm_extend_fork(rel, fork) \
-	ExtendBufferedRel(BMR_REL(rel), fork, NULL, EB_SKIP_EXTENSION_LOCK)
+#define VM_EXTEND_BY 64
+#define vm_extend_fork(rel, fork, count) \
+	({ \
+		Buffer vm_buffers[VM_EXTEND_BY]; \
+		uint32 vm_made; \
+		ExtendBufferedRelBy(BMR_REL(rel), fork, NULL, EB_SKIP_EXTENSION_LOCK, \
+							Min(count, VM_EXTEND_BY), vm_buffers, &vm_made); \
+		for (uint32 vm_i = 0; vm_i < vm_made; vm_i++) \
+			ReleaseBuffer(vm_buffers[vm_i]); \
+		vm_made; \
+	})
 #else
-#define vm_extend_fork(rel, fork) ReadBufferExtended(rel, fork, P_NEW, RBM_NORMAL, NULL)
+#define vm_extend_fork(rel, fork, count) \
+	((void) (count), ReleaseBuffer(ReadBufferExtended(rel, fork, P_NEW, RBM_NORMAL, NULL)), 1)
 #endif
-#define vm_extend_relation(rel) vm_extend_fork(rel, MAIN_FORKNUM)
 
 /* The oldest transaction whose outcome is kept.  Needs access/transam.h. */
 #if PG_VERSION_NUM >= 170000

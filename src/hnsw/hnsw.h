@@ -240,6 +240,9 @@ extern HnswScanSettings hnsw_scan_settings(Relation rel);
 extern void hnsw_define_settings(void);
 extern bytea *hnsw_options(Datum reloptions, bool validate);
 
+/* hnsw_extend.c */
+extern BlockNumber hnsw_extend(Relation rel, ForkNumber fork, BlockNumber blocks);
+
 /* hnsw_page.c */
 extern const HnswOpclass *hnsw_opclass(Relation rel);
 extern HnswIndex *hnsw_open(Relation rel);
@@ -247,7 +250,8 @@ extern HnswIndex *hnsw_open_with(Relation rel, const HnswMeta *meta);
 extern void hnsw_read_meta(HnswIndex *index);
 extern void hnsw_init_page(Page page, uint16 kind);
 extern void hnsw_set_entry(HnswIndex *index, uint32 node, int level, bool force);
-extern bool hnsw_make_first(HnswIndex *index, bool odd, uint32 (*make) (void *context), void *context);
+extern bool hnsw_make_first(HnswIndex *index, bool odd,
+							uint32 (*make) (void *context, BlockNumber *blocks), void *context);
 extern void hnsw_count_repair(HnswIndex *index);
 extern void hnsw_forget_odd(HnswIndex *index, uint32 node);
 extern bool hnsw_form_vector(const HnswIndex *index, Datum value, float *vector);
@@ -273,6 +277,8 @@ extern void hnsw_corrupt(HnswIndex *index, BlockNumber block, const char *what) 
 
 /* hnsw_directory.c */
 extern BlockNumber hnsw_directory_of(const HnswIndex *index, uint32 node);
+extern uint32 hnsw_node_try_add(HnswIndex *index, GraphSlot *image, uint16 state, ItemPointer tid, uint32 base,
+								BlockNumber *blocks);
 extern uint32 hnsw_node_add(HnswIndex *index, GraphSlot *image, uint16 state, ItemPointer tid, uint32 base);
 extern void hnsw_entry_set_free(HnswEntry *entry, FullTransactionId last);
 extern void hnsw_node_free(HnswIndex *index, uint32 node);

@@ -15,7 +15,6 @@
 #include "optimizer/planner.h"
 #include "pgstat.h"
 #include "storage/bufmgr.h"
-#include "storage/lmgr.h"
 #include "utils/memutils.h"
 
 /*
@@ -81,9 +80,8 @@ write_meta(Relation rel, ForkNumber fork, const HnswMeta *meta, bool log)
 	Buffer		buffer;
 	Page		page;
 
-	LockRelationForExtension(rel, ExclusiveLock);
-	buffer = vm_extend_fork(rel, fork);
-	UnlockRelationForExtension(rel, ExclusiveLock);
+	hnsw_extend(rel, fork, HNSW_META_BLOCK + 1);
+	buffer = ReadBufferExtended(rel, fork, HNSW_META_BLOCK, RBM_NORMAL, NULL);
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
 	START_CRIT_SECTION();
 	page = BufferGetPage(buffer);

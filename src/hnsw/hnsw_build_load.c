@@ -131,15 +131,38 @@ make_chunks(HnswBuild *build, uint32 needed)
 }
 
 /*
- * See that there is memory for a node and its upper levels, whatever others that
- * have seen to it insert meanwhile.  Returns false if there is none.
+ * The last number that a node or its upper levels can get, whatever others that
+ * have asked for theirs insert meanwhile.
+ */
+static uint32
+last_number(HnswBuild *build, int level)
+{
+	uint32		nodes = __atomic_load_n(&build->shared->graph.nodes, __ATOMIC_ACQUIRE);
+
+	return nodes + level + (build->participants - 1) * (GRAPH_MAX_LEVEL + 1);
+}
+
+/*
+ * See that the index has pages for a node and its upper levels.  No lock is held.
+ */
+static void
+reserve_blocks(HnswBuild *build, int level)
+{
+	const GraphGeometry *g = &build->index->geometry;
+	BlockNumber blocks = graph_slot_block(g, last_number(build, level)) + g->pages_per_slot;
+
+	if (build->blocks < blocks)
+		build->blocks = hnsw_extend(build->index->rel, MAIN_FORKNUM, blocks);
+}
+
+/*
+ * See that there is memory for a node and its upper levels.  Returns false if
+ * there is none.
  */
 static bool
 reserve(HnswBuild *build, int level)
 {
-	uint32		nodes = __atomic_load_n(&build->shared->graph.nodes, __ATOMIC_ACQUIRE);
-	uint32		last = nodes + level + (build->participants - 1) * (GRAPH_MAX_LEVEL + 1);
-	uint32		needed = (last >> build->graph.chunk_shift) + 1;
+	uint32		needed = (last_number(build, level) >> build->graph.chunk_shift) + 1;
 
 	if (needed <= pg_atomic_read_u32(&build->shared->chunk_count))
 	{
@@ -256,6 +279,7 @@ insert_in_memory(HnswBuild *build, ItemPointer tid)
 	int			level = graph_random_level(hash, build->index->meta.branching);
 	bool		duplicate;
 
+	reserve_blocks(build, level);
 	if (build->parallel != NULL && !hnsw_parallel_enter(build))
 		return false;
 	if (!reserve(build, level))

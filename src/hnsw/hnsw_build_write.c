@@ -9,7 +9,6 @@
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/bufmgr.h"
-#include "storage/lmgr.h"
 #include "testpoint/testpoint.h"
 
 /* ---- progress */
@@ -45,25 +44,9 @@ hnsw_build_report_full(HnswBuild *build)
 
 /* ---- writing */
 
-/* Pin a block of the index, which is made if it does not exist. */
-static Buffer
-read_block(HnswBuild *build, BlockNumber block)
-{
-	Relation	rel = build->index->rel;
-
-	if (block >= build->blocks)
-	{
-		LockRelationForExtension(rel, ExclusiveLock);
-		build->blocks = RelationGetNumberOfBlocks(rel);
-		for (; build->blocks <= block; build->blocks++)
-			ReleaseBuffer(vm_extend_relation(rel));
-		UnlockRelationForExtension(rel, ExclusiveLock);
-	}
-	return ReadBuffer(rel, block);
-}
-
 /*
- * Write the first bytes of a slot from the image to where they belong.
+ * Write the first bytes of a slot from the image to where they belong.  Its blocks
+ * are there: the node's number was reserved (hnsw_build_load.c).
  */
 void
 hnsw_build_write_image(HnswBuild *build, uint32 node, Size bytes)
@@ -74,7 +57,7 @@ hnsw_build_write_image(HnswBuild *build, uint32 node, Size bytes)
 
 	for (uint32 part = 0; (Size) part * GRAPH_PAGE_ROOM < bytes; part++)
 	{
-		Buffer		buffer = read_block(build, block + part);
+		Buffer		buffer = ReadBuffer(build->index->rel, block + part);
 		Page		page = BufferGetPage(buffer);
 
 		LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);

@@ -32,6 +32,7 @@ hnsw_directory_of(const HnswIndex *index, uint32 node)
 	return graph_directory_block(&index->geometry, node);
 }
 
+/* NULL, with nothing locked, if the page was never written: all its entries are FREE. */
 static HnswDirectory *
 lock_directory(HnswIndex *index, BlockNumber block, int mode, Buffer *buffer)
 {
@@ -41,6 +42,11 @@ lock_directory(HnswIndex *index, BlockNumber block, int mode, Buffer *buffer)
 	*buffer = hnsw_read_buffer(index, block);
 	LockBuffer(*buffer, mode);
 	page = BufferGetPage(*buffer);
+	if (PageIsNew(page))
+	{
+		UnlockReleaseBuffer(*buffer);
+		return NULL;
+	}
 	hnsw_check_page(index, page, block, HNSW_PAGE_DIRECTORY);
 	directory = HNSW_DIRECTORY(page);
 	if (directory->used > index->geometry.group_nodes || directory->extra > HNSW_EXTRA_ROOM(&index->geometry))
@@ -48,12 +54,21 @@ lock_directory(HnswIndex *index, BlockNumber block, int mode, Buffer *buffer)
 	return directory;
 }
 
-static void
-change_open(Change *change, HnswIndex *index, BlockNumber block)
+/* False, with nothing locked, if the page was never written. */
+static bool
+change_try_open(Change *change, HnswIndex *index, BlockNumber block)
 {
 	change->index = index;
 	change->state = NULL;
 	change->directory = lock_directory(index, block, BUFFER_LOCK_EXCLUSIVE, &change->buffer);
+	return change->directory != NULL;
+}
+
+static void
+change_open(Change *change, HnswIndex *index, BlockNumber block)
+{
+	if (!change_try_open(change, index, block))
+		hnsw_corrupt(index, block, "page is empty");
 }
 
 static void
@@ -85,39 +100,23 @@ hnsw_directory_set_lower(const HnswIndex *index, HnswDirectory *directory)
 		(char *) (HNSW_EXTRA_TIDS(&index->geometry, directory) + directory->extra) - (char *) page;
 }
 
-/* Make the relation at least so many blocks long. */
-static void
-extend_to(HnswIndex *index, BlockNumber blocks)
-{
-	Relation	rel = index->rel;
-	bool		lock = !RELATION_IS_LOCAL(rel);
-
-	if (RelationGetNumberOfBlocks(rel) >= blocks)
-		return;
-	if (lock)
-		LockRelationForExtension(rel, ExclusiveLock);
-	while (RelationGetNumberOfBlocks(rel) < blocks)
-	{
-		Buffer		buffer = vm_extend_relation(rel);
-
-		ReleaseBuffer(buffer);
-	}
-	if (lock)
-		UnlockRelationForExtension(rel, ExclusiveLock);
-}
-
 /*
  * Lock the last directory page, making one if all entries of the last are taken.
+ * Returns false, with nothing locked, if the index must be so many blocks long first.
+ *
+ * A crash, or blocks made ahead, can leave the index longer than it is used: the last
+ * is the last that was written.
  */
-static void
-open_last_directory(Change *change, HnswIndex *index)
+static bool
+open_last_directory(Change *change, HnswIndex *index, BlockNumber *blocks)
 {
 	const GraphGeometry *g = &index->geometry;
+	BlockNumber length = RelationGetNumberOfBlocks(index->rel);
+	uint32		group = length < 2 ? 0 : (length - 2) / g->group_pages;
+	bool		full = false;	/* the one before is */
 
 	for (;;)
 	{
-		BlockNumber blocks = RelationGetNumberOfBlocks(index->rel);
-		uint32		group = blocks < 2 ? 0 : (blocks - 2) / g->group_pages;
 		BlockNumber block = 1 + group * g->group_pages;
 		Buffer		buffer;
 		Page		page;
@@ -127,10 +126,18 @@ open_last_directory(Change *change, HnswIndex *index)
 			ereport(ERROR,
 					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 					 errmsg("index \"%s\" is full", RelationGetRelationName(index->rel))));
-		extend_to(index, block + 1);
+		*blocks = block + 1;
+		if (RelationGetNumberOfBlocks(index->rel) < *blocks)
+			return false;
 		buffer = ReadBuffer(index->rel, block);
 		LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
 		page = BufferGetPage(buffer);
+		if (PageIsNew(page) && group > 0 && !full)
+		{
+			UnlockReleaseBuffer(buffer);
+			group--;
+			continue;
+		}
 		if (PageIsNew(page))
 		{
 			GenericXLogState *state = NULL;
@@ -151,10 +158,10 @@ open_last_directory(Change *change, HnswIndex *index)
 		UnlockReleaseBuffer(buffer);
 		change_open(change, index, block);
 		if (change->directory->used < g->group_nodes)
-			return;
+			return true;
 		UnlockReleaseBuffer(change->buffer);
-		/* The first page of the next group makes the next round look there. */
-		extend_to(index, block + g->group_pages + 1);
+		group++;
+		full = true;
 	}
 }
 
@@ -188,10 +195,11 @@ may_be_taken(HnswIndex *index, const HnswEntry *entry)
 }
 
 /*
- * Lock a directory page that has a free entry, and return the entry's index.
+ * Lock a directory page that has a free entry, and return the entry's index; or -1,
+ * with nothing locked, if the index must be so many blocks long first.
  */
 static int
-open_free_entry(Change *change, HnswIndex *index)
+open_free_entry(Change *change, HnswIndex *index, BlockNumber *blocks)
 {
 	const GraphGeometry *g = &index->geometry;
 
@@ -203,9 +211,9 @@ open_free_entry(Change *change, HnswIndex *index)
 		if (block == InvalidBlockNumber)
 			break;
 		/* The map is not logged: it may say anything. */
-		if (block >= 1 && (block - 1) % g->group_pages == 0 && block < RelationGetNumberOfBlocks(index->rel))
+		if (block >= 1 && (block - 1) % g->group_pages == 0 && block < RelationGetNumberOfBlocks(index->rel) &&
+			change_try_open(change, index, block))
 		{
-			change_open(change, index, block);
 			for (int i = 0; i < change->directory->used; i++)
 			{
 				if (HNSW_ENTRY_STATE(&change->directory->entries[i]) != HNSW_ENTRY_FREE)
@@ -214,6 +222,9 @@ open_free_entry(Change *change, HnswIndex *index)
 					return i;
 				any = true;
 			}
+			/* Of a page that is not the last, a crash may have left some. */
+			if (change->directory->used < g->group_nodes)
+				return change->directory->used;
 			UnlockReleaseBuffer(change->buffer);
 		}
 		/* Those can be taken soon: they stay in the map. */
@@ -221,8 +232,7 @@ open_free_entry(Change *change, HnswIndex *index)
 			break;
 		RecordPageWithFreeSpace(index->rel, block, 0);
 	}
-	open_last_directory(change, index);
-	return change->directory->used;
+	return open_last_directory(change, index, blocks) ? change->directory->used : -1;
 }
 
 /* Write a whole slot into its page, or pages, and its entry: one record, or more. */
@@ -236,7 +246,6 @@ write_node(Change *change, int entry_index, uint32 node, GraphSlot *image, const
 	Page		page;
 	bool		fresh;
 
-	extend_to(index, block + g->pages_per_slot);
 	buffer = ReadBuffer(index->rel, block);
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
 	fresh = PageIsNew(BufferGetPage(buffer));
@@ -273,16 +282,29 @@ write_node(Change *change, int entry_index, uint32 node, GraphSlot *image, const
 /*
  * Add a node: find it a number, write its slot and then its entry.  image is a
  * whole slot, of which this sets the number.  "state" is LIVE, with a TID, UPPER,
- * with the number of the node below, or TIDS.  Holds no lock on return.
+ * with the number of the node below, or TIDS.  Holds no lock on return.  Returns
+ * GRAPH_NO_NODE, having done nothing, if the index must be so many blocks long first:
+ * no index is extended under the lock of a page.
  */
 uint32
-hnsw_node_add(HnswIndex *index, GraphSlot *image, uint16 state, ItemPointer tid, uint32 base)
+hnsw_node_try_add(HnswIndex *index, GraphSlot *image, uint16 state, ItemPointer tid, uint32 base,
+				  BlockNumber *blocks)
 {
+	const GraphGeometry *g = &index->geometry;
 	Change		change;
 	HnswEntry	entry;
-	int			entry_index = open_free_entry(&change, index);
-	BlockNumber block = BufferGetBlockNumber(change.buffer);
-	uint32		node = (block - 1) / index->geometry.group_pages * index->geometry.group_nodes + entry_index;
+	int			entry_index = open_free_entry(&change, index, blocks);
+	uint32		node;
+
+	if (entry_index < 0)
+		return GRAPH_NO_NODE;
+	node = (BufferGetBlockNumber(change.buffer) - 1) / g->group_pages * g->group_nodes + entry_index;
+	*blocks = graph_slot_block(g, node) + g->pages_per_slot;
+	if (RelationGetNumberOfBlocks(index->rel) < *blocks)
+	{
+		UnlockReleaseBuffer(change.buffer);
+		return GRAPH_NO_NODE;
+	}
 
 	image->node = node;
 	entry.state = state;
@@ -294,6 +316,21 @@ hnsw_node_add(HnswIndex *index, GraphSlot *image, uint16 state, ItemPointer tid,
 		ItemPointerSetInvalid(&entry.tid);
 	write_node(&change, entry_index, node, image, &entry);
 	return node;
+}
+
+/* The same, extending the index where it must be.  The caller holds no lock. */
+uint32
+hnsw_node_add(HnswIndex *index, GraphSlot *image, uint16 state, ItemPointer tid, uint32 base)
+{
+	for (;;)
+	{
+		BlockNumber blocks;
+		uint32		node = hnsw_node_try_add(index, image, state, tid, base, &blocks);
+
+		if (node != GRAPH_NO_NODE)
+			return node;
+		hnsw_extend(index->rel, MAIN_FORKNUM, blocks);
+	}
 }
 
 /* Whether a node, whose directory page is locked, holds the vector of an image. */
@@ -472,6 +509,8 @@ hnsw_node_tids(HnswIndex *index, uint32 node, HnswTids *tids)
 	HnswDirectory *directory = lock_directory(index, graph_directory_block(g, node), BUFFER_LOCK_SHARE, &buffer);
 	HnswEntry	entry = {0};
 
+	if (directory == NULL)
+		return HNSW_ENTRY_FREE;
 	if (i < directory->used)
 		entry = directory->entries[i];
 	if (HNSW_ENTRY_STATE(&entry) == HNSW_ENTRY_LIVE)
@@ -518,8 +557,12 @@ hnsw_node_state(HnswIndex *index, uint32 node)
 	Buffer		buffer;
 	HnswDirectory *directory = lock_directory(index, hnsw_directory_of(index, node), BUFFER_LOCK_SHARE, &buffer);
 	int			i = graph_directory_index(&index->geometry, node);
-	uint16		state = i < directory->used ? HNSW_ENTRY_STATE(&directory->entries[i]) : HNSW_ENTRY_FREE;
+	uint16		state = HNSW_ENTRY_FREE;
 
+	if (directory == NULL)
+		return HNSW_ENTRY_FREE;
+	if (i < directory->used)
+		state = HNSW_ENTRY_STATE(&directory->entries[i]);
 	UnlockReleaseBuffer(buffer);
 	return state;
 }

@@ -378,7 +378,7 @@ typedef struct First
 } First;
 
 static uint32
-make_first(void *context)
+make_first(void *context, BlockNumber *blocks)
 {
 	First	   *first = context;
 	GraphSlot  *image = first->insertion->image;
@@ -387,7 +387,7 @@ make_first(void *context)
 	image->level = 0;
 	image->down = GRAPH_NO_NODE;
 	image->count = 0;
-	return hnsw_node_add(first->insertion->index, image, HNSW_ENTRY_LIVE, first->tid, 0);
+	return hnsw_node_try_add(first->insertion->index, image, HNSW_ENTRY_LIVE, first->tid, 0, blocks);
 }
 
 /* Add a row whose vector has no direction. */

@@ -300,29 +300,42 @@ hnsw_set_entry(HnswIndex *index, uint32 node, int level, bool force)
 }
 
 /*
- * Let "make" make a node, if there is no entry point and make it that; or the
- * odd node, if "odd".  The metapage is locked meanwhile, so that two backends do
- * not both begin the graph.  Returns false if another was first.
+ * Let "make" make a node, as hnsw_node_try_add does, if there is no entry point and
+ * make it that; or the odd node, if "odd".  The metapage is locked meanwhile, so
+ * that two backends do not both begin the graph.  Returns false if another was
+ * first.
  */
 bool
-hnsw_make_first(HnswIndex *index, bool odd, uint32 (*make) (void *context), void *context)
+hnsw_make_first(HnswIndex *index, bool odd, uint32 (*make) (void *context, BlockNumber *blocks), void *context)
 {
-	Buffer		buffer = lock_meta(index);
+	for (;;)
+	{
+		Buffer		buffer = lock_meta(index);
+		BlockNumber blocks;
+		uint32		node;
 
-	if ((odd ? index->meta.odd : index->meta.entry) != GRAPH_NO_NODE)
-	{
-		UnlockReleaseBuffer(buffer);
-		return false;
+		if ((odd ? index->meta.odd : index->meta.entry) != GRAPH_NO_NODE)
+		{
+			UnlockReleaseBuffer(buffer);
+			return false;
+		}
+		node = make(context, &blocks);
+		if (node == GRAPH_NO_NODE)
+		{
+			UnlockReleaseBuffer(buffer);
+			hnsw_extend(index->rel, MAIN_FORKNUM, blocks);
+			continue;
+		}
+		if (odd)
+			index->meta.odd = node;
+		else
+		{
+			index->meta.entry = node;
+			index->meta.entry_level = 0;
+		}
+		write_meta(index, buffer);
+		return true;
 	}
-	if (odd)
-		index->meta.odd = make(context);
-	else
-	{
-		index->meta.entry = make(context);
-		index->meta.entry_level = 0;
-	}
-	write_meta(index, buffer);
-	return true;
 }
 
 /*
