@@ -85,6 +85,7 @@ hnsw_take_census(HnswIndex *index, BufferAccessStrategy strategy, HnswCensus *ce
 	{
 		BlockNumber block = hnsw_group_block(index, group);
 		int64		free_before = census->free;
+		bool		has_free;
 		Buffer		buffer;
 		HnswDirectory *directory;
 		uint32		next;
@@ -110,6 +111,8 @@ hnsw_take_census(HnswIndex *index, BufferAccessStrategy strategy, HnswCensus *ce
 			census->tid_slots += state == HNSW_ENTRY_TIDS;
 			census->tids += state == HNSW_ENTRY_LIVE;
 		}
+		/* The last group needs no map: it is looked for by itself. */
+		has_free = census->free > free_before || (directory->used < g->group_nodes && group + 1 < groups);
 		census->tids += directory->extra;
 		next = directory->overflow;
 		for (uint32 steps = 0; next != GRAPH_NO_NODE; steps++)
@@ -123,7 +126,7 @@ hnsw_take_census(HnswIndex *index, BufferAccessStrategy strategy, HnswCensus *ce
 			hnsw_check_chain(index, block, steps);
 		}
 		UnlockReleaseBuffer(buffer);
-		if (census->free > free_before && !RecoveryInProgress() &&
+		if (has_free && !RecoveryInProgress() &&
 			GetRecordedFreeSpace(index->rel, block) < HNSW_FREE_SPACE / 2)
 			RecordPageWithFreeSpace(index->rel, block, HNSW_FREE_SPACE);
 	}

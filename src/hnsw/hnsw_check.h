@@ -45,6 +45,7 @@ typedef struct HnswCheck
 	uint8	   *unreadable;		/* a bit for each of those */
 	uint32		limit;			/* node numbers in the directory then */
 	uint8	   *states;			/* HNSW_ENTRY_..., by node number */
+	uint32		written;		/* groups up to the last directory page met */
 	uint8	   *chained;		/* a bit for each slot of the chain in hand */
 
 	HnswProblem problems[HNSW_CHECK_MAX_PROBLEMS];

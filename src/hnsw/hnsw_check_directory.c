@@ -141,7 +141,7 @@ tid_to_int64(ItemPointer tid)
 
 /* Invariants 2 and 4, of one directory page. */
 static void
-check_directory_copy(HnswCheck *check, const HnswDirectoryCopy *copy, uint32 group, bool last)
+check_directory_copy(HnswCheck *check, const HnswDirectoryCopy *copy, uint32 group)
 {
 	const GraphGeometry *g = HNSW_CHECK_GEOMETRY(check);
 	HnswDirectory *head = copy->head;
@@ -152,9 +152,6 @@ check_directory_copy(HnswCheck *check, const HnswDirectoryCopy *copy, uint32 gro
 
 	if (head->used > g->group_nodes)
 		hnsw_check_note(check, 2, block, GRAPH_NO_NODE, "%u entries are in use, and there are %u", head->used, g->group_nodes);
-	else if (head->used < g->group_nodes && !last)
-		hnsw_check_note(check, 2, block, GRAPH_NO_NODE, "%u of %u entries are in use, and this is not the last directory page",
-						head->used, g->group_nodes);
 	if (head->extra > HNSW_EXTRA_ROOM(g))
 		hnsw_check_note(check, 4, block, GRAPH_NO_NODE, "%u further TIDs are in the page, which has room for %d",
 						head->extra, HNSW_EXTRA_ROOM(g));
@@ -215,35 +212,46 @@ collect_tids(HnswCheck *check, HnswDirectoryCopy *copy, uint32 group)
 		tuplesort_putdatum(check->tids, Int64GetDatum(tid_to_int64(&copy->further[i].tid)), false);
 }
 
-/* Whether there are directory pages with nodes beyond a group. */
-static bool
-is_last_group(HnswCheck *check, uint32 group)
+/*
+ * Note what should have a directory page, since a group after it has one.  What is
+ * beyond the last was reserved, and perhaps a crash came between.
+ */
+static void
+check_groups_before(HnswCheck *check, uint32 group)
 {
-	return RelationGetNumberOfBlocks(check->index.rel) <= 1 + (group + 1) * HNSW_CHECK_GEOMETRY(check)->group_pages;
+	for (uint32 before = check->written; before < group; before++)
+	{
+		BlockNumber block = 1 + before * HNSW_CHECK_GEOMETRY(check)->group_pages;
+		Buffer		buffer;
+		bool		written = false;
+
+		/* Not that of before: it may have been written meanwhile. */
+		if (hnsw_check_open_page(check, block, &buffer))
+		{
+			written = hnsw_check_is_kind(BufferGetPage(buffer), HNSW_PAGE_DIRECTORY);
+			UnlockReleaseBuffer(buffer);
+		}
+		if (!written)
+			hnsw_check_note(check, 2, block, GRAPH_NO_NODE, "there is no directory page, and there is one after it");
+	}
 }
 
 /* Invariants 2 to 4, of one group; its states and TIDs are kept for what follows. */
 void
 hnsw_check_directory(HnswCheck *check, uint32 group)
 {
-	const GraphGeometry *g = HNSW_CHECK_GEOMETRY(check);
 	HnswDirectoryCopy *copy = &check->directory;
-	BlockNumber block = 1 + group * g->group_pages;
+	BlockNumber block = 1 + group * HNSW_CHECK_GEOMETRY(check)->group_pages;
 	int			attempt = 0;
 
 	do
 	{
-		bool		last = is_last_group(check, group);
-
 		hnsw_check_look_again(check);
 		copy_directory(check, copy, block);
 		if (copy->head == NULL)
-		{
-			if (!last)
-				hnsw_check_note(check, 2, block, GRAPH_NO_NODE, "there is no directory page, and this is not where the last would be");
 			continue;
-		}
-		check_directory_copy(check, copy, group, last);
+		check_groups_before(check, group);
+		check_directory_copy(check, copy, group);
 		for (int i = 0; i < copy->chain_count; i++)
 		{
 			HnswEntry	entry = hnsw_check_read_entry(check, copy->chain[i]);
@@ -253,8 +261,10 @@ hnsw_check_directory(HnswCheck *check, uint32 group)
 								entry.state);
 		}
 	} while (hnsw_check_is_in_doubt(check, attempt++));
-	if (copy->head != NULL)
-		collect_tids(check, copy, group);
+	if (copy->head == NULL)
+		return;
+	collect_tids(check, copy, group);
+	check->written = group + 1;
 }
 
 static int

@@ -1,4 +1,4 @@
-# 019_hnsw_room.pl: an index where there is no room: a full disk.
+# 019_hnsw_room.pl: an index where there is no room: a full disk; and room that a crash left unused.
 use strict;
 use warnings;
 
@@ -136,5 +136,91 @@ for my $how ('cancel', 'terminate')
 is($node->safe_psql('postgres', q{SET max_parallel_maintenance_workers = 2; CREATE INDEX big_v ON big USING hnsw (v vector_l2_ops);
 	SELECT count(*) FROM vecmark.hnsw_check('big_v')}), '0', 'after all of that it is built, and whole');
 $node->stop;
+
+# ---- room that a crash left unused is used
+
+sub slurp_raw
+{
+	my ($name) = @_;
+	open(my $file, '<:raw', $name) or die "$name: $!";
+	local $/;
+	return scalar <$file>;
+}
+
+# Blocks of a file that are directory pages, by the special space (src/hnsw/hnsw.h).
+sub directory_blocks
+{
+	my ($bytes) = @_;
+	return grep { substr($bytes, 8192 * $_ + 8184, 8) eq pack('SSL', 2, 0, 0x766d6878) } 0 .. length($bytes) / 8192 - 1;
+}
+
+# What is written is not logged for long, and what is logged not flushed: a crash loses it.
+my $lost = new_node('lost', "wal_writer_delay = 10000\nshared_buffers = 64MB\nrestart_after_crash = on\n");
+$lost->safe_psql('postgres', q{
+	CREATE TABLE whole AS SELECT i AS id, spread(i, 64)::vector(64) AS v FROM generate_series(1, 1200) AS i;
+	CREATE INDEX whole_v ON whole USING hnsw (v vector_l2_ops);
+	CREATE TABLE items (id int, v vector(64));
+	CREATE INDEX items_v ON items USING hnsw (v vector_l2_ops);
+	INSERT INTO items SELECT i, spread(i, 64) FROM generate_series(1, 460) AS i;
+	CHECKPOINT});
+my ($first_group, $second_group) = directory_blocks(slurp_raw($lost->data_dir . '/' . $lost->safe_psql('postgres', "SELECT pg_relation_filepath('whole_v')")));
+my $items_file = $lost->data_dir . '/' . $lost->safe_psql('postgres', "SELECT pg_relation_filepath('items_v')");
+
+sub crash_inserting
+{
+	my $doomed = $lost->background_psql('postgres');
+	$doomed->query_safe('BEGIN; INSERT INTO items SELECT i, spread(i, 64) FROM generate_series(1001, 1080) AS i');
+	$lost->stop('immediate');
+	eval { $doomed->quit };
+	$lost->start;
+}
+
+# All is sound, and every row is found where a scan looks at every number.
+sub is_sound
+{
+	my ($rows, $pages, $what) = @_;
+	is($lost->safe_psql('postgres', "SELECT * FROM vecmark.hnsw_check('items_v')"), '', "$what: sound");
+	is($lost->safe_psql('postgres', "SELECT tids, directory_bytes / 8192 FROM vecmark.hnsw_info('items_v')"), "$rows|$pages", "$what: its size");
+	is($lost->safe_psql('postgres', "LOAD 'vecmark'; SET enable_seqscan = off; SET enable_sort = off; SET hnsw.iterative_scan = relaxed_order; SELECT count(DISTINCT id) FROM (SELECT id FROM items ORDER BY v <-> spread(7, 64)) AS t"), $rows, "$what: every row is found");
+}
+
+crash_inserting();
+my $after = slurp_raw($items_file);
+cmp_ok(length($after), '>', 8192 * $second_group, 'the index is longer than the first group');
+is_deeply([ directory_blocks($after) ], [$first_group], 'and has not a second');
+is_sound(460, 1, 'after a crash');
+$lost->safe_psql('postgres', 'INSERT INTO items SELECT i, spread(i, 64) FROM generate_series(461, 480) AS i');
+is_sound(480, 1, 'what was lost is used again');
+$lost->safe_psql('postgres', 'INSERT INTO items SELECT i, spread(i, 64) FROM generate_series(481, 600) AS i');
+is_sound(600, 2, 'and then what was reserved');
+
+# As a vecmark before this one left it: a second group was begun, and the first is not full.
+$lost->safe_psql('postgres', 'TRUNCATE items; INSERT INTO items SELECT i, spread(i, 64) FROM generate_series(1, 460) AS i; CHECKPOINT');
+$items_file = $lost->data_dir . '/' . $lost->safe_psql('postgres', "SELECT pg_relation_filepath('items_v')");
+crash_inserting();
+$lost->stop;
+my $page = substr(slurp_raw($items_file), 8192 * $first_group, 8192);
+my $entries = unpack('S', substr($page, 12, 2)) - 32;
+substr($page, 24, 2) = pack('S', 0);
+substr($page, 32, $entries) = "\0" x $entries;
+open(my $file, '+<:raw', $items_file) or die "$items_file: $!";
+seek($file, 8192 * $second_group, 0);
+print $file $page;
+close($file) or die "$items_file: $!";
+$lost->start;
+is_sound(460, 2, 'a gap in the directory');
+$lost->safe_psql('postgres', 'DELETE FROM items WHERE id = 1; VACUUM (INDEX_CLEANUP ON) items; INSERT INTO items SELECT i, spread(i, 64) FROM generate_series(461, 490) AS i');
+is_sound(489, 2, 'and filled');
+$lost->stop;
+is(unpack('S', substr(slurp_raw($items_file), 8192 * $second_group + 24, 2)), 0, 'before anything else is used');
+
+# A directory page that is lost is missed if one comes after it.
+open($file, '+<:raw', $items_file) or die "$items_file: $!";
+seek($file, 8192 * $first_group, 0);
+print $file "\0" x 8192;
+close($file) or die "$items_file: $!";
+$lost->start;
+like($lost->safe_psql('postgres', "SELECT * FROM vecmark.hnsw_check('items_v')"), qr/^2\|$first_group\|\|there is no directory page, and there is one after it/m, 'a lost directory page is missed');
+$lost->stop;
 
 done_testing();
