@@ -176,6 +176,7 @@ SELECT show_all(ARRAY[
 	$$SELECT avg(v) FROM unnest(ARRAY['[1,2]'::halfvec, '[3]']) AS v$$, $$SELECT sum(v) FROM unnest(ARRAY['[1,2]'::halfvec, '[3]']) AS v$$,
 	$$SELECT sum(v) FROM unnest(ARRAY['[65504]'::halfvec, '[65504]']) AS v$$,
 	$$SELECT halfvec_avg('{}')$$, $$SELECT halfvec_avg('{1}')$$, $$SELECT halfvec_avg('{{1,2}}')$$, $$SELECT halfvec_avg('{NULL,1}')$$, $$SELECT halfvec_avg('{1,NaN}')$$,
+	$$SELECT halfvec_avg(array_agg(n::float8)) FROM generate_series(1, 16002) AS n$$,
 	$$SELECT halfvec_avg('{1,70000}')$$, $$SELECT halfvec_avg('{1,1e300}')$$,
 	$$SELECT halfvec_accum('{}', '[1]')$$, $$SELECT halfvec_accum('{0,0}', '[1,2]')$$, $$SELECT halfvec_combine('{1,2}', '{1,2,3}')$$]);
 -- halfvec: binary forms, each a halfvec(3), as bytes of the message

@@ -99,6 +99,10 @@ CREATE TABLE loose (h halfvec, s sparsevec, b bit varying);
 CREATE INDEX ON loose USING hnsw (h halfvec_l2_ops);
 CREATE INDEX ON loose USING hnsw (s sparsevec_l2_ops);
 
+CREATE TABLE varying (v varbit(3));
+CREATE INDEX ON varying USING hnsw (v bit_hamming_ops);
+CREATE INDEX ON varying USING ivfflat ((v::varbit(3)) bit_hamming_ops);
+DROP TABLE varying;
 -- what is not of the index's kind
 SELECT id FROM things ORDER BY h <-> '[1,2]' LIMIT 1;
 SELECT id FROM things ORDER BY s <-> '{}/3' LIMIT 1;

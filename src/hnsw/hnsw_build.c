@@ -8,6 +8,7 @@
 #include "compat.h"
 
 #include "access/xloginsert.h"
+#include "catalog/pg_type_d.h"
 #include "commands/progress.h"
 #include "hnsw/hnsw_build.h"
 #include "miscadmin.h"
@@ -25,6 +26,7 @@ make_meta(Relation rel)
 {
 	const HnswOpclass *opclass = hnsw_opclass(rel);
 	const HnswOptions *options = (const HnswOptions *) rel->rd_options;
+	const char *method = hnsw_is_ivfflat(rel) ? "ivfflat" : "hnsw";
 	int			dim = TupleDescAttr(RelationGetDescr(rel), 0)->atttypmod;
 	HnswMeta	meta;
 	GraphShape	shape;
@@ -34,6 +36,11 @@ make_meta(Relation rel)
 	meta.ef_construction = options == NULL ? HNSW_DEFAULT_EF_CONSTRUCTION : options->ef_construction;
 	meta.storage = options == NULL ? GRAPH_FLOAT32 : options->storage;
 	meta.seed = options == NULL ? HNSW_DEFAULT_SEED : (uint64) (int64) options->seed;
+	/* Its operator class takes it for bit, whose length is fixed. */
+	if (TupleDescAttr(RelationGetDescr(rel), 0)->atttypid == VARBITOID)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("type not supported for %s index", method)));
 	if (dim < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -41,7 +48,7 @@ make_meta(Relation rel)
 	if (dim > opclass->max_dim)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("column cannot have more than %d dimensions for hnsw index", opclass->max_dim)));
+				 errmsg("column cannot have more than %d dimensions for %s index", opclass->max_dim, method)));
 	if (meta.storage == GRAPH_INT8 &&
 		(opclass->sparse || graph_is_bits(opclass->metric) || opclass->metric == GRAPH_POINCARE))
 		ereport(ERROR,

@@ -440,10 +440,18 @@ hnsw_form_vector(const HnswIndex *index, Datum value, float *vector)
 	GraphMetric metric = index->geometry.shape.metric;
 	int			given = index->opclass->load(value, dim, vector);
 
+	/*
+	 * As in pgvector, whose hnsw asks how far the query is from a row, and
+	 * ivfflat the other way.
+	 */
 	if (given != dim)
+	{
+		bool		ivfflat = hnsw_is_ivfflat(index->rel);
+
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_EXCEPTION),
-				 errmsg(index->opclass->mismatch, dim, given)));
+				 errmsg(index->opclass->mismatch, ivfflat ? dim : given, ivfflat ? given : dim)));
+	}
 	if (index->geometry.shape.storage == GRAPH_SPARSE)
 	{
 		if (metric != GRAPH_COSINE || form_unit_sparse((GraphSparse *) vector))

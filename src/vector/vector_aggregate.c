@@ -37,8 +37,6 @@ check_state(const ArrayType *state, const char *caller)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("%s: expected state array", caller)));
-	if (STATE_DIM(state) > 0)
-		vector_check_dim(STATE_DIM(state));
 }
 
 /*
@@ -105,8 +103,9 @@ vector_state_add(FunctionCallInfo fcinfo, const char *caller, const float *x, in
 
 /*
  * The mean of what the state that is argument 0 has counted, as floats in x,
- * which has room for VECTOR_MAX_DIM.  The result is the number of dimensions;
- * 0 when nothing was counted, less when the state counts but has no dimensions.
+ * which has room for VECTOR_MAX_DIM.  The result is the number of dimensions,
+ * for the caller to check; 0 when nothing was counted, less when the state counts
+ * but has no dimensions.
  *
  * Errors: 22023 when argument 0 is no state.
  */
@@ -122,7 +121,7 @@ vector_state_mean(FunctionCallInfo fcinfo, const char *caller, float *x)
 		return 0;
 	if (STATE_DIM(state) == 0)
 		return -1;
-	for (int i = 0; i < STATE_DIM(state); i++)
+	for (int i = 0; i < Min(STATE_DIM(state), VECTOR_MAX_DIM); i++)
 		x[i] = (float) (STATE_VALUES(state)[i + 1] / count);
 	return STATE_DIM(state);
 }

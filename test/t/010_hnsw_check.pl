@@ -274,7 +274,7 @@ is($node->safe_psql('postgres', "SELECT vecmark.recall('whole', 5, 40) = vecmark
 is($node->safe_psql('postgres', "SELECT hops > upper_hops AND estimates > hops AND pages_read > hops AND nodes <= rows AND walk_us > 0, rows FROM vecmark.explain_search('expression', spread(9), 7)"),
 	't|7', 'explain_search');
 is($node->safe_psql('postgres', "SELECT hops, rows FROM vecmark.explain_search('none_v', '[1,2,3]')"), '0|0', 'explain_search of an empty index');
-for my $bad ([ "recall('whole', 0)", 'k must be between' ], [ "recall('whole', 1, 0)", 'samples must be between' ], [ "explain_search('whole', '[1]')", 'different vector dimensions 40 and 1' ],
+for my $bad ([ "recall('whole', 0)", 'k must be between' ], [ "recall('whole', 1, 0)", 'samples must be between' ], [ "explain_search('whole', '[1]')", 'different vector dimensions 1 and 40' ],
 	[ "explain_search('whole', array_fill(0, ARRAY[40])::vector)", 'no direction' ])
 {
 	my ($status, $out, $err) = $node->psql('postgres', "SELECT * FROM vecmark.$bad->[0]");
