@@ -89,13 +89,16 @@ SELECT array_agg(id) = array_agg(id ORDER BY d, id) AS in_order
 FROM (SELECT id, v <-> '[1000,900,1]' AS d FROM ivf ORDER BY v <-> '[1000,900,1]') AS s;
 SELECT count(*) FROM (SELECT id FROM ivf ORDER BY v <-> NULL::vector) AS s;
 RESET ivfflat.probes;
+SELECT count(*) FROM (SELECT id FROM ivf ORDER BY v <-> '[1,2]') AS s;
 ALTER INDEX ivf_v SET (ef_search = 5);
 SELECT ivf_width() AS by_option;
 ALTER INDEX ivf_v RESET (ef_search);
 SET ivfflat.iterative_scan = relaxed_order;
 SELECT ivf_width() AS all_rows;
+SET client_min_messages = warning;
 SET ivfflat.max_probes = 1;
-SELECT ivf_width() AS all_rows;
+SELECT ivf_width() < 400 AS fewer;
+RESET client_min_messages;
 RESET ivfflat.max_probes;
 RESET ivfflat.iterative_scan;
 SELECT ivf_width() AS by_default;

@@ -55,6 +55,7 @@ graph_query_init(void *memory, const GraphGeometry *g)
 	GraphQuery *query = memory;
 
 	query->geometry = g;
+	query->bounded = false;
 	query->vector = (float *) (query + 1);
 	query->scratch = query->vector + g->words;
 	query->coded = g->shape.storage == GRAPH_SPARSE ? query->scratch + g->words : query->vector;
@@ -576,8 +577,8 @@ length(float squared)
 }
 
 /*
- * What the operator returns at least, for the vector that a slot holds rounded,
- * at a distance of "exact".
+ * What the operator returns at least, for the vector that a slot holds, perhaps
+ * rounded, at a distance of "exact".
  *
  * By the triangle inequality the true distance is at least that of the rounded
  * vector less the error, and less that of a sparse query, which is rounded too.
@@ -606,6 +607,12 @@ output_bound(const GraphQuery *query, const GraphSlot *slot, double exact)
 		case GRAPH_L1:
 			least = exact * (1 - slack) - error - query_error * (1 + slack);
 			break;
+		case GRAPH_HAMMING:
+			return exact;
+		case GRAPH_JACCARD:
+			return exact * (1 - slack);
+		case GRAPH_POINCARE:
+			return graph_output_distance(metric, (float) (exact * (1 - slack)));
 		default:
 			least = exact < 1e-30 ? 0 : sqrt(exact) * (1 - slack) - error - query_error - slack * norm;
 			break;
@@ -618,7 +625,7 @@ output_bound(const GraphQuery *query, const GraphSlot *slot, double exact)
 
 /*
  * What rows are put in order by: the exact distance of a node or, if its vector is
- * rounded, the least that the operator can return for it.
+ * rounded or the query asks for it, the least that the operator can return for it.
  */
 float
 graph_key(const GraphQuery *query, const GraphSlot *slot, float exact)
@@ -626,7 +633,7 @@ graph_key(const GraphQuery *query, const GraphSlot *slot, float exact)
 	double		bound;
 	float		key;
 
-	if (query->geometry->shape.storage == GRAPH_FLOAT32)
+	if (query->geometry->shape.storage == GRAPH_FLOAT32 && !query->bounded)
 		return exact;
 	bound = output_bound(query, slot, exact);
 	key = (float) bound;

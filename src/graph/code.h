@@ -97,6 +97,7 @@ typedef struct GraphQuery
 	int32_t		weight_sum;
 	float	   *scratch;		/* as many */
 	int32_t    *sums;			/* GRAPH_MAX_LINKS */
+	bool		bounded;		/* graph_key is a bound in any case */
 } GraphQuery;
 
 extern size_t graph_query_size(const GraphGeometry *geometry);

@@ -54,7 +54,7 @@ typedef struct HnswOpclass
 	GraphMetric metric;
 	int			max_dim;
 	bool		sparse;			/* vectors are GraphSparse */
-	const char *mismatch;		/* message: dimensions of the index, and given */
+	const char *mismatch;		/* message: dimensions of two vectors */
 
 	/*
 	 * Store a value, which may be toasted, as floats, neither scaled nor
@@ -91,7 +91,11 @@ typedef struct HnswScanSettings
 	int			ef_search;
 	HnswIterativeScan iterative_scan;
 	int			max_scan_tuples;
+	const char *limit_name;		/* the setting that max_scan_tuples is from */
+	double		share;			/* of all nodes: as many may be read, if that
+								 * is more */
 	double		memory_limit;	/* bytes */
+	bool		goes_on;		/* without order, where memory ends the walk */
 	bool		exact;			/* every node is read before the first row */
 } HnswScanSettings;
 

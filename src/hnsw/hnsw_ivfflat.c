@@ -35,6 +35,7 @@ static int	iterative_scan_setting = ITERATIVE_OFF;
 /* The settings as the server knows them: ours, or those of pgvector. */
 static struct config_generic *probes_record;
 static struct config_generic *iterative_scan_record;
+static struct config_generic *max_probes_record;
 
 static relopt_kind option_kind;
 
@@ -66,8 +67,8 @@ hnsw_ivfflat_define_settings(void)
 								 PGC_USERSET, 0, NULL, NULL, NULL);
 	if (hnsw_defined_setting("ivfflat.max_probes") == NULL)
 		DefineCustomIntVariable("ivfflat.max_probes",
-								"Accepted for programs that set it; \"hnsw.max_scan_tuples\" ends a scan.",
-								NULL,
+								"Ends a scan of an ivfflat index that returns rows late.",
+								"It reads the part of the index that so many of its lists would be.",
 								&max_probes_setting,
 								MAX_LISTS, 1, MAX_LISTS,
 								PGC_USERSET, 0, NULL, NULL, NULL);
@@ -75,6 +76,7 @@ hnsw_ivfflat_define_settings(void)
 
 	probes_record = hnsw_defined_setting("ivfflat.probes");
 	iterative_scan_record = hnsw_defined_setting("ivfflat.iterative_scan");
+	max_probes_record = hnsw_defined_setting("ivfflat.max_probes");
 	return option_kind;
 }
 
@@ -105,7 +107,23 @@ hnsw_ivfflat_adjust(Relation rel, HnswScanSettings *settings)
 	const char *iterative_scan = hnsw_enum_value(iterative_scan_record);
 
 	if (iterative_scan != NULL && strcmp(iterative_scan, RELAXED_NAME) == 0)
+	{
 		settings->iterative_scan = HNSW_ITERATIVE_RELAXED;
+
+		/*
+		 * What was set for hnsw ends no such scan, unless at the index
+		 * itself.
+		 */
+		if (options == NULL || options->max_scan_tuples < 0)
+		{
+			int			max_probes = Max(hnsw_int_value(max_probes_record, MAX_LISTS), probes);
+
+			settings->max_scan_tuples = max_probes < lists ? 0 : INT_MAX;
+			settings->share = Min((double) max_probes / lists, 1);
+			settings->limit_name = "ivfflat.max_probes";
+			settings->goes_on = true;
+		}
+	}
 	if (probes >= lists)
 	{
 		settings->exact = true;

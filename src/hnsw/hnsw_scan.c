@@ -6,6 +6,7 @@
 #include "postgres.h"
 #include "compat.h"
 
+#include <limits.h>
 #include <math.h>
 
 #include "access/relscan.h"
@@ -27,8 +28,20 @@ typedef enum ScanPhase
 	SCAN_SWEEP,					/* the walk has met all it can */
 	SCAN_REST,					/* rows not yet returned, then those without
 								 * direction */
+	SCAN_LIST,					/* the same, and before these all nodes not
+								 * met, as the directory has them */
 	SCAN_DONE
 } ScanPhase;
+
+/* What a client does not get, of a scan and all times that it was begun again. */
+typedef struct HnswLoss
+{
+	int64		stopped;		/* times that a limit ended it */
+	const char *stopped_by;		/* the setting that did */
+	uint64		nodes;			/* read until the first of them */
+	int64		scans_dropping;
+	int64		dropped;		/* nodes found too late */
+} HnswLoss;
 
 typedef struct HnswScan
 {
@@ -49,6 +62,8 @@ typedef struct HnswScan
 	int64		dropped;		/* nodes found too late */
 	const char *stopped_by;		/* the setting that ended the walk */
 	bool		exhausted;		/* the client asked for more than there was */
+	uint32		next_node;		/* of the directory, in SCAN_LIST */
+	HnswLoss	loss;			/* kept when the scan is begun again */
 } HnswScan;
 
 /* ambeginscan */
@@ -67,32 +82,52 @@ hnsw_begin_scan(Relation rel, int keys, int orderbys)
 	return scan;
 }
 
-/* Say once what the client should know of a scan that ends. */
+/* Keep, of a scan that ends, what the client should know of it. */
 static void
-report(IndexScanDesc scan)
+note(HnswScan *state)
 {
-	HnswScan   *state = scan->opaque;
-	bool		ivfflat;
+	HnswLoss   *loss = &state->loss;
 
 	/* Who got what was asked for need not be told how it was found. */
 	if (!state->exhausted)
 		return;
-	ivfflat = hnsw_is_ivfflat(scan->indexRelation);
 	if (state->stopped_by != NULL)
-		ereport(NOTICE,
-				(errmsg("scan of hnsw index \"%s\" stopped after " UINT64_FORMAT " nodes",
-						RelationGetRelationName(scan->indexRelation), state->walk.hops),
-				 errdetail("There may be more rows than were returned."),
-				 errhint("To search on, raise %s.", state->stopped_by)));
+	{
+		if (loss->stopped++ == 0)
+			loss->nodes = state->walk.hops;
+		loss->stopped_by = state->stopped_by;
+	}
 	if (state->dropped > 0)
+		loss->scans_dropping++;
+	loss->dropped += state->dropped;
+}
+
+/* Say it, once for all times that the scan was begun again. */
+static void
+report(IndexScanDesc scan)
+{
+	const HnswLoss *loss = &((HnswScan *) scan->opaque)->loss;
+	const char *name = RelationGetRelationName(scan->indexRelation);
+	bool		ivfflat = hnsw_is_ivfflat(scan->indexRelation);
+
+	if (loss->stopped > 0)
 		ereport(NOTICE,
-				(errmsg("scan of hnsw index \"%s\" left out rows of " INT64_FORMAT " nodes found too late for their place in the order",
-						RelationGetRelationName(scan->indexRelation), state->dropped),
+				(loss->stopped == 1 ?
+				 errmsg("scan of hnsw index \"%s\" stopped after " UINT64_FORMAT " nodes", name, loss->nodes) :
+				 errmsg(INT64_FORMAT " scans of hnsw index \"%s\" stopped, the first after " UINT64_FORMAT " nodes",
+						loss->stopped, name, loss->nodes),
+				 errdetail("There may be more rows than were returned."),
+				 errhint("To search on, raise %s.", loss->stopped_by)));
+	if (loss->dropped > 0)
+		ereport(NOTICE,
+				(loss->scans_dropping == 1 ?
+				 errmsg("scan of hnsw index \"%s\" left out rows of " INT64_FORMAT " nodes found too late for their place in the order",
+						name, loss->dropped) :
+				 errmsg(INT64_FORMAT " scans of hnsw index \"%s\" left out rows of " INT64_FORMAT " nodes found too late for their place in the order",
+						loss->scans_dropping, name, loss->dropped),
 				 errhint("To get them late instead, set %s to relaxed_order; to find them in time, raise %s.",
 						 ivfflat ? "ivfflat.iterative_scan" : "hnsw.iterative_scan",
 						 ivfflat ? "ivfflat.probes" : "hnsw.ef_search")));
-	state->stopped_by = NULL;
-	state->dropped = 0;
 }
 
 /* amrescan */
@@ -101,11 +136,14 @@ hnsw_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys, int n
 {
 	HnswScan   *state = scan->opaque;
 	MemoryContext context = state->context;
+	HnswLoss	loss;
 
-	report(scan);
+	note(state);
+	loss = state->loss;
 	MemoryContextReset(context);
 	memset(state, 0, sizeof(*state));
 	state->context = context;
+	state->loss = loss;
 	if (keys != NULL && scan->numberOfKeys > 0)
 		memmove(scan->keyData, keys, scan->numberOfKeys * sizeof(ScanKeyData));
 	if (orderbys != NULL && scan->numberOfOrderBys > 0)
@@ -118,6 +156,7 @@ hnsw_end_scan(IndexScanDesc scan)
 {
 	HnswScan   *state = scan->opaque;
 
+	note(state);
 	report(scan);
 	MemoryContextDelete(state->context);
 	pfree(state);
@@ -142,6 +181,8 @@ start(IndexScanDesc scan)
 	state->settings = hnsw_scan_settings(scan->indexRelation);
 	state->index = index = hnsw_open(scan->indexRelation);
 	g = &index->geometry;
+	state->settings.max_scan_tuples = (int) Max(state->settings.max_scan_tuples,
+												Min(state->settings.share * index->node_limit, INT_MAX));
 	state->last = -get_float4_infinity();
 	state->phase = SCAN_SWEEP;
 	hnsw_source_init(&state->source, index);
@@ -150,14 +191,16 @@ start(IndexScanDesc scan)
 
 	/*
 	 * Distances from NULL are NULL, and those from nowhere NaN: any order
-	 * will do.
+	 * will do, and nothing need be kept to make one.
 	 */
 	if (order == NULL || order->sk_flags & SK_ISNULL ||
 		!hnsw_form_vector(index, order->sk_argument, state->query->vector))
 	{
 		state->query = NULL;
+		state->phase = SCAN_LIST;
 		return;
 	}
+	state->query->bounded = scan->numberOfOrderBys > 1;
 	graph_query_prepare(state->query);
 	/* A search that must be exact leaves all to the sweep. */
 	if (!state->settings.exact && index->meta.entry != GRAPH_NO_NODE &&
@@ -201,12 +244,12 @@ walk_on(HnswScan *state)
 		if (state->returned == 0)
 			continue;
 		if (walk->hops >= state->settings.max_scan_tuples)
-			state->stopped_by = "hnsw.max_scan_tuples";
-		else if (walk->memory > state->settings.memory_limit)
-			state->stopped_by = "hnsw.scan_mem_multiplier or work_mem";
-		else
+			state->stopped_by = state->settings.limit_name;
+		else if (walk->memory <= state->settings.memory_limit)
 			continue;
-		state->phase = SCAN_DRAIN;
+		else if (!state->settings.goes_on)
+			state->stopped_by = "hnsw.scan_mem_multiplier or work_mem";
+		state->phase = state->stopped_by != NULL ? SCAN_DRAIN : SCAN_LIST;
 		return;
 	}
 	/* Dry.  Sweep now, while most of what was read is not yet returned. */
@@ -235,6 +278,19 @@ in_order(HnswScan *state, float distance)
 	return true;
 }
 
+/* The key of a node, for the query.  False if no node is there. */
+static bool
+node_key(HnswScan *state, uint32 node, float *key)
+{
+	const GraphSlot *slot = hnsw_slot_open(state->index, node);
+
+	if (slot == NULL)
+		return false;
+	*key = graph_key(state->query, slot, graph_exact(state->query, slot));
+	hnsw_slot_close(state->index);
+	return true;
+}
+
 /*
  * Add all nodes that the walk has not met to those it has read: no link leads to
  * them any more.
@@ -247,22 +303,61 @@ sweep(HnswScan *state)
 	hnsw_refresh_limit(index);
 	for (uint32 node = 0; node < index->node_limit; node++)
 	{
-		const GraphSlot *slot;
-		float		distance = 0;
+		float		key;
 
 		CHECK_FOR_INTERRUPTS();
 		if (node == index->meta.odd || graph_walk_met(&state->walk, node) ||
 			hnsw_node_state(index, node) != HNSW_ENTRY_LIVE)
 			continue;
-		if (state->query != NULL)
+		if (!node_key(state, node, &key))
+			continue;
+		graph_walk_add(&state->walk, node, key);
+	}
+}
+
+/* A node that the walk met and did not come to read, or GRAPH_NO_NODE. */
+static uint32
+next_unread(GraphWalk *walk)
+{
+	return walk->frontier.count == 0 ? GRAPH_NO_NODE : walk->frontier.items[--walk->frontier.count].node;
+}
+
+/*
+ * Find the next node that the walk has not read: those it met, then those in the
+ * directory.  Without a query this costs no more than what is returned; else it
+ * reads each node.
+ */
+static bool
+list_node(HnswScan *state, GraphNear *near)
+{
+	HnswIndex  *index = state->index;
+
+	if (state->next_node == 0)
+		hnsw_refresh_limit(index);
+	for (;;)
+	{
+		uint32		node = next_unread(&state->walk);
+		bool		met = node != GRAPH_NO_NODE;
+
+		CHECK_FOR_INTERRUPTS();
+		if (!met && state->next_node >= index->node_limit)
+			return false;
+		if (!met)
+			node = state->next_node++;
+		near->node = node;
+		near->distance = 0;
+		if (state->query == NULL)
+			return true;
+		if (node == index->meta.odd || (!met && graph_walk_met(&state->walk, node)) ||
+			hnsw_node_state(index, node) != HNSW_ENTRY_LIVE)
+			continue;
+		if (state->walk.hops++ >= state->settings.max_scan_tuples)
 		{
-			slot = hnsw_slot_open(index, node);
-			if (slot == NULL)
-				continue;
-			distance = graph_key(state->query, slot, graph_exact(state->query, slot));
-			hnsw_slot_close(index);
+			state->stopped_by = state->settings.limit_name;
+			return false;
 		}
-		graph_walk_add(&state->walk, node, distance);
+		if (node_key(state, node, &near->distance))
+			return true;
 	}
 }
 
@@ -284,9 +379,10 @@ next_node(HnswScan *state)
 		}
 		if (state->settings.iterative_scan == HNSW_ITERATIVE_OFF && state->returned >= state->settings.ef_search)
 			return false;
-		if (!graph_walk_take(&state->walk, &near))
+		if (!graph_walk_take(&state->walk, &near) && !(state->phase == SCAN_LIST && list_node(state, &near)))
 		{
-			if (state->phase != SCAN_REST || state->index->meta.odd == GRAPH_NO_NODE)
+			if ((state->phase != SCAN_REST && state->phase != SCAN_LIST) || state->query == NULL ||
+				state->stopped_by != NULL || state->index->meta.odd == GRAPH_NO_NODE)
 			{
 				state->exhausted = true;
 				return false;
@@ -323,15 +419,19 @@ hnsw_get_tuple(IndexScanDesc scan, ScanDirection direction)
 	{
 		scan->xs_heaptid = state->tids.tids[state->next_tid++];
 		scan->xs_recheck = false;
-		scan->xs_recheckorderby = state->query != NULL && state->index->geometry.shape.storage != GRAPH_FLOAT32;
-		if (scan->xs_recheckorderby)
+		scan->xs_recheckorderby = scan->numberOfOrderBys > 1 ||
+			(state->query != NULL && state->index->geometry.shape.storage != GRAPH_FLOAT32);
+		for (int i = 0; i < scan->numberOfOrderBys && scan->xs_recheckorderby; i++)
 		{
 			/*
 			 * What has no direction for us may have a distance for the
-			 * operator.
+			 * operator.  A distance from a further query is not known here:
+			 * the executor orders by it.
 			 */
-			scan->xs_orderbyvals[0] = Float8GetDatum(isnan(state->bound) ? -get_float8_infinity() : state->bound);
-			scan->xs_orderbynulls[0] = false;
+			bool		known = i == 0 && state->query != NULL && !isnan(state->bound);
+
+			scan->xs_orderbyvals[i] = Float8GetDatum(known ? state->bound : -get_float8_infinity());
+			scan->xs_orderbynulls[i] = false;
 		}
 	}
 	MemoryContextSwitchTo(old);

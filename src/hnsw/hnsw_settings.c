@@ -167,7 +167,10 @@ hnsw_scan_settings(Relation rel)
 	settings.ef_search = hnsw_int_value(ef_search_record, HNSW_DEFAULT_EF_SEARCH);
 	settings.iterative_scan = iterative_scan_value();
 	settings.max_scan_tuples = hnsw_int_value(max_scan_tuples_record, DEFAULT_MAX_SCAN_TUPLES);
+	settings.limit_name = "hnsw.max_scan_tuples";
+	settings.share = 0;
 	settings.memory_limit = work_mem * 1024.0 * multiplier;
+	settings.goes_on = false;
 	settings.exact = false;
 	if (options != NULL)
 	{
