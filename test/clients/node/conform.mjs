@@ -173,7 +173,7 @@ export async function conform(client) {
 		await refused(client.insert([{ ...rows[0], id: 6, embedding: [1, 2] }]), /expected 3 dimensions, not 2/, "22000");
 		await refused(client.insert([{ ...rows[0], id: 6, half: [1, 2, 70000] }]), /"70000" is out of range for type halfvec/, "22003");
 		await refused(client.insert([{ ...rows[0], id: 6, sparse: new SparseVector([1, 2, 3, 4]) }]), /expected 3 dimensions, not 4/, "22000");
-		await refused(client.nearest("embedding", "<->", [1, 2]), /different vector dimensions 3 and 2/, "22000");
+		await refused(client.nearest("embedding", "<->", [1, 2]), /different vector dimensions/, "22000");
 		assert.equal((await client.all()).length, 5);
 	});
 

@@ -183,7 +183,7 @@ test('ivfflat indexes', sub {
 test('what is wrong is refused', sub {
 	refused(sub { insert([6, '[1,2]', (undef) x 3]) }, '22000', qr/expected 3 dimensions, not 2/);
 	refused(sub { insert([6, '[1,2,x]', (undef) x 3]) }, '22P02', qr/invalid input syntax for type vector: "\[1,2,x\]"/);
-	refused(sub { nearest({ column => 'embedding', operator => '<->', value => '[1,2]' }) }, '22000', qr/different vector dimensions 3 and 2/);
+	refused(sub { nearest({ column => 'embedding', operator => '<->', value => '[1,2]' }) }, '22000', qr/different vector dimensions/);
 	equal($dbh->selectall_arrayref($all), \@rows);
 });
 

@@ -150,7 +150,7 @@ def conform(client):
     def wrong():
         refused(client, '22000', 'expected 3 dimensions, not 2', lambda: client.insert([{**ROWS[0], 'id': 6, 'embedding': Vector([1, 2])}]))
         refused(client, '22000', 'expected 3 dimensions, not 4', lambda: client.insert([{**ROWS[0], 'id': 6, 'sparse': SparseVector(4, {0: 1})}]))
-        refused(client, '22000', 'different vector dimensions 3 and 2', lambda: client.nearest('embedding', '<->', Vector([1, 2])))
+        refused(client, '22000', 'different vector dimensions', lambda: client.nearest('embedding', '<->', Vector([1, 2])))
         equal(len(client.all()), 5)
 
     def extensions():
