@@ -210,6 +210,9 @@ $(OBJS:.o=.bc): %.bc: %.o
 # Extension "vector", an alias of this one: only on demand, and never over pgvector's.
 ALIAS     := $(notdir $(wildcard $(here)alias/vector*))
 ALIAS_DIR  = $(DESTDIR)$(datadir)/extension
+# And library "vector", for servers that preload it: one file with ours, which is loaded once.
+ALIAS_LIB  = $(DESTDIR)$(pkglibdir)/vector$(DLSUFFIX)
+ALIAS_LINK = vecmark$(DLSUFFIX)
 
 .PHONY: install-alias uninstall-alias
 install-alias:
@@ -218,8 +221,12 @@ install-alias:
 			echo "$$file is not vecmark's: is pgvector installed?  Remove it first." >&2; exit 1; \
 		fi; \
 	done
-	$(MKDIR_P) '$(ALIAS_DIR)'
+	@if { [ -e '$(ALIAS_LIB)' ] || [ -L '$(ALIAS_LIB)' ]; } && [ "$$(readlink '$(ALIAS_LIB)')" != '$(ALIAS_LINK)' ]; then \
+		echo "$(ALIAS_LIB) is not vecmark's: is pgvector installed?  Remove it first." >&2; exit 1; \
+	fi
+	$(MKDIR_P) '$(ALIAS_DIR)' '$(DESTDIR)$(pkglibdir)'
 	$(INSTALL_DATA) $(addprefix $(here)alias/,$(ALIAS)) '$(ALIAS_DIR)/'
+	ln -sf '$(ALIAS_LINK)' '$(ALIAS_LIB)'
 
 uninstall-alias:
 	@for file in $(ALIAS); do \
@@ -227,3 +234,6 @@ uninstall-alias:
 			echo rm "$$file"; rm '$(ALIAS_DIR)'/"$$file"; \
 		fi; \
 	done
+	@if [ "$$(readlink '$(ALIAS_LIB)')" = '$(ALIAS_LINK)' ]; then \
+		echo rm vector$(DLSUFFIX); rm '$(ALIAS_LIB)'; \
+	fi

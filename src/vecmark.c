@@ -53,11 +53,20 @@ assign_simd(const char *newval, void *extra)
 }
 
 /*
- * Define the settings.  Runs once in each backend, when the library is loaded.
+ * Define the settings.  Runs once in each backend, when the library is loaded, by
+ * whatever name: a link to a file is the same library.
+ *
+ * Errors: 55006 where another file that is vecmark has been loaded.
  */
 void
 _PG_init(void)
 {
+	/* Settings would be those of the other, and functions those of this. */
+	if (hnsw_defined_setting("vecmark.simd") != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("vecmark has been loaded from another file already"),
+				 errhint("Restart the server if vecmark was updated.  A library \"vector\" must be a link to that of vecmark, no copy.")));
 	DefineCustomStringVariable("vecmark.simd",
 							   "Instruction set of the distance kernels.",
 							   "\"" SIMD_AUTO "\" takes the best one that this CPU offers.",

@@ -9,6 +9,7 @@ my $readme = slurp_file($ENV{VECMARK_README});
 my $stage = $ENV{VECMARK_STAGE};
 my $scratch = PostgreSQL::Test::Utils::tempdir;
 chomp(my $share = `$ENV{PG_CONFIG} --sharedir`);
+chomp(my $libraries = `$ENV{PG_CONFIG} --pkglibdir`);
 
 # A block of README.md with this word after "sql".
 sub example
@@ -62,6 +63,17 @@ my $bare = "$scratch/bare";
 ok((make_alias('install-alias', $bare))[0], 'install-alias where there is nothing');
 ok((make_alias('uninstall-alias', $bare))[0], 'uninstall-alias');
 is_deeply([ grep { !/^\./ } slurp_dir("$bare$share/extension") ], [], 'leaves nothing');
+is_deeply([ grep { !/^\./ } slurp_dir("$bare$libraries") ], [], 'nor a library');
+
+# A library of somebody else's, or a copy of ours.
+append_to_file("$bare$libraries/vector.so", 'not ours');
+my ($installs, $refusal) = make_alias('install-alias', $bare);
+ok(!$installs, 'install-alias refuses where there is another library vector');
+like($refusal, qr/vector\.so is not vecmark's/, 'and says why');
+ok((make_alias('uninstall-alias', $bare))[0], 'uninstall-alias does nothing there');
+is(slurp_file("$bare$libraries/vector.so"), 'not ours', 'and leaves it');
+is_deeply([ grep { !/^\./ } slurp_dir("$bare$share/extension") ], [], 'no file came');
+is(readlink("$aliased$libraries/vector.so"), 'vecmark.so', 'the library is a link');
 
 # ---- servers: one with the alias, one without and perhaps with pgvector
 
@@ -77,7 +89,8 @@ sub use_alias
 {
 	my ($node) = @_;
 	$node->append_conf('postgresql.conf',
-		$node->pg_version >= 18 ? "extension_control_path = '$aliased$share:\$system'" : "extension_destdir = '$aliased'");
+		($node->pg_version >= 18 ? "extension_control_path = '$aliased$share:\$system'" : "extension_destdir = '$aliased'")
+		. "\ndynamic_library_path = '$aliased$libraries:\$libdir'");
 }
 
 my $node = new_node('aliased');
@@ -142,6 +155,47 @@ like(error_of($node, 'app', 'DROP EXTENSION vecmark'), qr/extension vector depen
 $node->safe_psql('app', 'DROP EXTENSION vector');
 is($node->safe_psql('app', 'SELECT count(embedding) FROM items'), '1600', 'the alias goes alone, and no data with it');
 $node->safe_psql('app', 'CREATE EXTENSION vector');
+
+# ---- library vector
+
+is($node->safe_psql('app', q{LOAD 'vector'; SHOW hnsw.ef_search; LOAD 'vecmark'; SHOW hnsw.ef_search}), "40\n40", 'LOAD, by either name, and both');
+is($node->safe_psql('app', q{SELECT count(*) FROM items WHERE embedding <-> '[1,2,3]' < 0; LOAD 'vector'; SHOW vecmark.simd}), "0\nauto", 'after the library was used');
+$node->safe_psql('app', q{ALTER ROLE owner SET session_preload_libraries = 'vector'});
+is($node->safe_psql('app', q{SET hnsw.ef_search = 20; SHOW hnsw.ef_search; SELECT count(*) FROM (SELECT id FROM items ORDER BY embedding <=> '[3,1,2]' LIMIT 5) AS s},
+	extra_params => [ '-U', 'owner' ]), "20\n5", 'session_preload_libraries');
+$node->safe_psql('app', q{ALTER ROLE owner RESET session_preload_libraries});
+system_or_bail('cp', "$aliased$libraries/vecmark.so", "$scratch/vector.so");
+$error = error_of($node, 'app', "LOAD 'vecmark'; LOAD '$scratch/vector.so'");
+like($error, qr/vecmark has been loaded from another file already/, 'a copy is refused');
+like($error, qr/HINT:  Restart the server if vecmark was updated\.  A library "vector" must be a link/, 'and why, and what to do');
+for my $list ('vector', 'vector, vecmark', 'vecmark, vector')
+{
+	$node->append_conf('postgresql.conf', "shared_preload_libraries = '$list'");
+	$node->restart;
+	is($node->safe_psql('app', q{SHOW hnsw.ef_search; SET max_parallel_maintenance_workers = 1; SET min_parallel_table_scan_size = 0; REINDEX INDEX items_hnsw;
+		SELECT count(*) FROM (SELECT id FROM items ORDER BY embedding <=> '[3,1,2]' LIMIT 5) AS s}), "40\n5", "shared_preload_libraries = $list");
+}
+$node->append_conf('postgresql.conf', "shared_preload_libraries = ''");
+$node->restart;
+
+# ---- postgres_fdw, and another schema: as README.md says
+
+new_database($node, 'near', 'CREATE EXTENSION vector CASCADE; CREATE EXTENSION postgres_fdw');
+$node->safe_psql('near', sprintf(q{CREATE SERVER other FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '%s', port '%s', dbname 'app', extensions 'vector');
+	CREATE USER MAPPING FOR CURRENT_USER SERVER other;
+	CREATE FOREIGN TABLE items (id bigint, embedding vector(3)) SERVER other}, $node->host, $node->port));
+my $far = q{EXPLAIN (VERBOSE, COSTS off) SELECT id FROM items ORDER BY embedding <-> '[1,2,3]' LIMIT 3};
+unlike($node->safe_psql('near', $far), qr/Remote SQL: .*ORDER BY/, 'operators are no members of the alias');
+$node->safe_psql('near', example('server'));
+like($node->safe_psql('near', $far), qr/Remote SQL: .*ORDER BY \(embedding OPERATOR\(public\.<->\) '\[1,2,3\]'/, 'with extensions vecmark the other server sorts');
+is($node->safe_psql('near', q{SELECT count(*) FROM (SELECT id FROM items ORDER BY embedding <-> '[1,2,3]' LIMIT 3) AS s}), '3', 'and returns rows');
+
+new_database($node, 'moving', q{CREATE EXTENSION vector CASCADE; CREATE TABLE items (id bigserial PRIMARY KEY, embedding vector(3));
+	INSERT INTO items (embedding) VALUES ('[1,2,3]'), (NULL), ('[3,1,2.5]');
+	CREATE INDEX items_embedding_idx ON items USING hnsw (embedding vector_cosine_ops)});
+$node->safe_psql('moving', example('schema'));
+is($node->safe_psql('moving', $extensions), "vecmark $version extensions, vector 0.8.6 extensions", 'both are in another schema');
+is($node->safe_psql('moving', q{SELECT array_agg(embedding ORDER BY id) FROM items}), '{"[1,2,3]",NULL,"[3,1,2.5]"}', 'and the vectors are what they were');
 
 # schemas
 new_database($node, 'schemas', 'CREATE SCHEMA "The Extensions"; CREATE EXTENSION vecmark SCHEMA "The Extensions"');
