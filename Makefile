@@ -50,6 +50,7 @@ OBJS = \
 	src/hnsw/hnsw_ivfflat.o \
 	src/hnsw/hnsw_option.o \
 	src/hnsw/hnsw_page.o \
+	src/hnsw/hnsw_place.o \
 	src/hnsw/hnsw_repair.o \
 	src/hnsw/hnsw_scan.o \
 	src/hnsw/hnsw_settings.o \
@@ -65,6 +66,7 @@ OBJS = \
 	src/merkle/merkle_tell.o \
 	src/merkle/merkle_view.o \
 	src/peer/peer.o \
+	src/replaced/replaced.o \
 	src/simd/simd.o \
 	src/simd/simd_avx2.o \
 	src/simd/simd_avx512.o \

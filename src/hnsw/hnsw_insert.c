@@ -10,8 +10,10 @@
 
 #include "graph/graph.h"
 #include "hnsw/hnsw.h"
+#include "hnsw/hnsw_place.h"
 #include "miscadmin.h"
 #include "nodes/execnodes.h"
+#include "replaced/replaced.h"
 #include "testpoint/testpoint.h"
 #include "utils/memutils.h"
 
@@ -34,6 +36,8 @@ typedef struct Insertion
 	bool		collect;		/* copy the nodes that are read */
 	uint32		repairs;		/* that had begun before the search */
 	uint32		equal;			/* a node with the same vector */
+	bool		replaces;		/* a version of which the node is not known, */
+	ItemPointerData replaced;	/* which is this */
 	float	   *pool;			/* room for vectors of candidates */
 	int			pool_left;
 } Insertion;
@@ -78,6 +82,22 @@ add_to_next(Insertion *insertion, ItemPointer tid)
 		}
 	}
 	return false;
+}
+
+/*
+ * Add the row to the node of the version that it replaces, if that is known and has just its vector.
+ * If it has another, knowing more would not spare the search, either.
+ */
+static bool
+add_to_replaced(Insertion *insertion, ItemPointer tid)
+{
+	HnswIndex  *index = insertion->index;
+	uint32		node = insertion->replaces ? hnsw_place_get(index, insertion->replaced) : GRAPH_NO_NODE;
+
+	if (node == GRAPH_NO_NODE)
+		return false;
+	insertion->replaces = false;
+	return hnsw_node_add_tid(index, node, tid, insertion->image);
 }
 
 /*
@@ -415,8 +435,11 @@ insert_odd(Insertion *insertion, ItemPointer tid)
 	}
 }
 
-/* Search for neighbours from the entry point down and add the nodes. */
-static void
+/*
+ * Search for neighbours from the entry point down and add the nodes; true if instead the row
+ * was added to one that was there.
+ */
+static bool
 insert_by_search(Insertion *insertion, ItemPointer tid, int level)
 {
 	HnswIndex  *index = insertion->index;
@@ -437,7 +460,7 @@ insert_by_search(Insertion *insertion, ItemPointer tid, int level)
 	for (int l = start; l >= 0; l--)
 	{
 		if (search_level(insertion, &walk, l, tid))
-			return;
+			return true;
 		found[l] = insertion->candidates;
 		found_count[l] = insertion->count;
 		if (l > 0 && !graph_walk_down(&walk, 0))
@@ -455,6 +478,7 @@ insert_by_search(Insertion *insertion, ItemPointer tid, int level)
 	/* Not only above "top": a vacuum may have put a lower node in its place. */
 	if (level > 0)
 		hnsw_set_entry(index, node, level, false);
+	return false;
 }
 
 /*
@@ -468,6 +492,7 @@ hnsw_insert_vector(HnswIndex *index, const float *vector, ItemPointer tid)
 	const GraphGeometry *g = &index->geometry;
 	Insertion	insertion = {0};
 	First		first = {&insertion, tid};
+	uint64		pages;
 	int			level;
 
 	insertion.index = index;
@@ -480,8 +505,10 @@ hnsw_insert_vector(HnswIndex *index, const float *vector, ItemPointer tid)
 		return;
 	}
 	graph_slot_store(g, insertion.image, vector);
-	if (add_to_next(&insertion, tid))
+	insertion.replaces = replaced_get(index->rel->rd_index->indrelid, &insertion.replaced);
+	if (add_to_replaced(&insertion, tid) || add_to_next(&insertion, tid))
 		return;
+	pages = index->pages_read;
 	memcpy(insertion.query->vector, vector, sizeof(float) * g->words);
 	graph_query_prepare(insertion.query);
 	for (;;)
@@ -493,7 +520,8 @@ hnsw_insert_vector(HnswIndex *index, const float *vector, ItemPointer tid)
 			return;
 	}
 	level = graph_random_level(hnsw_hash_vector(index, vector), index->meta.branching);
-	insert_by_search(&insertion, tid, level);
+	if (insert_by_search(&insertion, tid, level) && insertion.replaces)
+		hnsw_place_searched(index, index->pages_read - pages);
 }
 
 /* What is kept from row to row of a statement. */

@@ -9,6 +9,7 @@
 #include "access/xact.h"
 #include "commands/trigger.h"
 #include "common/int.h"
+#include "replaced/replaced.h"
 #include "storage/proc.h"
 #include "sync/sync_capture.h"
 #include "sync/sync_site.h"
@@ -760,6 +761,7 @@ vecmark_capture(PG_FUNCTION_ARGS)
 			sync_log_key(sync_writer_site(), sync_writer_txn(), table->root, key, 0);
 		}
 	}
+	replaced_note(table->relid, TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? &trigger->tg_trigtuple->t_self : NULL);
 	return PointerGetDatum(with_values(table, new, desc, given, given_nulls, values, nulls, sync_clock_datum(clock)));
 }
 
