@@ -32,7 +32,7 @@ extern MerkleKey merkle_key(Image key, uint64_t seed);
 extern int	merkle_leaf_of(MerkleKey key);
 extern void merkle_add_row(Leaf *leaf, const SyncTable *table, MerkleKey key, const SyncSeen *row);
 extern void merkle_add_change(Leaf *leaf, const SyncTable *table, MerkleKey key, const MerkleRow *old, const MerkleRow *new);
-extern uint64_t merkle_id(const Leaf *row);
+extern uint64_t merkle_number_row(const SyncTable *table, MerkleKey key, const SyncSeen *row, uint64_t *parts, bool *large);
 extern uint64_t merkle_tombstone_id(MerkleKey key, const RowState *dead);
 
 /* merkle_store.c: leaves as they are kept. */
@@ -66,7 +66,7 @@ typedef struct MerkleView
 	MerkleDigest digest;
 } MerkleView;
 
-/* Numbers of rows. */
+/* Numbers of rows, of their large columns, and of tombstones. */
 typedef struct MerkleIds
 {
 	uint64_t   *ids;

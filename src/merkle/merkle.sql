@@ -184,7 +184,7 @@ AS 'MODULE_PATHNAME', 'vecmark_bucket_keys'
 LANGUAGE C STABLE PARALLEL UNSAFE COST 100000;
 
 COMMENT ON FUNCTION vecmark.bucket_keys(regclass, integer, integer[]) IS
-	'8 bytes for each row and each tombstone in buckets, alike only for rows that are alike, for vecmark.fetch() elsewhere; reads the table';
+	'8 bytes for each row, each large column of a row, and each tombstone in buckets, alike only where these are alike, for vecmark.fetch() elsewhere; reads the table';
 
 CREATE FUNCTION vecmark_internal.bucket_rows(rel regclass, bits integer DEFAULT 8, prefixes integer[] DEFAULT NULL) RETURNS bytea
 AS 'MODULE_PATHNAME', 'vecmark_bucket_rows'
@@ -207,4 +207,4 @@ AS 'MODULE_PATHNAME', 'vecmark_fetch'
 LANGUAGE C STABLE PARALLEL UNSAFE COST 100000 ROWS 10;
 
 COMMENT ON FUNCTION vecmark.fetch(regclass, integer, integer[], bytea, integer, boolean) IS
-	'rows and tombstones in buckets that are not among keys, which vecmark.bucket_keys() said elsewhere, in deltas that are merged there and move no version; with repair they take the place of what is there, else they are joined; reads the table';
+	'rows, but for large columns, and tombstones in buckets that are not among keys, which vecmark.bucket_keys() said elsewhere, in deltas that are merged there and move no version; with repair they take the place of what is there, else they are joined; reads the table';

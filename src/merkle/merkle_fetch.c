@@ -20,22 +20,22 @@ typedef struct Choice
 	int			bits;
 	const bool *wanted;
 	MerkleIds	ids;			/* that are there, or that are not to be told */
+	uint64_t   *parts;			/* of the row at hand: numbers of its columns, */
+	bool	   *marks;			/* which of these are large, or known */
 	SyncTeller	teller;
 } Choice;
 
-/* Whether this is of a bucket that is wanted, and its number. */
+/* Whether this is of a bucket that is wanted, and its number; of a row those of its columns, too. */
 static bool
 is_wanted(const Choice *choice, const SyncSeen *seen, uint64_t *id)
 {
 	MerkleKey	key = merkle_key(seen->key, choice->view->digest.seed);
-	Leaf		row = {0, 0, 0};
 
 	if (!merkle_is_wanted(choice->wanted, choice->bits, key))
 		return false;
 	if (seen->values != NULL)
 	{
-		merkle_add_row(&row, choice->view->table, key, seen);
-		*id = merkle_id(&row);
+		*id = merkle_number_row(choice->view->table, key, seen, choice->parts, choice->marks);
 		return true;
 	}
 	*id = merkle_tombstone_id(key, seen->clock);
@@ -50,8 +50,12 @@ note_id(void *about, const SyncSeen *seen)
 	Choice	   *choice = about;
 	uint64_t	id;
 
-	if (is_wanted(choice, seen, &id))
-		merkle_add_id(&choice->ids, id);
+	if (!is_wanted(choice, seen, &id))
+		return;
+	merkle_add_id(&choice->ids, id);
+	for (int i = 0; seen->values != NULL && i < choice->view->table->column_count; i++)
+		if (choice->marks[i])
+			merkle_add_id(&choice->ids, choice->parts[i]);
 }
 
 static void
@@ -59,6 +63,8 @@ visit_all(Choice *choice, SyncVisit visit)
 {
 	const MerkleView *view = choice->view;
 
+	choice->parts = palloc(sizeof(uint64_t) * (view->table->column_count + 1));
+	choice->marks = palloc(sizeof(bool) * (view->table->column_count + 1));
 	SPI_connect();
 	merkle_scan_rows(view->table, visit, choice);
 	sync_walk_tombstones(view->table, view->snapshot, visit, choice);
@@ -67,7 +73,8 @@ visit_all(Choice *choice, SyncVisit visit)
 
 /*
  * SQL: vecmark.bucket_keys(rel regclass, bits integer, prefixes integer[]) -> bytea: a number
- * of 8 bytes for each row and tombstone of some buckets, alike only where all of it is alike.
+ * of 8 bytes for each row and tombstone of some buckets, and for each large column of a row, alike only
+ * where all of it is alike.
  */
 Datum
 vecmark_bucket_keys(PG_FUNCTION_ARGS)
@@ -90,17 +97,26 @@ static void
 tell_unless_known(void *about, const SyncSeen *seen)
 {
 	Choice	   *choice = about;
+	SyncTable  *table = choice->view->table;
 	uint64_t	id;
 
 	if (!is_wanted(choice, seen, &id) || merkle_has_id(&choice->ids, id))
 		return;
-	sync_tell_key(&choice->teller, choice->view->table, seen->key, seen->values != NULL ? seen->clock : NULL, seen->values, seen->nulls);
+	if (seen->values == NULL)
+	{
+		sync_tell_key(&choice->teller, table, seen->key, NULL, NULL, NULL);
+		return;
+	}
+	for (int i = 0; i < table->column_count; i++)
+		choice->marks[i] = !table->columns[i].is_key && merkle_has_id(&choice->ids, choice->parts[i]);
+	sync_tell_row(&choice->teller, table, seen, choice->marks);
 }
 
 /*
  * SQL: vecmark.fetch(rel regclass, bits integer, prefixes integer[], keys bytea, max_bytes
  * integer, repair boolean) -> setof delta: the rows and tombstones of some buckets that are not
- * among "keys", whole, for who merges them to compare with what he has, or to join.
+ * among "keys", for who merges them to compare with what he has, or to join; but for columns that are
+ * among "keys", whole.
  */
 Datum
 vecmark_fetch(PG_FUNCTION_ARGS)

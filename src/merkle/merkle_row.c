@@ -23,6 +23,9 @@
 #define ATOM_SET 's'
 #define ATOM_HEAD (16 + 4 + 1)
 
+/* Bytes from which on an atom has a number of its own, so that it need not be told with the rest of its row. */
+#define ATOM_LARGE 256
+
 /* The hash of a key, under which its atoms are hashed. */
 MerkleKey
 merkle_key(Image key, uint64_t seed)
@@ -226,11 +229,36 @@ merkle_add_row(Leaf *leaf, const SyncTable *table, MerkleKey key, const SyncSeen
 	merkle_add_change(leaf, table, key, NULL, &seen);
 }
 
-/* A number for a row in its present state, from what it adds to a leaf. */
+/*
+ * A number for a row in its present state, from what it adds to a leaf.  In "parts" one for each
+ * column, alike only where the column and the row's birth are; "large" says of which columns it is
+ * worth telling.  As merkle_add_change.
+ */
 uint64_t
-merkle_id(const Leaf *row)
+merkle_number_row(const SyncTable *table, MerkleKey key, const SyncSeen *row, uint64_t *parts, bool *large)
 {
-	return row->low;
+	MerkleRow	seen = {row->clock, row->values, row->nulls};
+	StringInfoData atom;
+	Leaf		birth;
+	Leaf		sum;
+
+	initStringInfo(&atom);
+	sum = birth = hash_life(&atom, key, ATOM_BIRTH, row->clock);
+	for (int i = 0; i < table->column_count; i++)
+	{
+		Leaf		part;
+
+		parts[i] = 0;
+		large[i] = false;
+		if (table->columns[i].is_key || table->columns[i].kind == SYNC_LOCAL)
+			continue;
+		part = hash_column(&atom, table, key, &table->columns[i], &seen);
+		large[i] = atom.len >= ATOM_LARGE;
+		leaf_add(&sum, &part);
+		leaf_add(&part, &birth);
+		parts[i] = part.low;
+	}
+	return sum.low;
 }
 
 /* A number for the tombstone of a row. */

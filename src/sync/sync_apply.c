@@ -158,9 +158,13 @@ sync_same_clock(const RowState *a, const RowState *b)
 	return memcmp(x, y, size) == 0;
 }
 
+/* Give a column a value.  One that it has already is not written. */
 static void
 set_column(SyncRow *row, int number, Datum value, bool isnull)
 {
+	if (row->given[number] &&
+		!sync_is_changed(&row->table->columns[number], row->values[number], row->nulls[number], value, isnull))
+		return;
 	row->values[number] = value;
 	row->nulls[number] = isnull;
 	row->given[number] = row->changed[number] = true;
@@ -223,14 +227,29 @@ take_values(SyncRow *row, const RowState *old, const RowState *joined, bool repa
 		sync_end_images(level);
 }
 
-/* The state of a row that is there; registers have images if "images". */
+/*
+ * The state of a row that is there.  Of registers that "told" has under the same stamp, it has images,
+ * for these to be compared; of none if that is NULL.
+ */
 static RowState *
-state_of(const SyncRow *row, const RowState *clock, bool images)
+state_of(const SyncRow *row, const RowState *clock, const RowState *told)
 {
-	int			level = images ? sync_begin_images() : 0;
-	RowState   *state = sync_row_state(row->table, clock, row->values, row->nulls, images);
+	const SyncTable *table = row->table;
+	RowState   *state = sync_row_state(table, clock, row->values, row->nulls, false);
+	int			level = told != NULL ? sync_begin_images() : 0;
 
-	if (images)
+	for (int i = 0, j = 0; told != NULL && i < state->register_count; i++)
+	{
+		Register   *here = &state->registers[i];
+		int			number = column_of(table, here->column);
+
+		while (j < told->register_count && told->registers[j].column < here->column)
+			j++;
+		if (j < told->register_count && told->registers[j].column == here->column &&
+			stamp_equal(&told->registers[j].stamp, &here->stamp))
+			here->value = sync_image(&table->columns[number], row->values[number], row->nulls[number]);
+	}
+	if (told != NULL)
 		sync_end_images(level);
 	return state;
 }
@@ -438,7 +457,7 @@ sync_apply_row(SyncMerge *merge, const SyncItem *item)
 			memset(row.given, true, row.table->column_count);
 		else if (found)
 		{
-			old = state_of(&row, clock, repair);
+			old = state_of(&row, clock, repair ? joined : NULL);
 			memset(row.given, true, row.table->column_count);
 		}
 		else

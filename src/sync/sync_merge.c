@@ -532,10 +532,15 @@ merge_delta(Datum value, MergeResult *result)
 			if (state == NULL)
 				result->merge.stale++;
 			else
-				items[count++] = (SyncItem)
 			{
-				relation->name, InvalidOid, relation->rows[j].key, state, names, delta->repair && !row_equal(state, told), is_right, 0
-			};
+				/* Who tells a row without its base knew it to be here. */
+				bool		is_part = delta->repair && (told->base.site == 0 || !row_equal(state, told));
+
+				items[count++] = (SyncItem)
+				{
+					relation->name, InvalidOid, relation->rows[j].key, state, names, is_part, is_right, 0
+				};
+			}
 		}
 	}
 	answers = sync_answers(delta);

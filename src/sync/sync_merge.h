@@ -34,7 +34,8 @@ typedef struct SyncItem
 	Image		key;
 	RowState   *state;
 	const SyncNames *names;		/* of the columns in it */
-	bool		is_part;		/* of a repair, without what is yet to come */
+	bool		is_part;		/* of a repair, without what is yet to come,
+								 * or is here */
 	bool		is_right;		/* where stamps are alike */
 	int			circle;			/* those of a number refer to one another; 0
 								 * for none */

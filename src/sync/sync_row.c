@@ -128,12 +128,9 @@ sync_complete_set(const RowState *clock, ColumnId id, Element *elements, int cou
 	return set;
 }
 
-/*
- * The state of a visible row.  "values" and "nulls" are of all columns of the table.
- * Registers have images if "images"; then canonical settings are in force.
- */
-RowState   *
-sync_row_state(const SyncTable *table, const RowState *clock, const Datum *values, const bool *nulls, bool images)
+/* The state of a visible row, but for columns "without", unless that is NULL. */
+static RowState *
+visible_state(const SyncTable *table, const RowState *clock, const Datum *values, const bool *nulls, bool images, const bool *without)
 {
 	RowState   *row = palloc0(sizeof(RowState));
 
@@ -150,7 +147,7 @@ sync_row_state(const SyncTable *table, const RowState *clock, const Datum *value
 		int			count;
 		Element    *elements;
 
-		if (column->is_key)
+		if (column->is_key || (without != NULL && without[number]))
 			continue;
 		switch (column->kind)
 		{
@@ -181,6 +178,32 @@ sync_row_state(const SyncTable *table, const RowState *clock, const Datum *value
 		}
 	}
 	return row;
+}
+
+/*
+ * The state of a visible row.  "values" and "nulls" are of all columns of the table.
+ * Registers have images if "images"; then canonical settings are in force.
+ */
+RowState   *
+sync_row_state(const SyncTable *table, const RowState *clock, const Datum *values, const bool *nulls, bool images)
+{
+	return visible_state(table, clock, values, nulls, images, NULL);
+}
+
+/*
+ * The same for who has the row, born alike, and some of its columns: what he has is left out.  With
+ * images.
+ */
+RowState   *
+sync_row_rest(const SyncTable *table, const RowState *clock, const Datum *values, const bool *nulls, const bool *known)
+{
+	RowState   *rest = visible_state(table, clock, values, nulls, true, known);
+
+	rest->base = (Stamp)
+	{
+		0, 0, 0
+	};
+	return rest;
 }
 
 /* Which atoms of a state to leave out: those of a version, all but those, or all but those of a dot. */
@@ -270,20 +293,20 @@ sync_row_without(const RowState *row, const Version *covered)
 }
 
 /*
- * What of a state a version covers; NULL if not its base.  A set that has anything else is left
- * out, as it cannot be told in part.
+ * What of a state a version covers; NULL if not its base, where it has that.  A set that has anything else
+ * is left out, as it cannot be told in part.
  */
 RowState   *
 sync_row_within(const RowState *row, const Version *known)
 {
 	Filter		filter = {.known = known};
-	RowState   *rest = version_covers(known, row->base.site, row->base.txn) ? filter_row(row, &filter) : NULL;
+	bool		is_known = row->base.site == 0 || version_covers(known, row->base.site, row->base.txn);
+	RowState   *rest = is_known ? filter_row(row, &filter) : NULL;
 	int			kept = 0;
 
 	for (int i = 0; rest != NULL && i < rest->set_count; i++)
 	{
-		bool		is_known = true;
-
+		is_known = true;
 		for (int j = 0; j < rest->sets[i].context_count; j++)
 			is_known &= !covers(&filter, &rest->sets[i].context[j]);
 		if (is_known)

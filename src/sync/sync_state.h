@@ -27,6 +27,7 @@ sync_clock_is_lost(const RowState *clock)
 }
 
 extern RowState *sync_row_state(const SyncTable *table, const RowState *clock, const Datum *values, const bool *nulls, bool images);
+extern RowState *sync_row_rest(const SyncTable *table, const RowState *clock, const Datum *values, const bool *nulls, const bool *known);
 extern RowState *sync_row_within(const RowState *row, const Version *known);
 extern RowState *sync_row_without(const RowState *row, const Version *covered);
 extern Counter *sync_complete_counter(const RowState *clock, ColumnId id, int64 visible);

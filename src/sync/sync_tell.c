@@ -108,6 +108,20 @@ add_state(SyncTeller *teller, const char *name, const SyncNames *names, Image ke
 	sync_builder_add(teller->builder, name, names, key, rest);
 }
 
+/* Tell a state of a key, or NULL, and what is parked of it. */
+static void
+tell_state(SyncTeller *teller, SyncTable *table, Image key, RowState *state, RowState *parked, const SyncNames *parked_names)
+{
+	SyncNames  *names = table->names;
+
+	if (parked != NULL)
+	{
+		names = sync_names_union(names, parked_names);
+		state = state != NULL ? row_join(state, parked) : parked;
+	}
+	add_state(teller, table->name, names, key, state);
+}
+
 /*
  * Tell the state of a key: of its row, or if "clock" is NULL of its tombstone; and parked.
  * What is in the row context is gone then.
@@ -116,18 +130,35 @@ void
 sync_tell_key(SyncTeller *teller, SyncTable *table, Image key, const RowState *clock, const Datum *values, const bool *nulls)
 {
 	MemoryContext old = MemoryContextSwitchTo(teller->row_context);
-	SyncNames  *names = table->names;
 	SyncNames  *parked_names;
 	RowState   *parked = sync_parked(table->name, key, teller->snapshot, &parked_names);
 	RowState   *state = clock == NULL ? sync_tombstone(table->root, key, teller->snapshot) :
 	sync_clock_is_lost(clock) ? NULL : sync_row_state(table, clock, values, nulls, true);
 
-	if (parked != NULL)
-	{
-		names = sync_names_union(names, parked_names);
-		state = state != NULL ? row_join(state, parked) : parked;
-	}
-	add_state(teller, table->name, names, key, state);
+	tell_state(teller, table, key, state, parked, parked_names);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(teller->row_context);
+}
+
+/*
+ * Tell a row to who may have it, born alike, with the columns "known", which are left out then; all of it
+ * if a part is parked here.  What is in the row context is gone then.
+ */
+void
+sync_tell_row(SyncTeller *teller, SyncTable *table, const SyncSeen *row, const bool *known)
+{
+	MemoryContext old = MemoryContextSwitchTo(teller->row_context);
+	SyncNames  *parked_names;
+	RowState   *parked = sync_parked(table->name, row->key, teller->snapshot, &parked_names);
+	RowState   *state = NULL;
+	bool		any = false;
+
+	for (int i = 0; i < table->column_count; i++)
+		any |= known[i];
+	if (!sync_clock_is_lost(row->clock))
+		state = any && parked == NULL ? sync_row_rest(table, row->clock, row->values, row->nulls, known) :
+			sync_row_state(table, row->clock, row->values, row->nulls, true);
+	tell_state(teller, table, row->key, state, parked, parked_names);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(teller->row_context);
 }

@@ -22,7 +22,8 @@ typedef struct SyncTeller
 	bool		some;			/* tables only */
 	Version    *forgotten;		/* unless the receiver knows; or NULL */
 	uint64_t	lives;
-	bool		repair;			/* states are told whole, and claim nothing */
+	bool		repair;			/* states take the place of others, and claim
+								 * nothing */
 	Snapshot	snapshot;
 	Site		site;
 	size_t		max_bytes;		/* of a part, about */
@@ -37,6 +38,7 @@ typedef struct SyncTeller
 
 extern void sync_begin_telling(SyncTeller *teller, FunctionCallInfo fcinfo, int max_bytes);
 extern void sync_tell_key(SyncTeller *teller, SyncTable *table, Image key, const RowState *clock, const Datum *values, const bool *nulls);
+extern void sync_tell_row(SyncTeller *teller, SyncTable *table, const SyncSeen *row, const bool *known);
 extern bool sync_begin_table(SyncTeller *teller, const char *name);
 extern void sync_tell_table(SyncTeller *teller, SyncTable *table);
 extern void sync_tell_parked(SyncTeller *teller, List *whole, bool names_too);
