@@ -14,6 +14,7 @@
 #include "sync/sync_table.h"
 #include "sync/sync_types.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 #define XXH_INLINE_ALL
@@ -316,13 +317,51 @@ compare_tables(const void *a, const void *b)
 }
 
 /*
+ * Tables that were dropped, and are on record until somebody notices, lack what they will lack then: who is
+ * told of the version meanwhile does not get their rows from here.
+ */
+static List *
+with_dropped(List *lacks, Snapshot snapshot)
+{
+	Relation	rel = sync_meta_open(META_TABLE, AccessShareLock);
+	SyncScan   *scan = sync_meta_scan(rel, snapshot, 0, NULL);
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
+	{
+		Datum		values[SYNC_TABLE_COLUMNS];
+		bool		nulls[SYNC_TABLE_COLUMNS];
+		SyncLack   *lack;
+		uint64_t	id;
+
+		heap_deform_tuple(tuple, RelationGetDescr(rel), values, nulls);
+		if (get_rel_name(DatumGetObjectId(values[SYNC_TABLE_REL])) != NULL)
+			continue;
+		id = sync_table_id(TextDatumGetCString(values[SYNC_TABLE_NAME]));
+		lack = find_lack(lacks, id);
+		if (lack == NULL)
+		{
+			lack = palloc0(sizeof(SyncLack));
+			lack->id = id;
+			lack->dots = palloc0(sizeof(Version));
+			lacks = lappend(lacks, lack);
+		}
+		lack->dots = version_union(lack->dots, version_union(sync_foreign_version(snapshot), sync_told_of(sync_reader_site())));
+		lack->here = true;
+	}
+	sync_meta_end(scan);
+	table_close(rel, AccessShareLock);
+	return lacks;
+}
+
+/*
  * What a delta says of tables to who asked "questions" and holds "since": which it tells whole, and
  * what is lacking here.
  */
 DeltaTable *
 sync_tell_tables(const Version *questions, const Version *since, Snapshot snapshot, int *count)
 {
-	List	   *lacks = sync_lacks(snapshot);
+	List	   *lacks = with_dropped(sync_lacks(snapshot), snapshot);
 	DeltaTable *tables = palloc0(sizeof(DeltaTable) * (questions->count + list_length(lacks) + 1));
 	ListCell   *cell;
 

@@ -292,6 +292,24 @@ for my $who (0, 1)
 	is(faults($a, $b, $c), '', 'a hub: nothing is wrong');
 }
 
+# a hub that has dropped a table, which nobody has noticed there yet
+{
+	my ($a, $b) = grown;
+	my ($c, $unused) = pair(q{CREATE TABLE t (id text PRIMARY KEY, x text, n int); SELECT vecmark.track('t', '{"counters": ["n"]}'); SELECT vecmark.build_digest('t');
+		CREATE TABLE u (id text PRIMARY KEY); SELECT vecmark.track('u')});
+	meet($b, $c);
+	on($a, q{INSERT INTO t VALUES ('by way of the hub', 'x', 1)});
+	pull($b, $a);
+	on($b, 'DROP TABLE t');
+	pull($c, $b);
+	like(faults($c), qr/lacking.*public.t/, 'who pulls from a hub that has dropped a table lacks what it had');
+	pull($c, $a);
+	is(rows($c, 't'), rows($a, 't'), 'and gets it from who has it');
+	on($a, q{UPDATE t SET x = 'later'});
+	pull($c, $a);
+	is(rows($c, 't'), rows($a, 't'), 'with what it becomes');
+}
+
 # ---- columns
 
 {
