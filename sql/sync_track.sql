@@ -332,6 +332,30 @@ SELECT vecmark.untrack('bare');
 DROP TABLE bare;
 SELECT rel, name FROM vecmark.tracked;
 
+-- what is said of tables that were altered, and of mending them
+CREATE TABLE altered (k date PRIMARY KEY, s date[], n int, x text);
+CREATE TABLE altered_parts (id int PRIMARY KEY) PARTITION BY RANGE (id);
+CREATE TABLE altered_part PARTITION OF altered_parts FOR VALUES FROM (0) TO (9);
+SELECT vecmark.track('altered', '{"sets": ["s"], "counters": ["n"]}'), vecmark.track('altered_parts');
+ALTER TABLE altered ALTER k TYPE timestamp, ALTER s TYPE timestamp[];
+INSERT INTO altered VALUES ('2026-01-02', '{2026-01-03}');
+SELECT k, s FROM altered;
+SELECT shown($$INSERT INTO altered VALUES ('2026-01-02 03:04:05')$$), shown($$UPDATE altered SET s = '{2026-01-02 03:04:05}'$$);
+ALTER TABLE altered ALTER n TYPE text;
+SELECT shown($$UPDATE altered SET x = 'x'$$), shown($$SELECT vecmark.mend('altered')$$);
+ALTER TABLE altered ALTER n TYPE int USING n::int, ALTER s TYPE numeric[] USING NULL;
+SELECT shown($$UPDATE altered SET x = 'x'$$);
+ALTER TABLE altered ALTER s TYPE date[] USING NULL;
+SELECT shown($$SELECT vecmark.mend('altered_part')$$), shown($$SELECT vecmark.mend('bare_table')$$), shown($$SELECT vecmark.mend('pg_class')$$), vecmark.mend(NULL) IS NULL AS of_nothing;
+SELECT shown($$SELECT vecmark_internal.take_in('altered_parts', 'altered', false)$$), shown($$SELECT vecmark_internal.take_in('altered_parts', 'pg_class', false)$$),
+	shown($$SELECT vecmark_internal.take_in_tracked('pg_class', false)$$), shown($$SELECT vecmark_internal.lost_clock('pg_class')$$);
+SET ROLE sync_track_other;
+SELECT shown($$SELECT vecmark.mend('altered')$$), shown($$SELECT vecmark_internal.take_in('altered_parts', 'altered_part', true)$$),
+	shown($$SELECT vecmark_internal.recover_clocks('altered')$$), shown($$SELECT vecmark_internal.renew_columns('altered')$$);
+RESET ROLE;
+SELECT vecmark.untrack('altered'), vecmark.untrack('altered_parts');
+DROP TABLE altered, altered_parts;
+
 \c - :installer
 DROP SERVER sync_track_server CASCADE;
 DROP FOREIGN DATA WRAPPER sync_track_wrapper;

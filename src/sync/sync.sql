@@ -472,7 +472,10 @@ BEGIN
 	EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', rel);
 	IF NOT EXISTS (SELECT FROM vecmark.tracked AS t WHERE t.rel = mend.rel) THEN
 		RAISE EXCEPTION 'table "%" is not tracked', rel
-			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = format('SELECT vecmark.track(%L) makes it replicated state.', rel);
+			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = coalesce((
+				SELECT format('It is a partition: SELECT vecmark.mend(%L) mends all.', a.relid)
+				FROM pg_partition_ancestors(rel) AS a JOIN vecmark.tracked AS t ON t.rel = a.relid),
+				format('SELECT vecmark.track(%L) makes it replicated state.', rel));
 	END IF;
 	IF NOT EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = rel AND a.attname = '_vm' AND a.atttypid = 'vecmark.rowclock'::regtype) THEN
 		EXECUTE format('ALTER TABLE %s ADD COLUMN _vm vecmark.rowclock NOT NULL DEFAULT %L', rel, vecmark_internal.lost_clock(rel));

@@ -112,8 +112,9 @@ write_converted(const SyncColumn *column, Datum value)
 	if (!sync_is_same_value(column->type_form, text, column->form, again))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
-				 errmsg("value \"%s\" of column \"%s\" cannot be written as %s", text, column->name, sync_form_name(column->form)),
-				 errdetail("Keys and elements of sets are told in the form that they had when the table was tracked."),
+				 errmsg("%s \"%s\" of column \"%s\", whose type was altered, cannot be written as %s",
+						column->is_key ? "key" : "element", text, column->name, sync_form_name(column->form)),
+				 errdetail("Others know keys and elements of sets in the form that they had when the table was tracked."),
 				 errhint("Alter the column back; or vecmark.untrack() the table and vecmark.track() it anew, on all nodes.")));
 	sync_end_images(level);
 	return image;
