@@ -17,6 +17,7 @@
 #include "sync/sync_site.h"
 #include "sync/sync_state.h"
 #include "sync/sync_table.h"
+#include "testpoint/testpoint.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
@@ -427,7 +428,7 @@ vecmark_take_in_tracked(PG_FUNCTION_ARGS)
 	Snapshot	latest;
 
 	sync_check_owner(taking.table->root);
-	taking.logs_own = sync_has_outboxes();
+	taking.logs_own = sync_has_outboxes() && !VM_FAULT("rows-before");
 	if (!PG_GETARG_BOOL(1) && !taking.logs_own && !has_tombstones(taking.table->root))
 		PG_RETURN_VOID();
 	latest = RegisterSnapshot(GetLatestSnapshot());

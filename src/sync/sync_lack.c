@@ -13,6 +13,7 @@
 #include "sync/sync_site.h"
 #include "sync/sync_table.h"
 #include "sync/sync_types.h"
+#include "testpoint/testpoint.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -162,7 +163,7 @@ Version    *
 sync_with_questions(const Version *version, Snapshot snapshot)
 {
 	Version    *asking = version_union(version, version);
-	List	   *lacks = sync_lacks(snapshot);
+	List	   *lacks = VM_FAULT("table-life") ? NIL : sync_lacks(snapshot);
 	List	   *tables = lacks == NIL ? NIL : sync_table_list(snapshot);
 	Relation	rel = sync_meta_open(META_TABLE, AccessShareLock);
 	SyncScan   *scan = sync_meta_scan(rel, snapshot, 0, NULL);

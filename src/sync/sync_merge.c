@@ -390,6 +390,8 @@ refuse_guest(const MergeResult *result, const char *what)
 static void
 meet_sender(const Delta *delta, const Version *held)
 {
+	if (VM_FAULT("stream-peers"))
+		return;
 	if (version_dominates(held, delta->to))
 		sync_note_peer(delta->sender, delta->to);
 	else
@@ -578,7 +580,8 @@ merge_delta(Datum value, MergeResult *result)
 		sync_note_peer(delta->sender, delta->to);
 		sync_hear(delta, version_minus(brings, held));
 		forget_batches(version_union(held, brings));
-		sync_drop_rests(delta->sender, delta->to);
+		if (!VM_FAULT("rests"))
+			sync_drop_rests(delta->sender, delta->to);
 		forget_quarantine(delta->sender, version_union(held, delta->to));
 	}
 }

@@ -18,6 +18,7 @@
 #include "sync/sync_meta.h"
 #include "sync/sync_table.h"
 #include "sync/sync_types.h"
+#include "testpoint/testpoint.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
@@ -517,7 +518,7 @@ is_there(Oid relid)
 void
 sync_table_changed(Oid relid)
 {
-	if (is_there(relid))
+	if (is_there(relid) || VM_FAULT("dropped-tables"))
 		CacheInvalidateRelcacheByRelid(relid);
 }
 

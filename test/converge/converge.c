@@ -1,15 +1,16 @@
 /*
  * converge.c: random histories on several databases of one server, which must agree at rest.
  *
- *	converge [-w WORKERS] [-l] [-x FEATURES] FOLDER SECONDS SEED
+ *	converge [-u] [-w WORKERS] [-l] [-x FEATURES] [-f FEATURES] [-s FILE] FOLDER SECONDS SEED
  *
- * FOLDER has schema.sql and witness.sql.  Connects as libpq's environment says, as a
+ * With -u tables come and go in the histories, and databases exchange by streams as well
+ * (upheaval.c); that takes a server with wal_level = logical.  FOLDER has schema.sql and witness.sql.  Connects as libpq's environment says, as a
  * superuser, and makes databases converge_*.  History number n has seed SEED + n; the
  * first that fails is told, then made as short as it can be by leaving out steps (not
- * with -l), and told again.  -x leaves features out (names as in converge.h).  Exits with
- * 0 if all held, 1 if one did not, 2 for trouble.
+ * with -l), and told again.  -x leaves features out (names as in converge.h, upheaval.h), with -f histories of -u have those
+ * alone.  The SQL of the file of -s, which takes a mend out of the extension, is run in each database first.  Exits with 0 if all held, 1 if one did not, 2 for trouble.
  */
-#include "converge.h"
+#include "upheaval.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -26,6 +27,9 @@
 
 static bool leave_long;
 static const char *left_out_features = "";
+static unsigned chosen_upheavals;
+static bool is_upheaval;
+static const char *changed_by;
 
 static double
 seconds_now(void)
@@ -48,14 +52,30 @@ make_template(void)
 	PQfinish(conn);
 	conn = PQconnectdb("dbname=converge_template");
 	PQclear(query(conn, "CREATE EXTENSION vecmark", 0, NULL));
+	if (changed_by != NULL)
+	{
+		char	   *sql = read_file(changed_by);
+
+		PQclear(query(conn, sql, 0, NULL));
+		free(sql);
+	}
 	PQfinish(conn);
+}
+
+static void
+run_history(World *world, uint64_t seed, const bool *left_out)
+{
+	if (is_upheaval)
+		upheaval_run(world, seed, left_out);
+	else
+		history_run(world, seed, left_out);
 }
 
 /* Whether a history without some steps fails in the same way. */
 static bool
 still_fails(World *world, uint64_t seed, const bool *left_out, const char *reason)
 {
-	history_run(world, seed, left_out);
+	run_history(world, seed, left_out);
 
 	/* the same words; rows and values may be others */
 	return world->failed && strncmp(world->reason, reason, 6) == 0;
@@ -99,14 +119,18 @@ work(int worker, int workers, const char *folder, double seconds, uint64_t seed,
 	double		begin;
 	int			histories = 0;
 
-	world_open(&world, worker, folder);
+	if (is_upheaval)
+		upheaval_open(&world, worker);
+	else
+		world_open(&world, worker, folder);
+	world.chosen_upheavals = chosen_upheavals;
 	world.left_out_features = left_out_features;
 	begin = seconds_now();
 	do
 	{
 		uint64_t	own = seed + (uint64_t) histories * workers + worker;
 
-		history_run(&world, own, NULL);
+		run_history(&world, own, NULL);
 		histories++;
 		if (world.failed)
 		{
@@ -114,7 +138,7 @@ work(int worker, int workers, const char *folder, double seconds, uint64_t seed,
 			fflush(stdout);
 			if (!leave_long)
 				make_shorter(&world, own);
-			printf("\nagain: test/run converge 0 %llu\n", (unsigned long long) own);
+			printf("\nagain: test/run %s 0 %llu\n", is_upheaval ? "upheaval" : "converge", (unsigned long long) own);
 			fflush(stdout);
 			return EXIT_VIOLATION;
 		}
@@ -137,7 +161,7 @@ main(int argc, char **argv)
 	int			histories = 0;
 	double		begin;
 
-	while ((option = getopt(argc, argv, "w:lx:")) != -1)
+	while ((option = getopt(argc, argv, "uw:lx:f:s:")) != -1)
 	{
 		if (option == 'w')
 			workers = atoi(optarg);
@@ -145,11 +169,17 @@ main(int argc, char **argv)
 			leave_long = true;
 		else if (option == 'x')
 			left_out_features = optarg;
+		else if (option == 'u')
+			is_upheaval = true;
+		else if (option == 'f' && upheaval_choose(optarg, &chosen_upheavals))
+			continue;
+		else if (option == 's')
+			changed_by = optarg;
 		else
 			trouble("unknown option");
 	}
 	if (argc - optind != 3 || workers < 1 || workers > WORKERS_MAX)
-		trouble("usage: converge [-w WORKERS] [-l] [-x FEATURES] FOLDER SECONDS SEED");
+		trouble("usage: converge [-u] [-w WORKERS] [-l] [-x FEATURES] [-f FEATURES] [-s FILE] FOLDER SECONDS SEED");
 	folder = argv[optind];
 	seconds = atof(argv[optind + 1]);
 	seed = strtoull(argv[optind + 2], NULL, 10);
@@ -182,6 +212,6 @@ main(int argc, char **argv)
 	}
 	for (int i = 0; i < workers; i++)
 		histories += done[i];
-	printf("%d histories of %d steps in %.1f s\n", histories, STEPS, seconds_now() - begin);
+	printf("%d histories in %.1f s\n", histories, seconds_now() - begin);
 	return worst;
 }

@@ -68,6 +68,7 @@ typedef struct World
 	double		now;			/* milliseconds since 1970 */
 	uint64_t	features;
 	const char *left_out_features;
+	unsigned	chosen_upheavals;	/* by -f, or 0 */
 	Mail		mails[MAILS_MAX];
 	int			mail_count;
 	int			mail_number;
@@ -79,6 +80,7 @@ typedef struct World
 	size_t		story_size;
 	FILE	   *log;
 	bool		quiet;
+	bool		is_patient;		/* nobody waits for a lock */
 
 	bool		failed;
 	char		reason[256];
@@ -131,6 +133,8 @@ enum
 
 /* node.c */
 extern void trouble(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
+extern char *read_file(const char *path);
+extern PGconn *connect_to(const char *database);
 extern void world_open(World *world, int worker, const char *folder);
 extern void world_reset(World *world, uint64_t seed);
 extern void reset_witness(World *world);

@@ -58,7 +58,8 @@ violation(World *world, const char *format, ...)
 	world->failed = true;
 }
 
-static PGconn *
+/* A session that is told nothing that would be in the way. */
+PGconn *
 connect_to(const char *database)
 {
 	const char *const names[] = {"dbname", "application_name", NULL};
@@ -118,9 +119,9 @@ answers(World *world, Session *session)
 
 		if (PQconsumeInput(session->conn) == 0 || !PQisBusy(session->conn))
 			return true;
-		if (poll(&wait, 1, PATIENCE_MS) == 0)
+		if (poll(&wait, 1, world->is_patient ? 1000 : PATIENCE_MS) == 0)
 		{
-			if (waits_for_lock(world, session))
+			if (!world->is_patient && waits_for_lock(world, session))
 				return false;
 			if (time(NULL) - begin > SECONDS_MAX)
 			{
@@ -168,7 +169,7 @@ take_answer(World *world, Session *session, PGresult **answer)
 			violation(world, "error %s: %s", state, PQresultErrorField(last, PG_DIAG_MESSAGE_PRIMARY));
 	}
 	else if (PQntuples(last) > 0 && strcmp(PQfname(last, 0), "changes") == 0)
-		tell(world, " -> %d parts\n", PQntuples(last));
+		tell(world, " -> %d parts\n", PQgetisnull(last, 0, 0) ? 0 : PQntuples(last));
 	else if (PQntuples(last) > 0)
 	{
 		tell(world, " ->");
@@ -265,15 +266,13 @@ own_version(Session *session)
 	return version;
 }
 
-static char *
-read_file(const char *folder, const char *name)
+/* All of a file, which the caller frees. */
+char *
+read_file(const char *path)
 {
-	char		path[1024];
-	FILE	   *file;
+	FILE	   *file = fopen(path, "r");
 	char	   *text = calloc(1, 65536);
 
-	snprintf(path, sizeof(path), "%s/%s", folder, name);
-	file = fopen(path, "r");
 	if (file == NULL || fread(text, 1, 65535, file) == 0)
 		trouble("cannot read %s", path);
 	fclose(file);
@@ -359,9 +358,14 @@ sort_nodes(World *world)
 void
 world_open(World *world, int worker, const char *folder)
 {
-	char	   *schema = read_file(folder, "schema.sql");
-	char	   *witness = read_file(folder, "witness.sql");
+	char		path[1024];
+	char	   *schema;
+	char	   *witness;
 
+	snprintf(path, sizeof(path), "%s/schema.sql", folder);
+	schema = read_file(path);
+	snprintf(path, sizeof(path), "%s/witness.sql", folder);
+	witness = read_file(path);
 	memset(world, 0, sizeof(*world));
 	world->control = connect_to("postgres");
 	for (int i = 0; i < NODES_MAX; i++)

@@ -68,6 +68,15 @@ cluster_begin() {
 	export PGHOST=$cluster_dir PGPORT=5432 PGUSER=postgres PGDATABASE=postgres
 }
 
+# cluster_restart SETTING…: with other settings, unless it has them.
+cluster_restart() {
+	local conf=$cluster_dir/data/postgresql.conf
+	printf '%s\n' "$@" | grep -qvxFf "$conf" || return 0
+	printf '%s\n' "$@" | as_server tee -a "$conf" >/dev/null
+	as_server "$bindir/pg_ctl" -s -w -D "$cluster_dir/data" -l "$cluster_dir/server.log" -m fast restart ||
+		{ cat "$cluster_dir/server.log" >&2; die "the server did not start"; }
+}
+
 # cluster_stop: stop the server if one runs; cluster_end: and forget it.
 cluster_stop() {
 	[ -n "$cluster_dir" ] && [ -e "$cluster_dir/data/postmaster.pid" ] &&

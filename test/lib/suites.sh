@@ -353,12 +353,52 @@ finds_fault() {
 	[ $? = 1 ] && grep -q VIOLATION "$scratch/fault.log"
 }
 
+# finds_upheaval NAME FEATURES: so is it in histories in which tables come and go.
+finds_upheaval() {
+	PGOPTIONS="-c vecmark.test_fault=$1" "$scratch/converge" -u -w 2 -l -f "$2" test/converge 60 1 >"$scratch/fault.log" 2>&1
+	[ $? = 1 ] && grep -q VIOLATION "$scratch/fault.log"
+}
+
+# misses_mend NAME FEATURES: so is an extension of which test/converge/without/NAME.sql has taken a mend out.
+misses_mend() {
+	"$scratch/converge" -u -w 2 -l -f "$2" -s "test/converge/without/$1.sql" test/converge 60 1 >"$scratch/fault.log" 2>&1
+	[ $? = 1 ] && grep -q VIOLATION "$scratch/fault.log"
+}
+
 suite_converge_faults() {
 	local fault
 	echo "faults that convergence must find"
 	converge_binary || { count fail "converge compiles"; return; }
 	for fault in cursor-by-number upsert increments no-tie-break references; do
 		expect "converge finds $fault" finds_fault "$fault"
+	done
+}
+
+# suite_upheaval SECONDS SEED: random histories in which tables come and go, against a ledger.
+suite_upheaval() {
+	local seconds=$1 seed=$2
+	echo "tables that come and go, by pulls and streams, for $seconds s, seed $seed"
+	converge_binary || { count fail "converge compiles"; return; }
+	cluster_restart "wal_level = logical"
+	if "$scratch/converge" -u -w 2 test/converge "$seconds" "$seed" >"$scratch/upheaval.log" 2>&1; then
+		count pass "upheaval"
+		echo "  $(tail -1 "$scratch/upheaval.log")"
+	else
+		count fail "upheaval"
+		cut -c1-2000 "$scratch/upheaval.log" | sed 's/^/    /'
+	fi
+}
+
+suite_upheaval_faults() {
+	local control
+	echo "faults that histories in which tables come and go must find"
+	converge_binary || { count fail "converge compiles"; return; }
+	cluster_restart "wal_level = logical"
+	for control in references:REFERENCES rows-before:STREAMS,RETRACK table-life:REMAKE unlike-types:UNLIKE dropped-tables:DROPPED; do
+		expect "upheaval finds ${control%:*}" finds_upheaval "${control%:*}" "${control#*:}"
+	done
+	for control in attached-partitions:PARTS truncate-guard:PARTS missing-triggers:TRIGGERS; do
+		expect "upheaval finds what is without ${control%:*}" misses_mend "${control%:*}" "${control#*:}"
 	done
 }
 
