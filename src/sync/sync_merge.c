@@ -131,6 +131,8 @@ is_late(const Delta *delta, const Version *held)
 	Version    *forgotten = sync_forgotten(NULL, &lives);
 	Version		nothing = {0, NULL};
 
+	if (delta->stream && VM_FAULT("stream-peers"))
+		return false;
 	if (delta->stream)
 		sync_add_forgotten(&nothing, delta->lives);
 	if (!version_dominates(delta->to, forgotten))

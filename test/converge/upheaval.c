@@ -259,6 +259,46 @@ step_exchange(Upheaval *up, int to, Random *random)
 		pull_by_hand(up, to, from);
 }
 
+/*
+ * While a stream is cut, its sender bears a row that its receiver bears and deletes, and all who exchange otherwise know of that; the
+ * receiver may forget it, and the stream goes on.
+ */
+static void
+step_forget_behind(Upheaval *up, int to, Random *random)
+{
+	int			from = random_below(random, up->world->used);
+	char		key[KEY_SIZE];
+	char		value[VALUE_SIZE];
+
+	if (from == to || !up->links[to][from].streams || up->places[to].item != ITEM_TRACKED || up->places[from].item != ITEM_TRACKED)
+		return;
+	read_slot(up, from);
+	deliver(up, to, from, up->links[to][from].waiting_count);
+	snprintf(key, sizeof(key), "b%d", up->tokens);
+	for (int i = 0; i < 2; i++)
+	{
+		int			place = i == 0 ? from : to;
+
+		snprintf(value, sizeof(value), "v%d.%d", up->tokens, i);
+		PQclear(ask(up, place, "", "INSERT INTO item (id, v) VALUES ('%s', '%s')", key, value));
+		ledger_mark(&up->ledger, place, MARK_INSERT, TABLE_ITEM, key, 0, "", 0);
+		ledger_mark(&up->ledger, place, MARK_WRITE, TABLE_ITEM, key, 'v', value, 0);
+	}
+	PQclear(ask(up, to, "", "DELETE FROM item WHERE id = '%s'", key));
+	ledger_mark(&up->ledger, to, MARK_DELETE, TABLE_ITEM, key, 0, "", 0);
+	for (int i = 0; i < up->world->used; i++)
+		if (i != to)
+			pull_by_hand(up, i, to);
+	for (int i = 0; i < up->world->used; i++)
+		if (i != to && i != from)
+		{
+			/* what it holds is told with what it has to tell */
+			PQclear(ask(up, i, "", "INSERT INTO folder VALUES ('b%d.%d')", up->tokens, i));
+			pull_by_hand(up, to, i);
+		}
+	maintain(up, to);
+}
+
 /* ---- databases */
 
 static void
@@ -594,8 +634,10 @@ do_step(Upheaval *up, uint64_t seed)
 		step_client(up, place, &random);
 	else if (kind < 80)
 		step_exchange(up, place, &random);
-	else if (kind < 86 && RISES(up, FORGET))
+	else if (kind < 84 && RISES(up, FORGET))
 		maintain(up, place);
+	else if (kind < 86 && RISES(up, FORGET) && RISES(up, STREAMS))
+		step_forget_behind(up, place, &random);
 	else
 		step_define(up, place, &random);
 }

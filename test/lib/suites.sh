@@ -394,7 +394,7 @@ suite_upheaval_faults() {
 	echo "faults that histories in which tables come and go must find"
 	converge_binary || { count fail "converge compiles"; return; }
 	cluster_restart "wal_level = logical"
-	for control in references:REFERENCES rows-before:STREAMS,RETRACK table-life:REMAKE unlike-types:UNLIKE dropped-tables:DROPPED; do
+	for control in references:REFERENCES rows-before:STREAMS,RETRACK table-life:REMAKE stream-peers:STREAMS,FORGET,CUTS,CONTENTION,STRANGERS unlike-types:UNLIKE dropped-tables:DROPPED; do
 		expect "upheaval finds ${control%:*}" finds_upheaval "${control%:*}" "${control#*:}"
 	done
 	for control in attached-partitions:PARTS truncate-guard:PARTS missing-triggers:TRIGGERS; do
