@@ -6,20 +6,9 @@
 
 #include "crdt/row_state.h"
 #include "crdt/varint.h"
+#include "check.h"
 #include "crdt_rows.h"
 #include "tap.h"
-
-static bool failed;
-
-#define CHECK(what) \
-	do \
-	{ \
-		if (!(what) && !failed) \
-		{ \
-			failed = true; \
-			printf("# line %d: %s\n", __LINE__, #what); \
-		} \
-	} while (0)
 
 /* The row without values and without what follows from its base. */
 static RowState *

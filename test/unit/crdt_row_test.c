@@ -7,20 +7,9 @@
 
 #include "crdt/row_state.h"
 #include "crdt/version.h"
+#include "check.h"
 #include "crdt_rows.h"
 #include "tap.h"
-
-static bool failed;
-
-#define CHECK(what) \
-	do \
-	{ \
-		if (!(what) && !failed) \
-		{ \
-			failed = true; \
-			printf("# line %d: %s\n", __LINE__, #what); \
-		} \
-	} while (0)
 
 /* The same, by values and, if they have a base, now and then by the bytes of their clocks. */
 static bool

@@ -8,6 +8,7 @@
 
 #include "crdt/varint.h"
 #include "crdt/version.h"
+#include "check.h"
 #include "crdt_arena.h"
 #include "random.h"
 #include "tap.h"
@@ -23,18 +24,6 @@ typedef struct Bitmap
 
 static const Site site_of[SITES] = {1, UINT64_C(0x00c0ffee00c0ffee), UINT64_MAX};
 static const uint64_t first_of[SITES] = {0, UINT64_C(1) << 32, UINT64_MAX - TXNS};
-
-static bool failed;
-
-#define CHECK(what) \
-	do \
-	{ \
-		if (!(what) && !failed) \
-		{ \
-			failed = true; \
-			printf("# line %d: %s\n", __LINE__, #what); \
-		} \
-	} while (0)
 
 /* Few and long, many and short, or no ranges at all. */
 static Bitmap
