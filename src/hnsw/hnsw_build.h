@@ -33,6 +33,7 @@ typedef struct HnswBuildShared
 	uint32		chunk_room;
 	pg_atomic_uint32 chunk_count;
 	pg_atomic_uint64 rows;		/* indexed as yet */
+	bool		out_of_shared;	/* shared memory was full before memory_limit */
 
 	/* Groups of the directory are what is written at a time. */
 	uint32		groups;			/* set when writing begins */

@@ -119,7 +119,10 @@ make_chunks(HnswBuild *build, uint32 needed)
 			chunk = dsa_allocate_extended(build->area, graph_chunk_bytes(&build->graph),
 										  DSA_ALLOC_HUGE | DSA_ALLOC_NO_OOM);
 		if (chunk == 0)
+		{
+			shared->out_of_shared = true;
 			break;
+		}
 		pg_atomic_fetch_add_u64(&shared->memory, cost);
 		build->chunks[count] = chunk;
 		pg_write_barrier();

@@ -7,6 +7,8 @@
 #include "postgres.h"
 #include "compat.h"
 
+#include <sys/statvfs.h>
+
 #include "access/genam.h"
 #include "access/parallel.h"
 #include "access/table.h"
@@ -16,7 +18,9 @@
 #include "executor/instrument.h"
 #include "hnsw/hnsw_build.h"
 #include "miscadmin.h"
+#include "optimizer/plancat.h"
 #include "pgstat.h"
+#include "storage/dsm_impl.h"
 #include "storage/shmem.h"
 #include "tcop/tcopprot.h"
 #include "utils/memutils.h"
@@ -33,6 +37,10 @@ PGDLLEXPORT void hnsw_parallel_build_main(dsm_segment *segment, shm_toc *toc);
 #define KEY_WAL_USAGE UINT64CONST(7)
 
 #define AREA_BYTES ((Size) 64 * 1024)
+
+/* Where Linux keeps shared memory, and how much of it is left to others. */
+#define SHARED_MEMORY_DIR "/dev/shm"
+#define SPARED_BYTES ((Size) 8 * 1024 * 1024)
 
 /* A parallel build, in the leader. */
 typedef struct Leader
@@ -185,11 +193,44 @@ end_parallel(Leader *leader)
 }
 
 /*
- * Make the segment and what is in it.  Returns false if there is no memory for it.
+ * Shared memory that can be had, less what is left to others; SIZE_MAX where that is
+ * not known.  The server makes a segment larger than there is room for only to fail.
+ */
+static Size
+shared_memory_left(void)
+{
+	struct statvfs place;
+	Size		left;
+
+	/* A file system without a limit has no blocks. */
+	if (dynamic_shared_memory_type != DSM_IMPL_POSIX || statvfs(SHARED_MEMORY_DIR, &place) != 0 || place.f_blocks == 0)
+		return SIZE_MAX;
+	left = (Size) place.f_bavail * place.f_frsize;
+	return left > SPARED_BYTES ? left - SPARED_BYTES : 0;
+}
+
+/* What the graph of the table will take, by the planner's count of its rows. */
+static Size
+expected_memory(HnswBuild *build)
+{
+	BlockNumber pages;
+	double		tuples;
+	double		all_visible;
+
+	estimate_rel_size(build->heap, NULL, &pages, &tuples, &all_visible);
+	return (Size) Min(tuples * (graph_chunk_bytes(&build->graph) >> build->graph.chunk_shift),
+					  maintenance_work_mem * 1024.0);
+}
+
+/*
+ * Make the segment and what is in it.  Returns false if there is no memory for it,
+ * or not enough for the graph: one process has its own.
  */
 static bool
 begin_parallel(Leader *leader, HnswBuild *build, int workers)
 {
+	Size		left = shared_memory_left();
+	Size		expected = expected_memory(build);
 	bool		concurrent = build->info->ii_Concurrent;
 	ParallelContext *context;
 	HnswParallel *parallel;
@@ -199,6 +240,15 @@ begin_parallel(Leader *leader, HnswBuild *build, int workers)
 	Size		query_size = debug_query_string == NULL ? 0 : strlen(debug_query_string) + 1;
 	dsa_area   *area;
 
+	if (left < expected)
+	{
+		ereport(NOTICE,
+				(errmsg("index \"%s\" is built by one process", RelationGetRelationName(build->index->rel)),
+				 errdetail("The graph is expected to take %zu MB of shared memory, and %zu MB can be had.",
+						   expected / (1024 * 1024), left / (1024 * 1024)),
+				 errhint("Increase the size of " SHARED_MEMORY_DIR " (docker run --shm-size) to build in parallel.")));
+		return false;
+	}
 	EnterParallelMode();
 	context = leader->context = CreateParallelContext("$libdir/vecmark", "hnsw_parallel_build_main", workers);
 	leader->snapshot = concurrent ? RegisterSnapshot(GetTransactionSnapshot()) : SnapshotAny;
@@ -243,6 +293,9 @@ begin_parallel(Leader *leader, HnswBuild *build, int workers)
 	table_parallelscan_initialize(build->heap, allocate(context, KEY_SCAN, scan_size), leader->snapshot);
 	hnsw_build_init_shared(build, &parallel->shared, allocate(context, KEY_CHUNKS, chunks_size));
 	area = dsa_create_in_place(allocate(context, KEY_AREA, area_size), area_size, parallel->tranche, context->seg);
+	/* Beyond that the graph goes on in pages. */
+	if (left < SIZE_MAX - area_size)
+		dsa_set_size_limit(area, area_size + left);
 	join(build, parallel, area);
 	if (query_size > 0)
 		memcpy(allocate(context, KEY_QUERY, query_size), debug_query_string, query_size);

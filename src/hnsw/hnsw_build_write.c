@@ -35,10 +35,14 @@ hnsw_build_show_progress(HnswBuild *build)
 void
 hnsw_build_report_full(HnswBuild *build)
 {
+	bool		shared = build->shared->out_of_shared;
+
 	ereport(NOTICE,
-			(errmsg("hnsw graph no longer fits into maintenance_work_mem after %llu tuples",
+			(errmsg("hnsw graph no longer fits into %s after %llu tuples",
+					shared ? "shared memory" : "maintenance_work_mem",
 					(unsigned long long) pg_atomic_read_u64(&build->shared->rows)),
 			 errdetail("Building will take significantly more time."),
+			 shared ? errhint("Increase the size of /dev/shm (docker run --shm-size) to speed up builds.") :
 			 errhint("Increase maintenance_work_mem to speed up builds.")));
 }
 

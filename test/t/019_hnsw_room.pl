@@ -1,4 +1,4 @@
-# 019_hnsw_room.pl: an index where there is no room: a full disk; and room that a crash left unused.
+# 019_hnsw_room.pl: an index where there is no room: a full disk, little shared memory; and room that a crash left unused.
 use strict;
 use warnings;
 
@@ -136,6 +136,30 @@ for my $how ('cancel', 'terminate')
 is($node->safe_psql('postgres', q{SET max_parallel_maintenance_workers = 2; CREATE INDEX big_v ON big USING hnsw (v vector_l2_ops);
 	SELECT count(*) FROM vecmark.hnsw_check('big_v')}), '0', 'after all of that it is built, and whole');
 $node->stop;
+
+# ---- little shared memory
+
+SKIP:
+{
+	skip $no_mounts, 1 unless $may_mount;
+	mount_small('/dev/shm', '10m');
+	my $little = new_node('little', "min_parallel_table_scan_size = 0\nmax_parallel_maintenance_workers = 1\nmaintenance_work_mem = 256MB\n");
+	$little->safe_psql('postgres', q{
+		CREATE TABLE large AS SELECT i AS id, spread(i, 256)::vector(256) AS v FROM generate_series(1, 6000) AS i;
+		ALTER TABLE large SET (parallel_workers = 1);
+		ANALYZE large});
+	my ($status, $out, $err) = $little->psql('postgres', 'CREATE INDEX large_v ON large USING hnsw (v vector_l2_ops)');
+	is($status, 0, 'little shared memory: the index is built');
+	like($err, qr/NOTICE:  index "large_v" is built by one process\n.*DETAIL:  The graph is expected to take \d+ MB of shared memory, and \d+ MB can be had\.\n.*HINT:  .*--shm-size/, 'by one process, and why');
+	unlike($err, qr/no longer fits/, 'in its own memory');
+	# Where the planner knows of fewer rows than there are.
+	($status, $out, $err) = $little->psql('postgres', q{UPDATE pg_class SET reltuples = 100 WHERE relname = 'large'; REINDEX INDEX large_v});
+	is($status, 0, 'little shared memory, and more rows than expected: the index is built');
+	like($err, qr/NOTICE:  hnsw graph no longer fits into shared memory after \d+ tuples\n.*HINT:  .*--shm-size/s, 'goes on in pages, and says so');
+	is($little->safe_psql('postgres', q{SELECT count(*) FROM vecmark.hnsw_check('large_v')}), '0', 'and is whole');
+	is($little->safe_psql('postgres', q{SELECT tids FROM vecmark.hnsw_info('large_v')}), '6000', 'with all rows');
+	$little->stop;
+}
 
 # ---- room that a crash left unused is used
 
