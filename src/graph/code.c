@@ -342,6 +342,32 @@ graph_estimate(GraphQuery *query, const GraphSlot *slot, float exact,
 	}
 }
 
+/* Round a vector to int8 in steps of its largest; returns the step. */
+static float
+round_int8(const float *vector, size_t dim, int8_t *rounded)
+{
+	float		largest = simd->max_abs_f32(vector, dim);
+
+	if (!(largest > 0) || !isfinite(WEIGHT_MAX / largest))
+	{
+		memset(rounded, 0, dim);
+		return 0;
+	}
+	simd->quantize_i8(vector, WEIGHT_MAX / largest, rounded, dim);
+	return largest / WEIGHT_MAX;
+}
+
+/*
+ * Make a formed vector what is kept of it where it is rounded to int8, in a slot or,
+ * unless it is whole, in the graph in memory.  scratch has room for a number of each
+ * dimension.
+ */
+void
+graph_round(const GraphGeometry *g, float *vector, int8_t *scratch)
+{
+	simd->dequantize_i8(scratch, round_int8(vector, g->shape.dim, scratch), vector, g->shape.dim);
+}
+
 /*
  * Store a rotated vector in a slot: vector, scale, error and norm.
  */
@@ -349,7 +375,6 @@ void
 graph_slot_store(const GraphGeometry *g, GraphSlot *slot, const float *vector)
 {
 	size_t		dim = g->shape.dim;
-	float		largest;
 	int8_t	   *rounded;
 	float		squared;
 
@@ -363,14 +388,7 @@ graph_slot_store(const GraphGeometry *g, GraphSlot *slot, const float *vector)
 	}
 	rounded = graph_slot_vector(g, slot);
 	memset(rounded, 0, (dim + 3) / 4 * 4);
-	largest = simd->max_abs_f32(vector, dim);
-	if (largest > 0 && isfinite(WEIGHT_MAX / largest))
-	{
-		slot->scale = largest / WEIGHT_MAX;
-		simd->quantize_i8(vector, WEIGHT_MAX / largest, rounded, dim);
-	}
-	else
-		slot->scale = 0;
+	slot->scale = round_int8(vector, dim, rounded);
 	/* L1 bounds a distance by the L1 length of what rounding took away. */
 	if (g->shape.metric == GRAPH_L1)
 		slot->error = simd->l1_f32_i8(vector, rounded, slot->scale, dim);

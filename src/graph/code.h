@@ -110,6 +110,7 @@ extern void graph_estimate(GraphQuery *query, const GraphSlot *slot, float exact
 
 extern void graph_slot_store(const GraphGeometry *geometry, GraphSlot *slot, const float *vector);
 extern void graph_slot_load(const GraphGeometry *geometry, const GraphSlot *slot, float *vector);
+extern void graph_round(const GraphGeometry *geometry, float *vector, int8_t *scratch);
 extern void graph_slot_move_link(const GraphGeometry *geometry, GraphSlot *slot, int to, int from);
 extern void graph_slot_set_link(const GraphGeometry *geometry, GraphSlot *slot, int index, uint32_t link,
 								const float *own, const float *neighbour);

@@ -17,7 +17,7 @@
 
 #define HNSW_META_BLOCK 0
 #define HNSW_META_MAGIC 0x766d6877
-#define HNSW_VERSION 1
+#define HNSW_VERSION 2
 
 /* Phases of CREATE INDEX, in pg_stat_progress_create_index. */
 #define HNSW_PHASE_LOAD 2
@@ -118,7 +118,6 @@ typedef struct HnswMeta
 								 * GRAPH_NO_NODE */
 	int32		entry_level;
 	uint32		odd;			/* node of the vectors that have no direction */
-	uint32		repairs;		/* begun by vacuums */
 } HnswMeta;
 
 /* The special space of every page. */
@@ -141,8 +140,11 @@ StaticAssertDecl(GRAPH_PAGE_ROOM == BLCKSZ - MAXALIGN(SizeOfPageHeaderData) - MA
 /* What a directory says of a node. */
 typedef struct HnswEntry
 {
-	ItemPointerData tid;		/* of LIVE; of others see hnsw_entry_set_free,
-								 * hnsw_node_add */
+	union
+	{
+		ItemPointerData tid;	/* of LIVE */
+		BlockIdData base;		/* of UPPER: the node below, as a number */
+	};
 	uint16		state;			/* HNSW_ENTRY_..., perhaps with
 								 * HNSW_ENTRY_MORE */
 } HnswEntry;
@@ -155,6 +157,7 @@ typedef struct HnswEntry
 								 * base */
 #define HNSW_ENTRY_TIDS 4		/* a slot of further TIDs */
 #define HNSW_ENTRY_STATE(entry) ((entry)->state & 0xff)
+#define HNSW_ENTRY_BASE(entry) BlockIdGetBlockNumber(&(entry)->base)
 #define HNSW_ENTRY_MORE 0x100	/* there are further TIDs */
 
 /* One more TID of the node with this index in the directory page. */
@@ -190,7 +193,6 @@ typedef struct HnswDirectory
 typedef struct HnswIndex
 {
 	Relation	rel;
-	Relation	heap;			/* its table, if an insert gave it; or NULL */
 	const HnswOpclass *opclass;
 	HnswMeta	meta;			/* as it was when opened, or last read again */
 	GraphGeometry geometry;
@@ -256,7 +258,6 @@ extern void hnsw_init_page(Page page, uint16 kind);
 extern void hnsw_set_entry(HnswIndex *index, uint32 node, int level, bool force);
 extern bool hnsw_make_first(HnswIndex *index, bool odd,
 							uint32 (*make) (void *context, BlockNumber *blocks), void *context);
-extern void hnsw_count_repair(HnswIndex *index);
 extern void hnsw_forget_odd(HnswIndex *index, uint32 node);
 extern bool hnsw_form_vector(const HnswIndex *index, Datum value, float *vector);
 extern Buffer hnsw_read_buffer(HnswIndex *index, BlockNumber block);
@@ -284,14 +285,15 @@ extern BlockNumber hnsw_directory_of(const HnswIndex *index, uint32 node);
 extern uint32 hnsw_node_try_add(HnswIndex *index, GraphSlot *image, uint16 state, ItemPointer tid, uint32 base,
 								BlockNumber *blocks);
 extern uint32 hnsw_node_add(HnswIndex *index, GraphSlot *image, uint16 state, ItemPointer tid, uint32 base);
-extern void hnsw_entry_set_free(HnswEntry *entry, FullTransactionId last);
 extern void hnsw_node_free(HnswIndex *index, uint32 node);
 extern void hnsw_directory_set_lower(const HnswIndex *index, HnswDirectory *directory);
 extern bool hnsw_node_add_tid(HnswIndex *index, uint32 node, ItemPointer tid, const GraphSlot *image);
 extern uint16 hnsw_node_tids(HnswIndex *index, uint32 node, HnswTids *tids);
 extern uint16 hnsw_node_state(HnswIndex *index, uint32 node);
+extern bool hnsw_node_lives(HnswIndex *index, uint32 node, int level);
 
 /* hnsw_insert.c */
+extern void hnsw_await_inserts(HnswIndex *index);
 extern void hnsw_insert_vector(HnswIndex *index, const float *vector, ItemPointer tid);
 extern void hnsw_link_back(HnswIndex *index, GraphQuery *query, uint32 node, uint32 fresh, int level,
 						   float distance, bool must);

@@ -108,6 +108,7 @@ typedef struct HnswBuild
 	GraphSlot  *image;			/* of a slot */
 	float	   *own;			/* of the slot that is written */
 	float	   *other;			/* of its neighbour */
+	int8	   *scratch;		/* a number for each dimension */
 } HnswBuild;
 
 /* hnsw_build_write.c */

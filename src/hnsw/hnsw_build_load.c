@@ -364,6 +364,7 @@ hnsw_build_start(Relation heap, Relation rel, IndexInfo *info, const HnswMeta *m
 	build->vector = palloc(vector_size);
 	build->own = palloc(vector_size);
 	build->other = palloc(vector_size);
+	build->scratch = palloc(vector_size);
 	build->image = palloc0((Size) build->index->geometry.pages_per_slot * GRAPH_PAGE_ROOM);
 	build->hooks.context = build;
 	build->hooks.chunk = get_chunk;

@@ -107,6 +107,9 @@ fill_slot(HnswBuild *build, GraphSlot *slot)
 		if (i + 1 < vertex->count)
 			graph_prefetch(&build->graph, GRAPH_LINK_NODE(links[i + 1].link));
 		graph_load(&build->graph, graph_vertex(&build->graph, GRAPH_LINK_NODE(links[i].link)), build->other);
+		/* As the neighbour's own slot has it, where memory has more. */
+		if (g->shape.storage == GRAPH_INT8 && graph_is_whole(&g->shape))
+			graph_round(g, build->other, build->scratch);
 		graph_slot_set_link(g, slot, i, links[i].link, build->own, build->other);
 	}
 	slot->count = vertex->count;
@@ -166,7 +169,7 @@ write_directory(HnswBuild *build, uint32 first, uint32 end)
 		if (vertex->level > 0)
 		{
 			entry->state = HNSW_ENTRY_UPPER;
-			ItemPointerSet(&entry->tid, vertex->down, 1);
+			BlockIdSet(&entry->base, vertex->down);
 		}
 		else
 		{

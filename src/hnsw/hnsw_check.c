@@ -47,6 +47,7 @@ check_index(HnswCheck *check)
 	check->made = palloc0(image_size);
 	check->own = palloc(sizeof(float) * g->words);
 	check->neighbour = palloc(sizeof(float) * g->words);
+	check->scratch = palloc(sizeof(float) * g->words);
 	check->tids = tuplesort_begin_datum(INT8OID, Int8LessOperator, InvalidOid, false, maintenance_work_mem,
 										NULL, TUPLESORT_NONE);
 	for (uint32 group = 0; group < groups && !hnsw_check_is_full(check); group++)

@@ -58,6 +58,7 @@ typedef struct HnswCheck
 	GraphSlot  *made;			/* one whose first link is made for comparison */
 	float	   *own;			/* vectors of the two */
 	float	   *neighbour;
+	int8	   *scratch;		/* a number for each dimension */
 	Tuplesortstate *tids;
 } HnswCheck;
 

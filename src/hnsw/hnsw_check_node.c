@@ -11,10 +11,6 @@
 #include "hnsw/hnsw_check.h"
 #include "storage/bufmgr.h"
 
-/* Codes of so many dimensions, and links so many, can be told from chance. */
-#define MIN_CODE_DIM 32
-#define MIN_CODES 8
-
 /*
  * Copy a whole slot.  Returns NULL if there is none: its pages are missing,
  * zero, of another kind or cannot be read.  Nothing in it has been checked.
@@ -155,164 +151,73 @@ check_numbers(HnswCheck *check, const GraphSlot *slot, BlockNumber block)
 	}
 }
 
-typedef enum Fit
+/* Whether a factor is what it was made as, but for the sums of floats of another CPU. */
+static bool
+is_factor(float factor, float made, double slack)
 {
-	FIT_GOOD,
-	FIT_STALE,					/* the code of some other vector */
-	FIT_WRONG					/* this vector's code, with wrong factors */
-} Fit;
+	return memcmp(&factor, &made, sizeof(float)) == 0 || !isfinite(slack) || fabs((double) factor - made) <= slack;
+}
 
-/* Whether a link, but for its number, is what graph_slot_set_link makes of the two. */
+/*
+ * Whether a link, but for its number, is what graph_slot_set_link makes of the node's
+ * vector, check->own, and the neighbour's, check->neighbour.
+ *
+ * The same CPU makes the same bits.  The sums of another, or of another vecmark.simd,
+ * may end in others: then a number that lies where two codes meet is coded otherwise,
+ * which turns the factors a little.
+ */
 static bool
 is_made_so(HnswCheck *check, const GraphSlot *slot, int link)
 {
 	const GraphGeometry *g = HNSW_CHECK_GEOMETRY(check);
-
-	graph_slot_set_link(g, check->made, 0, 0, check->own, check->neighbour);
-	return memcmp(graph_slot_code(g, slot, link), graph_slot_code(g, check->made, 0), g->code_bytes) == 0 &&
-		(graph_is_bits(g->shape.metric) ||
-		 memcmp(graph_slot_factors(g, slot) + link, graph_slot_factors(g, check->made), sizeof(GraphFactors)) == 0);
-}
-
-/*
- * Whether the code of a link, but for a few bits that build's rounding may have turned, is that of the
- * neighbour.  The vector of a slot that was freed and taken again may be much like the one before.
- */
-static bool
-is_code_of(HnswCheck *check, const GraphSlot *slot, int link)
-{
-	const GraphGeometry *g = HNSW_CHECK_GEOMETRY(check);
 	const uint8 *code = graph_slot_code(g, slot, link);
 	const uint8 *made;
+	const GraphFactors *factors = graph_slot_factors(g, slot) + link;
+	const GraphFactors *made_factors = graph_slot_factors(g, check->made);
 	int			turned = 0;
+	double		sums = 0;
+	double		slack;
 
 	graph_slot_set_link(g, check->made, 0, 0, check->own, check->neighbour);
 	made = graph_slot_code(g, check->made, 0);
 	for (int i = 0; i < g->code_bytes; i++)
 		turned += __builtin_popcount(code[i] ^ made[i]);
-	return turned <= g->shape.dim * g->shape.bits / 16;
+	if (graph_is_bits(g->shape.metric))
+		return turned == 0;
+	if (turned > 1 + g->code_dim * g->shape.bits / 256)
+		return false;
+
+	/* How large the numbers are that the factors are sums of. */
+	slack = 1e-4 + 2.0 * turned / g->code_dim;
+	for (int i = 0; i < g->shape.dim && g->shape.storage != GRAPH_SPARSE; i++)
+		sums += fabs(check->own[i]) * (fabs((double) made_factors->multiply) * (1 << g->shape.bits) +
+									   fabs(check->own[i]) + fabs(check->neighbour[i]));
+	return is_factor(factors->multiply, made_factors->multiply, slack * fabs(made_factors->multiply) + FLT_MIN) &&
+		is_factor(factors->add, made_factors->add, slack * (fabs(made_factors->add) + sums) + FLT_MIN) &&
+		(g->shape.metric != GRAPH_POINCARE ||
+		 is_factor(graph_slot_scales(g, slot)[link], graph_slot_scales(g, check->made)[0],
+				   1e-4 * fabs(graph_slot_scales(g, check->made)[0])));
 }
 
 /*
- * Whether the code of a link is that of the neighbour whose vector is in
- * check->neighbour; the node's own is in check->own.
- *
- * The factors say how long the residual r was, and how far it goes along the code
- * x.  Build codes a neighbour as it is rounded to int8, so that r may be off by as
- * much.  With x all at right angles to r the code is of another vector: the slot
- * was freed and taken again.
+ * Invariants 6 and 7, of a node that has rows.  One without may lead anywhere, if a
+ * vacuum was interrupted when it had freed some of those that go.
  */
-static Fit
-fit_code(HnswCheck *check, const GraphSlot *slot, int link)
-{
-	const GraphGeometry *g = HNSW_CHECK_GEOMETRY(check);
-	int			dim = g->shape.dim;
-	int			bits = g->shape.bits;
-	const GraphFactors *factors = graph_slot_factors(g, slot) + link;
-	const uint8 *code = graph_slot_code(g, slot, link);
-	double		r2 = 0;
-	double		r1 = 0;
-	double		x2 = 0;
-	double		xr = 0;
-	double		xc = 0;
-	double		absolute_xc = 0;
-	double		c2 = 0;
-	double		rc = 0;
-	double		largest = 0;
-	double		length;
-	double		off;
-	double		slack;
-	double		k;
-	bool		good;
-
-	/* Those are made of vectors that nothing has been lost of, at build too. */
-	if (graph_is_bits(g->shape.metric) || g->shape.storage == GRAPH_SPARSE)
-		return is_made_so(check, slot, link) ? FIT_GOOD : FIT_STALE;
-	for (int i = 0; i < dim; i++)
-	{
-		double		c = check->own[i];
-		double		r = check->neighbour[i] - c;
-		int			level = 0;
-		double		x;
-
-		for (int plane = 0; plane < bits; plane++)
-			level |= (code[plane * g->plane_bytes + i / 8] >> i % 8 & 1) << plane;
-		x = 2 * level + 1 - (1 << bits);
-		r2 += r * r;
-		r1 += fabs(r);
-		x2 += x * x;
-		xr += x * r;
-		xc += x * c;
-		absolute_xc += fabs(x * c);
-		c2 += c * c;
-		rc += r * c;
-		largest = fmax(largest, fabs(check->neighbour[i]));
-	}
-	length = sqrt(r2);
-	off = 1.01 * largest / 127 / 2 * sqrt(dim);
-	slack = 1e-4 * (fabs(factors->multiply) * absolute_xc + fabs(factors->add) + r2 + FLT_MIN);
-
-	/*
-	 * Floats of the page that overflow, or would in the sums it was made
-	 * with.
-	 */
-	if (!isfinite(slack) || r2 > FLT_MAX / 4 || c2 > FLT_MAX / 4)
-		return FIT_GOOD;
-	switch (g->shape.metric)
-	{
-		case GRAPH_L1:
-			k = r2 / fmax(xr, FLT_MIN);
-			good = factors->add == 0 && fabs(factors->multiply * (double) dim - r1) <= off * sqrt(dim) + 1e-3 * r1;
-			break;
-		case GRAPH_IP:
-			k = -factors->multiply;
-			good = fabs(factors->add + factors->multiply * xc + rc) <= sqrt(c2) * off + slack;
-			break;
-		default:
-			k = -factors->multiply / 2.0;
-			good = fabs(factors->add + factors->multiply * xc - r2) <= 2 * length * off + off * off + slack;
-			break;
-	}
-
-	if (g->shape.metric == GRAPH_POINCARE)
-	{
-		double		scale = graph_slot_scales(g, slot)[link];
-		double		neighbour2 = 0;
-
-		for (int i = 0; i < dim; i++)
-			neighbour2 += (double) check->neighbour[i] * check->neighbour[i];
-		good = good && fabs(scale * (1 - neighbour2) - 1) <= 1e-6;
-	}
-
-	/*
-	 * Is k x as long along r as r?  Where rounding is all there is, who
-	 * knows.
-	 */
-	if (length < 4 * off)
-		return good ? FIT_GOOD : FIT_STALE;
-	if (xr < 0.5 * sqrt(x2) * length)
-		return FIT_STALE;
-	good = good && fabs(k * xr - r2) <= 2 * length * off + off * off + r2 / xr * sqrt(x2) * off + 1e-3 * r2;
-	if (good)
-		return FIT_GOOD;
-	return dim >= MIN_CODE_DIM && is_code_of(check, slot, link) ? FIT_WRONG : FIT_STALE;
-}
-
-/* Invariants 6 and 7, of one node. */
 static void
 check_neighbours(HnswCheck *check, const GraphSlot *slot, BlockNumber block, bool again)
 {
 	const GraphGeometry *g = HNSW_CHECK_GEOMETRY(check);
 	const uint32 *links = graph_slot_links(g, slot);
-	int			good = 0;
-	int			stale = 0;
 
 	for (int i = 0; i < slot->count; i++)
 	{
 		uint32		node = GRAPH_LINK_NODE(links[i]);
 		uint16		state;
 		const GraphSlot *other;
+		bool		good;
 
+		if (node >= check->limit && node >= hnsw_check_slot_limit(check))
+			continue;
 		if (again || node >= check->limit)
 		{
 			HnswEntry	entry = hnsw_check_read_entry(check, node);
@@ -322,30 +227,31 @@ check_neighbours(HnswCheck *check, const GraphSlot *slot, BlockNumber block, boo
 		else
 			state = check->states[node];
 		if (state == HNSW_ENTRY_FREE || state == HNSW_ENTRY_TIDS)
+		{
+			hnsw_check_note(check, 6, block, slot->node, "link %d leads to %u, whose entry has state %u", i, node, state);
 			continue;
+		}
 		other = copy_slot(check, node, check->other);
+		/* What is no node breaks invariant 3 there. */
 		if (!is_node(check, other, node))
 			continue;
-		graph_slot_load(g, other, check->neighbour);
-		switch (fit_code(check, slot, i))
+		if (other->level != slot->level)
 		{
-			case FIT_GOOD:
-				good++;
-				if (other->level != slot->level && g->shape.dim >= MIN_CODE_DIM)
-					hnsw_check_note(check, 6, block, slot->node, "link %d of level %d leads to node %u of level %d",
-									i, slot->level, node, other->level);
-				break;
-			case FIT_STALE:
-				stale++;
-				break;
-			case FIT_WRONG:
-				if (other->level == slot->level)
-					hnsw_check_note(check, 7, block, slot->node, "factors of link %d are not those of its code of node %u", i, node);
-				break;
+			hnsw_check_note(check, 6, block, slot->node, "link %d of level %d leads to node %u of level %d",
+							i, slot->level, node, other->level);
+			continue;
 		}
+		graph_slot_load(g, other, check->neighbour);
+		good = is_made_so(check, slot, i);
+		if (!good && !graph_is_whole(&g->shape))
+		{
+			/* At build neighbours are coded as memory has them. */
+			graph_round(g, check->neighbour, check->scratch);
+			good = is_made_so(check, slot, i);
+		}
+		if (!good)
+			hnsw_check_note(check, 7, block, slot->node, "code of link %d is not that of node %u", i, node);
 	}
-	if (good == 0 && stale >= MIN_CODES)
-		hnsw_check_note(check, 7, block, slot->node, "none of %d codes is that of a neighbour", stale);
 }
 
 /* Invariant 9. */
@@ -356,10 +262,9 @@ check_down(HnswCheck *check, const GraphSlot *slot, const HnswEntry *entry, Bloc
 	HnswEntry	below;
 	const GraphSlot *other;
 
-	if (ItemPointerGetBlockNumberNoCheck(&entry->tid) != slot->down || ItemPointerGetOffsetNumberNoCheck(&entry->tid) != 1)
+	if (HNSW_ENTRY_BASE(entry) != slot->down)
 		hnsw_check_note(check, 9, graph_directory_block(g, slot->node), slot->node,
-						"entry names (%u,%u) as the node below, the slot %u", ItemPointerGetBlockNumberNoCheck(&entry->tid),
-						ItemPointerGetOffsetNumberNoCheck(&entry->tid), slot->down);
+						"entry names %u as the node below, the slot %u", HNSW_ENTRY_BASE(entry), slot->down);
 	if (slot->down >= hnsw_check_slot_limit(check))
 	{
 		hnsw_check_note(check, 9, block, slot->node, "node below is %u, beyond the end", slot->down);
@@ -399,12 +304,12 @@ check_odd(HnswCheck *check, const GraphSlot *slot, uint16 state, BlockNumber blo
 	}
 }
 
-/* Whether what is below an upper node, on the lowest level, has rows. */
+/* Whether a node, or what is below it on the lowest level, has rows. */
 static bool
-has_live_base(HnswCheck *check, HnswEntry entry)
+has_rows(HnswCheck *check, HnswEntry entry)
 {
 	for (int level = 0; level <= GRAPH_MAX_LEVEL && HNSW_ENTRY_STATE(&entry) == HNSW_ENTRY_UPPER; level++)
-		entry = hnsw_check_read_entry(check, ItemPointerGetBlockNumberNoCheck(&entry.tid));
+		entry = hnsw_check_read_entry(check, HNSW_ENTRY_BASE(&entry));
 	return HNSW_ENTRY_STATE(&entry) == HNSW_ENTRY_LIVE;
 }
 
@@ -451,10 +356,11 @@ check_node_once(HnswCheck *check, uint32 node, bool again)
 	if (node == check->index.meta.odd)
 		check_odd(check, slot, state, block);
 	/* One that a crash left above the entry point leads nowhere, or is to go. */
-	if (slot->level > check->index.meta.entry_level && slot->count > 0 && has_live_base(check, entry))
+	if (slot->level > check->index.meta.entry_level && slot->count > 0 && has_rows(check, entry))
 		hnsw_check_note(check, 8, block, node, "node is of level %u, the entry point of level %d",
 						slot->level, check->index.meta.entry_level);
-	check_neighbours(check, slot, block, again);
+	if (has_rows(check, entry))
+		check_neighbours(check, slot, block, again);
 }
 
 /* The same until it is beyond doubt. */

@@ -9,12 +9,10 @@
 #include "compat.h"
 
 #include "access/generic_xlog.h"
-#include "access/transam.h"
 #include "hnsw/hnsw.h"
 #include "storage/bufmgr.h"
 #include "storage/freespace.h"
 #include "storage/lmgr.h"
-#include "utils/snapmgr.h"
 
 /* A directory page that is locked exclusively, and its record. */
 typedef struct Change
@@ -166,35 +164,6 @@ open_last_directory(Change *change, HnswIndex *index, BlockNumber *blocks)
 }
 
 /*
- * Set an entry to FREE.  Its number may be taken once all transactions up to
- * "last" have ended: until then an insert may be about to link to the node that it
- * was.  As in nbtree's deleted pages.
- */
-void
-hnsw_entry_set_free(HnswEntry *entry, FullTransactionId last)
-{
-	uint64		value = U64FromFullTransactionId(last);
-	uint16		parts[3] = {(uint16) (value >> 32), (uint16) (value >> 16), (uint16) value};
-
-	StaticAssertStmt(sizeof(parts) == sizeof(entry->tid), "a TID has room for 48 bits");
-	memcpy(&entry->tid, parts, sizeof(parts));
-	entry->state = HNSW_ENTRY_FREE;
-}
-
-/* Whether the number of a FREE entry may be taken. */
-static bool
-may_be_taken(HnswIndex *index, const HnswEntry *entry)
-{
-	uint16		parts[3];
-	uint64		last;
-
-	memcpy(parts, &entry->tid, sizeof(parts));
-	last = (uint64) parts[0] << 32 | (uint64) parts[1] << 16 | parts[2];
-	return last < FirstNormalTransactionId ||
-		GlobalVisCheckRemovableFullXid(index->heap, FullTransactionIdFromU64(last));
-}
-
-/*
  * Lock a directory page that has a free entry, and return the entry's index; or -1,
  * with nothing locked, if the index must be so many blocks long first.
  */
@@ -206,7 +175,6 @@ open_free_entry(Change *change, HnswIndex *index, BlockNumber *blocks)
 	for (;;)
 	{
 		BlockNumber block = GetPageWithFreeSpace(index->rel, HNSW_FREE_SPACE / 2);
-		bool		any = false;
 
 		if (block == InvalidBlockNumber)
 			break;
@@ -216,20 +184,14 @@ open_free_entry(Change *change, HnswIndex *index, BlockNumber *blocks)
 		{
 			for (int i = 0; i < change->directory->used; i++)
 			{
-				if (HNSW_ENTRY_STATE(&change->directory->entries[i]) != HNSW_ENTRY_FREE)
-					continue;
-				if (may_be_taken(index, &change->directory->entries[i]))
+				if (HNSW_ENTRY_STATE(&change->directory->entries[i]) == HNSW_ENTRY_FREE)
 					return i;
-				any = true;
 			}
 			/* Of a page that is not the last, a crash may have left some. */
 			if (change->directory->used < g->group_nodes)
 				return change->directory->used;
 			UnlockReleaseBuffer(change->buffer);
 		}
-		/* Those can be taken soon: they stay in the map. */
-		if (any)
-			break;
 		RecordPageWithFreeSpace(index->rel, block, 0);
 	}
 	return open_last_directory(change, index, blocks) ? change->directory->used : -1;
@@ -292,7 +254,7 @@ hnsw_node_try_add(HnswIndex *index, GraphSlot *image, uint16 state, ItemPointer 
 {
 	const GraphGeometry *g = &index->geometry;
 	Change		change;
-	HnswEntry	entry;
+	HnswEntry	entry = {0};
 	int			entry_index = open_free_entry(&change, index, blocks);
 	uint32		node;
 
@@ -311,9 +273,7 @@ hnsw_node_try_add(HnswIndex *index, GraphSlot *image, uint16 state, ItemPointer 
 	if (state == HNSW_ENTRY_LIVE)
 		entry.tid = *tid;
 	else if (state == HNSW_ENTRY_UPPER)
-		ItemPointerSet(&entry.tid, base, 1);
-	else
-		ItemPointerSetInvalid(&entry.tid);
+		BlockIdSet(&entry.base, base);
 	write_node(&change, entry_index, node, image, &entry);
 	return node;
 }
@@ -550,19 +510,51 @@ hnsw_node_tids(HnswIndex *index, uint32 node, HnswTids *tids)
 	return HNSW_ENTRY_STATE(&entry);
 }
 
-/* The state of a node: HNSW_ENTRY_... */
-uint16
-hnsw_node_state(HnswIndex *index, uint32 node)
+/* What the directory says of a node: a number that a slot has led to. */
+static HnswEntry
+read_entry(HnswIndex *index, uint32 node)
 {
 	Buffer		buffer;
 	HnswDirectory *directory = lock_directory(index, hnsw_directory_of(index, node), BUFFER_LOCK_SHARE, &buffer);
 	int			i = graph_directory_index(&index->geometry, node);
-	uint16		state = HNSW_ENTRY_FREE;
+	HnswEntry	entry = {0};
 
 	if (directory == NULL)
-		return HNSW_ENTRY_FREE;
+		return entry;
 	if (i < directory->used)
-		state = HNSW_ENTRY_STATE(&directory->entries[i]);
+		entry = directory->entries[i];
 	UnlockReleaseBuffer(buffer);
-	return state;
+	return entry;
+}
+
+/* The state of a node: HNSW_ENTRY_... */
+uint16
+hnsw_node_state(HnswIndex *index, uint32 node)
+{
+	HnswEntry	entry = read_entry(index, node);
+
+	return HNSW_ENTRY_STATE(&entry);
+}
+
+/*
+ * Whether a node of a level has rows: what is below it on the lowest level is LIVE.
+ * The entry of an UPPER node says no more of that than where to look.
+ */
+bool
+hnsw_node_lives(HnswIndex *index, uint32 node, int level)
+{
+	for (;; level--)
+	{
+		HnswEntry	entry = read_entry(index, node);
+
+		if (level == 0)
+			return HNSW_ENTRY_STATE(&entry) == HNSW_ENTRY_LIVE;
+		if (HNSW_ENTRY_STATE(&entry) != HNSW_ENTRY_UPPER)
+			return false;
+		if (HNSW_ENTRY_BASE(&entry) >= index->node_limit)
+			hnsw_refresh_limit(index);
+		if (HNSW_ENTRY_BASE(&entry) >= index->node_limit)
+			hnsw_corrupt(index, hnsw_directory_of(index, node), "an upper node stands on one beyond the end");
+		node = HNSW_ENTRY_BASE(&entry);
+	}
 }

@@ -14,6 +14,7 @@
 #include "miscadmin.h"
 #include "nodes/execnodes.h"
 #include "replaced/replaced.h"
+#include "storage/lmgr.h"
 #include "testpoint/testpoint.h"
 #include "utils/memutils.h"
 
@@ -34,7 +35,6 @@ typedef struct Insertion
 	int			count;
 	int			room;
 	bool		collect;		/* copy the nodes that are read */
-	uint32		repairs;		/* that had begun before the search */
 	uint32		equal;			/* a node with the same vector */
 	bool		replaces;		/* a version of which the node is not known, */
 	ItemPointerData replaced;	/* which is this */
@@ -191,18 +191,17 @@ pair_distance(void *context, int a, int b)
 						  insertion->candidates[b].vector);
 }
 
-/* Sort the candidates, keep the nearest and, of level 0, those that have rows. */
+/* Sort the candidates, and keep the nearest of those that have rows. */
 static void
 sift_candidates(Insertion *insertion, int level)
 {
 	HnswIndex  *index = insertion->index;
-	uint16		wanted = level > 0 ? HNSW_ENTRY_UPPER : HNSW_ENTRY_LIVE;
 	int			kept = 0;
 
 	qsort(insertion->candidates, insertion->count, sizeof(Candidate), compare_candidates);
 	for (int i = 0; i < insertion->count && kept < index->meta.ef_construction; i++)
 	{
-		if (hnsw_node_state(index, insertion->candidates[i].near.node) == wanted)
+		if (hnsw_node_lives(index, insertion->candidates[i].near.node, level))
 			insertion->candidates[kept++] = insertion->candidates[i];
 	}
 	insertion->count = kept;
@@ -239,6 +238,7 @@ search_level(Insertion *insertion, GraphWalk *walk, int level, ItemPointer tid)
 			/* It is dead.  There may be another, made since. */
 			insertion->equal = GRAPH_NO_NODE;
 		}
+		VM_POINT("hnsw_insert_walked");
 		sift_candidates(insertion, level);
 		/* Where many are dead, look farther, or the new node would be alone. */
 		if (insertion->count >= index->meta.m || walk->frontier.count == 0 ||
@@ -309,46 +309,6 @@ hnsw_link_back(HnswIndex *index, GraphQuery *query, uint32 node, uint32 fresh, i
 }
 
 /*
- * Take links out of a new node that lead to nodes no longer in the graph, if a
- * repair has begun since the search did: it may have seen the links of all nodes
- * but this before it was there.  A repair that was under way already leads around
- * nodes that the search left out; one that begins from now on sees this node.
- */
-static void
-drop_gone_links(Insertion *insertion, uint32 node)
-{
-	HnswIndex  *index = insertion->index;
-	const GraphGeometry *g = &index->geometry;
-	const GraphSlot *image = insertion->image;
-	const uint32 *links = graph_slot_links(g, image);
-	uint16		wanted = image->level > 0 ? HNSW_ENTRY_UPPER : HNSW_ENTRY_LIVE;
-	uint32		gone[GRAPH_MAX_LINKS];
-	int			count = 0;
-	HnswEdit	edit;
-
-	hnsw_read_meta(index);
-	if (index->meta.repairs == insertion->repairs)
-		return;
-	for (int i = 0; i < image->count; i++)
-	{
-		if (hnsw_node_state(index, GRAPH_LINK_NODE(links[i])) != wanted)
-			gone[count++] = GRAPH_LINK_NODE(links[i]);
-	}
-	if (count == 0 || !hnsw_edit_open(&edit, index, node))
-		return;
-	hnsw_edit_start(&edit);
-	for (int i = 0; i < count; i++)
-	{
-		for (int j = edit.slot->count - 1; j >= 0; j--)
-		{
-			if (GRAPH_LINK_NODE(graph_slot_links(g, edit.slot)[j]) == gone[i])
-				graph_slot_move_link(g, edit.slot, j, --edit.slot->count);
-		}
-	}
-	hnsw_edit_finish(&edit);
-}
-
-/*
  * Make the new node of one level: choose its links among the candidates, write it
  * and let the chosen link back.  Returns its number.
  */
@@ -376,7 +336,6 @@ make_node(Insertion *insertion, int level, uint32 down, ItemPointer tid)
 		graph_slot_set_link(g, image, i, sorted[picked[i]].node | (i < chosen ? GRAPH_LINK_CHOSEN : 0),
 							own, insertion->candidates[picked[i]].vector);
 	node = hnsw_node_add(index, image, level > 0 ? HNSW_ENTRY_UPPER : HNSW_ENTRY_LIVE, tid, down);
-	drop_gone_links(insertion, node);
 	VM_POINT("hnsw_insert_node");
 	for (int i = 0; i < chosen && i < HNSW_BACK_LINKS(index->meta.m); i++)
 	{
@@ -452,7 +411,6 @@ insert_by_search(Insertion *insertion, ItemPointer tid, int level)
 	uint32		node = GRAPH_NO_NODE;
 
 	graph_walk_init(&walk, &source, insertion->query);
-	insertion->repairs = index->meta.repairs;
 	insertion->collect = false;
 	if (!graph_walk_descend(&walk, index->meta.entry, top, start))
 		hnsw_corrupt(index, HNSW_META_BLOCK, "the way down from the entry point is lost");
@@ -467,6 +425,7 @@ insert_by_search(Insertion *insertion, ItemPointer tid, int level)
 			hnsw_corrupt(index, HNSW_META_BLOCK, "the way down from the entry point is lost");
 	}
 	graph_walk_free(&walk);
+	VM_POINT("hnsw_insert_found");
 
 	/* From below, so that whoever meets an upper node finds what is under it. */
 	for (int l = 0; l <= level; l++)
@@ -509,7 +468,8 @@ hnsw_insert_vector(HnswIndex *index, const float *vector, ItemPointer tid)
 	if (add_to_replaced(&insertion, tid) || add_to_next(&insertion, tid))
 		return;
 	pages = index->pages_read;
-	memcpy(insertion.query->vector, vector, sizeof(float) * g->words);
+	/* As the node keeps it: those that link to it code it by that. */
+	graph_slot_load(g, insertion.image, insertion.query->vector);
 	graph_query_prepare(insertion.query);
 	for (;;)
 	{
@@ -522,6 +482,40 @@ hnsw_insert_vector(HnswIndex *index, const float *vector, ItemPointer tid)
 	level = graph_random_level(hnsw_hash_vector(index, vector), index->meta.branching);
 	if (insert_by_search(&insertion, tid, level) && insertion.replaces)
 		hnsw_place_searched(index, index->pages_read - pages);
+}
+
+/* ---- for vacuum to know when inserts have ended */
+
+/*
+ * Each insert holds this lock in share mode from before it reads the entry point
+ * until its links are made, a moment.  It is on the metapage, but has nothing to do
+ * with the lock of its contents.
+ */
+static void
+begin_insert(HnswIndex *index)
+{
+	if (!RelationUsesLocalBuffers(index->rel))
+		LockPage(index->rel, HNSW_META_BLOCK, ShareLock);
+}
+
+static void
+end_insert(HnswIndex *index)
+{
+	if (!RelationUsesLocalBuffers(index->rel))
+		UnlockPage(index->rel, HNSW_META_BLOCK, ShareLock);
+}
+
+/*
+ * Wait until the inserts that have begun have ended.  Those that begin later see what
+ * the caller has written.  Takes a heavyweight lock: hold none on a buffer.
+ */
+void
+hnsw_await_inserts(HnswIndex *index)
+{
+	if (RelationUsesLocalBuffers(index->rel))
+		return;
+	LockPage(index->rel, HNSW_META_BLOCK, ExclusiveLock);
+	UnlockPage(index->rel, HNSW_META_BLOCK, ExclusiveLock);
 }
 
 /* What is kept from row to row of a statement. */
@@ -539,6 +533,7 @@ hnsw_insert(Relation rel, Datum *values, bool *isnull, ItemPointer tid, Relation
 {
 	InsertState *state = info->ii_AmCache;
 	MemoryContext old;
+	bool		formed;
 
 	if (isnull[0])
 		return false;
@@ -553,10 +548,11 @@ hnsw_insert(Relation rel, Datum *values, bool *isnull, ItemPointer tid, Relation
 		MemoryContextSwitchTo(old);
 	}
 	state->index->rel = rel;
-	state->index->heap = heap;
 	old = MemoryContextSwitchTo(state->context);
-	hnsw_insert_vector(state->index,
-					   hnsw_form_vector(state->index, values[0], state->vector) ? state->vector : NULL, tid);
+	formed = hnsw_form_vector(state->index, values[0], state->vector);
+	begin_insert(state->index);
+	hnsw_insert_vector(state->index, formed ? state->vector : NULL, tid);
+	end_insert(state->index);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(state->context);
 	return false;

@@ -236,7 +236,6 @@ hnsw_read_meta(HnswIndex *index)
 	index->meta.entry = meta.entry;
 	index->meta.entry_level = meta.entry_level;
 	index->meta.odd = meta.odd;
-	index->meta.repairs = meta.repairs;
 }
 
 /* Lock the metapage exclusively and read what may have changed. */
@@ -251,7 +250,6 @@ lock_meta(HnswIndex *index)
 	index->meta.entry = meta->entry;
 	index->meta.entry_level = meta->entry_level;
 	index->meta.odd = meta->odd;
-	index->meta.repairs = meta->repairs;
 	return buffer;
 }
 
@@ -272,7 +270,6 @@ write_meta(HnswIndex *index, Buffer buffer)
 	meta->entry = index->meta.entry;
 	meta->entry_level = index->meta.entry_level;
 	meta->odd = index->meta.odd;
-	meta->repairs = index->meta.repairs;
 	if (index->log)
 		GenericXLogFinish(state);
 	else
@@ -336,18 +333,6 @@ hnsw_make_first(HnswIndex *index, bool odd, uint32 (*make) (void *context, Block
 		write_meta(index, buffer);
 		return true;
 	}
-}
-
-/*
- * Say that a repair begins.  Takes the lock of the metapage: hold no other.
- */
-void
-hnsw_count_repair(HnswIndex *index)
-{
-	Buffer		buffer = lock_meta(index);
-
-	index->meta.repairs++;
-	write_meta(index, buffer);
 }
 
 /*

@@ -1,10 +1,11 @@
 /*
  * hnsw_repair.c: leading links around nodes whose rows are gone, and freeing those.
  *
- * Inserts and scans go on meanwhile.  An insert that has chosen such a node for a
- * neighbour sees, once its own node can be seen, that the other is not LIVE any
- * more, and drops the link; and while its transaction lasts no freed number is
- * taken again.  So no link is left that leads to a node it was not made for.
+ * Inserts and scans go on meanwhile.  No insert links to a node that it sees to have
+ * no rows; so once those that may have looked before have ended, new links lead to
+ * nodes that stay, and the nodes there are then are all that need be looked at.  Once
+ * those have ended that may have followed a link to a node that goes, its number may
+ * be taken again: no link is left that leads to a node it was not made for.
  */
 #include "postgres.h"
 #include "compat.h"
@@ -12,7 +13,6 @@
 #include <math.h>
 
 #include "access/generic_xlog.h"
-#include "access/transam.h"
 #include "commands/vacuum.h"
 #include "graph/walk.h"
 #include "hnsw/hnsw_census.h"
@@ -51,12 +51,12 @@ typedef struct Repair
 {
 	HnswIndex  *index;
 	BufferAccessStrategy strategy;
-	uint32		limit;			/* node numbers looked at */
+	uint32		limit;			/* node numbers there are */
 	HnswEntry  *entries;		/* of one group */
 
 	/* By node number, a bit for those */
 	uint8	   *doomed;			/* that are to be freed */
-	uint8	   *free;			/* that were free when the repair began */
+	uint8	   *free;			/* that were free when no insert was under way */
 	uint8	   *reached;		/* that the entry point leads to */
 	uint8	   *followed;		/* whose links have been followed from there */
 	Upper	   *uppers;
@@ -88,20 +88,25 @@ set_bit(uint8 *bits, uint32 node)
 	bits[node / 8] |= 1 << node % 8;
 }
 
+/* Whether a node is to be freed. */
+static bool
+is_doomed(const Repair *repair, uint32 node)
+{
+	return node < repair->limit && get_bit(repair->doomed, node);
+}
+
 /*
- * Whether a node is to be freed or is free.  A number that was free when the
- * repair began may have been taken since.
+ * Whether a node is to be freed or is free.  A number that was free when it was
+ * looked at may have been taken since.
  */
 static bool
 is_gone(Repair *repair, uint32 node)
 {
 	uint16		state;
 
-	if (node >= repair->limit)
-		return false;
-	if (get_bit(repair->doomed, node))
+	if (is_doomed(repair, node))
 		return true;
-	if (!get_bit(repair->free, node))
+	if (node >= repair->limit || !get_bit(repair->free, node))
 		return false;
 	state = hnsw_node_state(repair->index, node);
 	return state == HNSW_ENTRY_FREE || state == HNSW_ENTRY_TIDS;
@@ -137,7 +142,7 @@ add_upper(Repair *repair, uint32 node, const HnswEntry *entry)
 	}
 	upper = &repair->uppers[repair->upper_count++];
 	upper->node = node;
-	upper->base = ItemPointerGetBlockNumberNoCheck(&entry->tid);
+	upper->base = HNSW_ENTRY_BASE(entry);
 	upper->doomed = false;
 }
 
@@ -173,7 +178,7 @@ find_doomed(Repair *repair)
 						repair->live = node;
 					break;
 				default:
-					set_bit(repair->free, node);
+					break;
 			}
 		}
 	}
@@ -184,10 +189,33 @@ find_doomed(Repair *repair)
 		{
 			Upper	   *upper = &repair->uppers[i];
 
-			if (upper->doomed || !is_gone(repair, upper->base))
+			if (upper->doomed || !is_doomed(repair, upper->base))
 				continue;
 			upper->doomed = found = true;
 			set_bit(repair->doomed, upper->node);
+		}
+	}
+}
+
+/* Look which numbers are free now, and for a node to begin at if there was none. */
+static void
+find_free(Repair *repair)
+{
+	uint32		group_nodes = repair->index->geometry.group_nodes;
+
+	for (uint32 group = 0; group < repair->limit / group_nodes; group++)
+	{
+		vm_vacuum_delay_point();
+		read_entries(repair, group);
+		for (uint32 i = 0; i < group_nodes; i++)
+		{
+			uint16		state = HNSW_ENTRY_STATE(&repair->entries[i]);
+			uint32		node = group * group_nodes + i;
+
+			if (state == HNSW_ENTRY_FREE || state == HNSW_ENTRY_TIDS)
+				set_bit(repair->free, node);
+			else if (state == HNSW_ENTRY_LIVE && repair->live == GRAPH_NO_NODE && node != repair->index->meta.odd)
+				repair->live = node;
 		}
 	}
 }
@@ -217,7 +245,7 @@ replace_entry(Repair *repair)
 	int			best_level = best == GRAPH_NO_NODE ? -1 : 0;
 
 	hnsw_read_meta(index);
-	if (index->meta.entry != GRAPH_NO_NODE && !is_gone(repair, index->meta.entry))
+	if (index->meta.entry != GRAPH_NO_NODE && !is_doomed(repair, index->meta.entry))
 		return;
 	for (uint32 i = 0; i < repair->upper_count; i++)
 	{
@@ -630,11 +658,9 @@ free_nodes(Repair *repair, BlockNumber block, uint16 state, const uint32 *nodes,
 	Buffer		buffer;
 	HnswDirectory *directory = hnsw_directory_open(index, block, repair->strategy, BUFFER_LOCK_EXCLUSIVE, &buffer);
 	GenericXLogState *log;
-	FullTransactionId last = ReadNextFullTransactionId();
 
 	if (directory == NULL)
 		return;
-	FullTransactionIdRetreat(&last);
 	log = index->log ? GenericXLogStart(index->rel) : NULL;
 	directory = HNSW_DIRECTORY(hnsw_change_page(log, buffer));
 	for (int i = 0; i < count; i++)
@@ -642,7 +668,7 @@ free_nodes(Repair *repair, BlockNumber block, uint16 state, const uint32 *nodes,
 		HnswEntry  *entry = &directory->entries[graph_directory_index(&index->geometry, nodes[i])];
 
 		if (HNSW_ENTRY_STATE(entry) == state)
-			hnsw_entry_set_free(entry, last);
+			memset(entry, 0, sizeof(HnswEntry));
 	}
 	hnsw_finish_change(log, buffer, InvalidBuffer);
 	UnlockReleaseBuffer(buffer);
@@ -736,17 +762,44 @@ raise_entry(Repair *repair)
 	}
 }
 
-/* A bit for each node number, none set. */
+/* A bit for each of so many node numbers, none set. */
 static uint8 *
-make_bits(const Repair *repair)
+make_bits(uint32 limit)
 {
-	return MemoryContextAllocExtended(CurrentMemoryContext, repair->limit / 8 + 1, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	return MemoryContextAllocExtended(CurrentMemoryContext, limit / 8 + 1, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+}
+
+/*
+ * Wait for inserts that may have chosen neighbours that go, and look at the index
+ * as it is then.
+ */
+static void
+settle_limit(Repair *repair)
+{
+	const GraphGeometry *g = &repair->index->geometry;
+	uint8	   *doomed = repair->doomed;
+	uint32		before = repair->limit;
+
+	if (!VM_FAULT("hnsw_repair_at_once"))
+		hnsw_await_inserts(repair->index);
+	repair->limit = hnsw_count_groups(repair->index) * g->group_nodes;
+	repair->doomed = make_bits(repair->limit);
+	memcpy(repair->doomed, doomed, before / 8 + 1);
+	pfree(doomed);
+	repair->free = make_bits(repair->limit);
+	repair->reached = make_bits(repair->limit);
+	repair->followed = make_bits(repair->limit);
+	find_free(repair);
+
+	/* One may have begun at the last node there was, just before it went. */
+	hnsw_read_meta(repair->index);
+	if (repair->index->meta.entry == GRAPH_NO_NODE && repair->live != GRAPH_NO_NODE)
+		hnsw_set_entry(repair->index, repair->live, 0, false);
 }
 
 /*
  * Lead links around the nodes whose rows are gone, and free those nodes.  Inserts
- * and scans go on meanwhile; a link to such a node that an insert still makes is
- * stale later, which does no harm.
+ * and scans go on meanwhile.
  */
 void
 hnsw_repair(HnswIndex *index, BufferAccessStrategy strategy)
@@ -758,26 +811,26 @@ hnsw_repair(HnswIndex *index, BufferAccessStrategy strategy)
 	repair->strategy = strategy;
 	repair->limit = hnsw_count_groups(index) * g->group_nodes;
 	repair->entries = palloc(sizeof(HnswEntry) * g->group_nodes);
-	repair->doomed = make_bits(repair);
-	repair->free = make_bits(repair);
-	repair->reached = make_bits(repair);
-	repair->followed = make_bits(repair);
+	repair->doomed = make_bits(repair->limit);
 	repair->live = GRAPH_NO_NODE;
 	repair->query = graph_query_init(palloc(graph_query_size(g)), g);
 	repair->aside = graph_query_init(palloc(graph_query_size(g)), g);
 	repair->vectors = palloc(sizeof(float) * g->shape.links * g->words);
-	/* Inserts that began before are to look at their links again. */
-	hnsw_count_repair(index);
 	find_doomed(repair);
 
 	/* Nobody is to begin at a node that goes, or add to it. */
 	replace_entry(repair);
-	if (index->meta.odd != GRAPH_NO_NODE && is_gone(repair, index->meta.odd))
+	if (index->meta.odd != GRAPH_NO_NODE && is_doomed(repair, index->meta.odd))
 		hnsw_forget_odd(index, index->meta.odd);
+	VM_POINT("hnsw_repair_begun");
+	settle_limit(repair);
 
 	visit_nodes(repair, repair_node);
 	join_parts(repair);
 	VM_POINT("hnsw_repair_done");
+	/* Who follows links now has found none that leads to a node that goes. */
+	if (!VM_FAULT("hnsw_free_at_once"))
+		hnsw_await_inserts(index);
 	free_doomed(repair);
 	raise_entry(repair);
 }

@@ -295,7 +295,7 @@ suite_isolation() {
 
 suite_isolation_plain_role() {
 	echo "isolation tests, as a role that did not install the extension"
-	sql -c "LOAD 'vecmark'" -c 'GRANT SET ON PARAMETER vecmark.testpoints, deadlock_timeout TO plain_user'
+	sql -c "LOAD 'vecmark'" -c 'GRANT SET ON PARAMETER vecmark.testpoints, vecmark.test_fault, deadlock_timeout TO plain_user'
 	# shellcheck disable=SC2046
 	regress isolation_plain isolation/pg_isolation_regress plain_user "$top/test/isolation" $(isolation_tests)
 }

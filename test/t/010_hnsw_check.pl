@@ -159,6 +159,10 @@ my @breaks = (
 	[ 'nan', 5, sub { my ($b, $g, $f) = @_; put($b, slot_at($g, $f->{live}) + 32, 'V', 0x7fc00000) } ],
 	[ 'vector', 5, sub { my ($b, $g, $f) = @_; put($b, slot_at($g, $f->{live}) + 32, 'f<', 3) } ],
 	[ 'link_level', 6, sub { my ($b, $g, $f) = @_; put($b, link_at($g, $f->{to_base}, $f->{to_base_link}), 'V', $f->{upper}) } ],
+	[ 'link_free', 6, sub { my ($b, $g, $f) = @_; put($b, link_at($g, $f->{live}, 1), 'V', $f->{last} + 1) } ],
+	[ 'link_to_tids', 6, sub { my ($b, $g, $f) = @_; put($b, link_at($g, $f->{live}, 1), 'V', $f->{tids}) } ],
+	[ 'link_other', 7, sub { my ($b, $g, $f) = @_; put($b, link_at($g, $f->{live}, 1), 'V', $f->{stranger}) } ],
+	[ 'code', 7, sub { my ($b, $g, $f) = @_; my $at = slot_at($g, $f->{live}) + $g->{codes} + $g->{code}; put($b, $at, 'C', get($b, $at, 'C') ^ 0x0f) } ],
 	[ 'multiply', 7, sub { my ($b, $g, $f) = @_; my $at = slot_at($g, $f->{live}) + $g->{factors} + 4; put($b, $at, 'f<', 2 * get($b, $at, 'f<')) } ],
 	[ 'add', 7, sub { my ($b, $g, $f) = @_; my $at = slot_at($g, $f->{live}) + $g->{factors}; put($b, $at, 'f<', 2 * get($b, $at, 'f<') + 1) } ],
 	[ 'codes', 7, sub { my ($b, $g, $f) = @_; my $at = slot_at($g, $f->{live}) + $g->{codes}; substr($$b, $at, $g->{code} * $g->{links}) = "\x55" x ($g->{code} * $g->{links}) } ],
@@ -206,6 +210,8 @@ my %find;
 	$find{base} = get(\$whole, slot_at($g, $find{upper}) + 8, 'V');
 	my $groups = int((length($whole) / 8192 - 2) / $g->{pages}) + 1;
 	$find{last} = ($groups - 1) * $g->{nodes} + get(\$whole, 8192 * (1 + ($groups - 1) * $g->{pages}) + 24, 'v') - 1;
+	my %linked = map { (get(\$whole, link_at($g, $find{live}, $_), 'V') & 0x7fffffff) => 1 } 0 .. $g->{links} - 1;
+	($find{stranger}) = grep { !$linked{$_} && $_ != $find{live} } @live;
 	for my $n (@live)
 	{
 		for my $i (0 .. $g->{links} - 1)
@@ -235,6 +241,12 @@ for my $break (@breaks)
 	my ($status, $out, $err) = $node->psql('postgres', "SELECT invariant, block, node, problem FROM vecmark.hnsw_check('broken_${name}_v')", timeout => 100);
 	like($out, qr/^$invariant\|/m, "$name: the checker names invariant $invariant") or diag("$out$err");
 	is($err, '', "$name: without an error");
+}
+{
+	my ($status, $out, $err) = $node->psql('postgres', "$by_index SELECT id FROM broken_version ORDER BY v <=> spread(5) LIMIT 1");
+	like($err, qr/index "broken_version_v" has version 7, this vecmark knows version 2\nHINT:  Please REINDEX it/, 'an index of another version says so');
+	$node->safe_psql('postgres', 'REINDEX INDEX broken_version_v');
+	is($node->safe_psql('postgres', "$by_index SELECT id FROM broken_version ORDER BY v <=> spread(5) LIMIT 1"), '5', 'and a REINDEX mends that');
 }
 use_index("broken_$_->[0]", $_->[0]) for @breaks;
 is($node->safe_psql('postgres', "SELECT unreachable_nodes FROM vecmark.hnsw_info('few_v')"), '2', 'nodes that cannot be reached are counted');
@@ -279,6 +291,38 @@ for my $bad ([ "recall('whole', 0)", 'k must be between' ], [ "recall('whole', 1
 {
 	my ($status, $out, $err) = $node->psql('postgres', "SELECT * FROM vecmark.$bad->[0]");
 	like($err, qr/$bad->[1]/, $bad->[0]);
+}
+
+# ---- codes are compared with what makes them again: of all metrics and storages, built and inserted, and by other kernels
+
+$node->safe_psql('postgres', q{
+	CREATE TABLE kinds (id int, v vector(40), g vector(3), f vector(8), b bit(80), h halfvec(40), s sparsevec(40));
+	CREATE FUNCTION fill_kinds(first int, last int) RETURNS void LANGUAGE sql AS $$
+		INSERT INTO kinds SELECT i, spread(i), ARRAY[i % 13, i / 13 % 13, i / 169]::vector, ((spread(i)::real[])[1:8]::vector + array_fill(1000, ARRAY[8])::vector)::vector(8),
+			(SELECT string_agg((hashint8(i * 1000::bigint + g) & 1)::text, '') FROM generate_series(1, 80) AS g)::bit(80), spread(i)::halfvec(40), spread(i)::sparsevec(40)
+		FROM generate_series(first, last) AS i $$;
+	SELECT fill_kinds(1, 900)});
+my @kinds;
+for my $column ('v', 'g', 'f')
+{
+	for my $class ('l2', 'ip', 'cosine', 'l1')
+	{
+		push @kinds, "$column vector_${class}_ops) WITH (storage = $_" for 'float32', 'int8';
+	}
+}
+push @kinds, map { "b bit_${_}_ops" } 'hamming', 'jaccard';
+push @kinds, map { ("h halfvec_${_}_ops", "s sparsevec_${_}_ops") } 'l2', 'ip', 'cosine', 'l1';
+for my $i (0 .. $#kinds)
+{
+	$node->safe_psql('postgres', "CREATE INDEX kind_$i ON kinds USING hnsw ($kinds[$i])");
+}
+$node->safe_psql('postgres', 'SELECT fill_kinds(901, 1200)');
+for my $kernels ('auto', 'scalar')
+{
+	for my $i (0 .. $#kinds)
+	{
+		is($node->safe_psql('postgres', "SET vecmark.simd = $kernels; SELECT * FROM vecmark.hnsw_check('kind_$i') LIMIT 3"), '', "$kinds[$i]): codes are as they are made, $kernels");
+	}
 }
 
 # ---- vacuum takes out what is gone, from entries, pages and chains
