@@ -54,6 +54,7 @@ OBJS = \
 	src/hnsw/hnsw_repair.o \
 	src/hnsw/hnsw_scan.o \
 	src/hnsw/hnsw_settings.o \
+	src/hnsw/hnsw_tids.o \
 	src/hnsw/hnsw_vacuum.o \
 	src/merkle/leaf.o \
 	src/merkle/merkle_build.o \

@@ -142,11 +142,13 @@ typedef struct HnswEntry
 {
 	union
 	{
-		ItemPointerData tid;	/* of LIVE */
+		ItemPointerData tid;	/* of LIVE: the first */
+		BlockIdData chain;		/* of LIVE with HNSW_ENTRY_CHAIN: the slot
+								 * that its TIDs begin in, as a number */
 		BlockIdData base;		/* of UPPER: the node below, as a number */
 	};
-	uint16		state;			/* HNSW_ENTRY_..., perhaps with
-								 * HNSW_ENTRY_MORE */
+	uint16		state;			/* HNSW_ENTRY_..., if LIVE perhaps with MORE
+								 * or CHAIN */
 } HnswEntry;
 
 #define HNSW_ENTRY_FREE 0		/* the slot may be taken; it may hold an old
@@ -158,7 +160,9 @@ typedef struct HnswEntry
 #define HNSW_ENTRY_TIDS 4		/* a slot of further TIDs */
 #define HNSW_ENTRY_STATE(entry) ((entry)->state & 0xff)
 #define HNSW_ENTRY_BASE(entry) BlockIdGetBlockNumber(&(entry)->base)
-#define HNSW_ENTRY_MORE 0x100	/* there are further TIDs */
+#define HNSW_ENTRY_FIRST(entry) BlockIdGetBlockNumber(&(entry)->chain)
+#define HNSW_ENTRY_MORE 0x100	/* there are further TIDs in this page */
+#define HNSW_ENTRY_CHAIN 0x200	/* all TIDs are in slots of kind TIDS */
 
 /* One more TID of the node with this index in the directory page. */
 typedef struct HnswExtraTid
@@ -175,7 +179,8 @@ typedef struct HnswDirectory
 {
 	uint16		used;			/* entries that were ever taken */
 	uint16		extra;			/* further TIDs in this page */
-	uint32		overflow;		/* slot with more of them, or GRAPH_NO_NODE */
+	uint32		chained;		/* slots of TIDs that nodes of this page were
+								 * given, ever */
 	HnswEntry	entries[FLEXIBLE_ARRAY_MEMBER];
 } HnswDirectory;
 
@@ -184,10 +189,33 @@ typedef struct HnswDirectory
 #define HNSW_EXTRA_ROOM(g) \
 	((int) ((GRAPH_PAGE_ROOM - offsetof(HnswDirectory, entries)) / sizeof(HnswEntry) - (g)->group_nodes))
 
-/* Further TIDs that a slot of kind GRAPH_SLOT_TIDS has room for; they follow its head. */
-#define HNSW_SLOT_TIDS_ROOM(g) \
-	((int) ((Min((g)->slot_size, GRAPH_PAGE_ROOM) - sizeof(GraphSlot)) / sizeof(HnswExtraTid)))
-#define HNSW_SLOT_EXTRA_TIDS(slot) ((HnswExtraTid *) ((slot) + 1))
+/*
+ * A slot of kind GRAPH_SLOT_TIDS: some of the TIDs of one node.  A TID stays in the
+ * slot that it was put into; new ones go into the first of the chain.
+ */
+typedef struct HnswTidSlot
+{
+	uint32		number;			/* its own; as of a GraphSlot */
+	uint8		kind;
+	uint8		level;			/* 0 */
+	uint16		count;
+	uint32		next;			/* or GRAPH_NO_NODE */
+	uint32		owner;			/* the node */
+	uint32		serial;			/* "chained" of the directory page when it was
+								 * made: along a chain it falls */
+	uint32		reserved;		/* 0 */
+	ItemPointerData tids[FLEXIBLE_ARRAY_MEMBER];
+} HnswTidSlot;
+
+StaticAssertDecl(offsetof(HnswTidSlot, kind) == offsetof(GraphSlot, kind) &&
+				 offsetof(HnswTidSlot, count) == offsetof(GraphSlot, count), "both kinds of slots begin alike");
+
+/* TIDs that a slot of them has room for. */
+#define HNSW_TID_SLOT_ROOM(g) \
+	((int) ((Min((g)->slot_size, GRAPH_PAGE_ROOM) - offsetof(HnswTidSlot, tids)) / sizeof(ItemPointerData)))
+
+/* The slot of TIDs of a number in its page. */
+#define HNSW_TID_SLOT(g, page, number) ((HnswTidSlot *) ((char *) (page) + graph_slot_offset(g, number)))
 
 /* An open index.  Made by hnsw_open in the current memory context. */
 typedef struct HnswIndex
@@ -220,12 +248,20 @@ typedef struct HnswEdit
 /* What the free space map says of a directory page that has free entries. */
 #define HNSW_FREE_SPACE (BLCKSZ / 2)
 
-/* A growing array of TIDs. */
+/* The TIDs of a node, as they are read: see hnsw_tids_begin. */
 typedef struct HnswTids
 {
 	ItemPointerData *tids;
 	int			count;
 	int			room;
+	uint32		node;
+	bool		more;			/* there is a slot to read */
+	uint32		next;			/* that slot */
+	bool		begun;			/* one has been read */
+	uint32		serial;			/* of that */
+	ItemPointerData *seen;		/* sorted: those read before it was begun anew */
+	int			seen_count;
+	int			begun_anew;		/* how often */
 } HnswTids;
 
 /* hnsw_option.c */
@@ -265,11 +301,11 @@ extern void hnsw_check_page(HnswIndex *index, Page page, BlockNumber block, uint
 extern bool hnsw_same_vector(const HnswIndex *index, const GraphSlot *slot, const GraphSlot *image);
 extern uint64 hnsw_hash_vector(const HnswIndex *index, const float *vector);
 extern void hnsw_refresh_limit(HnswIndex *index);
+extern bool hnsw_in_range(HnswIndex *index, uint32 node);
 extern const GraphSlot *hnsw_slot_open(HnswIndex *index, uint32 node);
 extern void hnsw_slot_close(HnswIndex *index);
 extern void hnsw_prefetch(HnswIndex *index, uint32 node);
 extern void hnsw_source_init(GraphSource *source, HnswIndex *index);
-extern GraphSlot *hnsw_tids_open(HnswIndex *index, uint32 node, int mode, Buffer *buffer);
 extern bool hnsw_edit_open(HnswEdit *edit, HnswIndex *index, uint32 node);
 extern void hnsw_edit_start(HnswEdit *edit);
 extern void hnsw_edit_finish(HnswEdit *edit);
@@ -285,12 +321,17 @@ extern BlockNumber hnsw_directory_of(const HnswIndex *index, uint32 node);
 extern uint32 hnsw_node_try_add(HnswIndex *index, GraphSlot *image, uint16 state, ItemPointer tid, uint32 base,
 								BlockNumber *blocks);
 extern uint32 hnsw_node_add(HnswIndex *index, GraphSlot *image, uint16 state, ItemPointer tid, uint32 base);
-extern void hnsw_node_free(HnswIndex *index, uint32 node);
 extern void hnsw_directory_set_lower(const HnswIndex *index, HnswDirectory *directory);
-extern bool hnsw_node_add_tid(HnswIndex *index, uint32 node, ItemPointer tid, const GraphSlot *image);
-extern uint16 hnsw_node_tids(HnswIndex *index, uint32 node, HnswTids *tids);
 extern uint16 hnsw_node_state(HnswIndex *index, uint32 node);
 extern bool hnsw_node_lives(HnswIndex *index, uint32 node, int level);
+
+/* hnsw_tids.c */
+extern bool hnsw_node_add_tid(HnswIndex *index, uint32 node, ItemPointer tid, const GraphSlot *image);
+extern uint16 hnsw_tids_begin(HnswIndex *index, uint32 node, HnswTids *tids);
+extern bool hnsw_tids_read_on(HnswIndex *index, HnswTids *tids);
+extern HnswTidSlot *hnsw_tid_slot_open(HnswIndex *index, uint32 number, uint32 owner, int mode, Buffer *buffer);
+extern void hnsw_tids_unlink(HnswIndex *index, uint32 node, uint32 before, uint32 number, uint32 next);
+extern void hnsw_tids_settle(HnswIndex *index, uint32 node);
 
 /* hnsw_insert.c */
 extern void hnsw_await_inserts(HnswIndex *index);

@@ -54,25 +54,38 @@ hnsw_directory_open(HnswIndex *index, BlockNumber block, BufferAccessStrategy st
 	return directory;
 }
 
-/*
- * See that a chain of slots of TIDs, which a directory page leads to, is not longer
- * than there are slots.  Errors: XX002.
- */
-void
-hnsw_check_chain(HnswIndex *index, BlockNumber block, uint32 steps)
+/* Count the TIDs that nodes have in slots. */
+static int64
+count_chained(HnswIndex *index, const uint32 *nodes, int count)
 {
-	if (steps > index->node_limit)
-		hnsw_corrupt(index, block, "a chain of TIDs has no end");
+	HnswTids	tids = {0};
+	int64		sum = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		(void) hnsw_tids_begin(index, nodes[i], &tids);
+		do
+		{
+			vm_vacuum_delay_point();
+			sum += tids.count;
+			tids.count = 0;
+		} while (hnsw_tids_read_on(index, &tids));
+	}
+	if (tids.tids != NULL)
+		pfree(tids.tids);
+	return sum;
 }
 
 /*
- * Count what the directory leads to, and unless "states" is NULL keep the state
- * of each node, in memory of the current context.  Pages with free entries are
- * put into the free space map, which may have forgotten them in a crash.
+ * Count what the directory leads to, TIDs that are in slots only if "chains", and unless
+ * "states" is NULL keep the state of each node, in memory of the current context.  Pages
+ * with free entries are put into the free space map, which may have forgotten them in a
+ * crash.
  */
 void
-hnsw_take_census(HnswIndex *index, BufferAccessStrategy strategy, HnswCensus *census, uint8 **states)
+hnsw_take_census(HnswIndex *index, BufferAccessStrategy strategy, HnswCensus *census, bool chains, uint8 **states)
 {
+	uint32	   *chained = palloc(sizeof(uint32) * index->geometry.group_nodes);
 	const GraphGeometry *g = &index->geometry;
 	uint32		groups = hnsw_count_groups(index);
 
@@ -88,7 +101,7 @@ hnsw_take_census(HnswIndex *index, BufferAccessStrategy strategy, HnswCensus *ce
 		bool		has_free;
 		Buffer		buffer;
 		HnswDirectory *directory;
-		uint32		next;
+		int			chained_count = 0;
 
 		vm_vacuum_delay_point();
 		directory = hnsw_directory_open(index, block, strategy, BUFFER_LOCK_SHARE, &buffer);
@@ -109,25 +122,20 @@ hnsw_take_census(HnswIndex *index, BufferAccessStrategy strategy, HnswCensus *ce
 			census->upper += state == HNSW_ENTRY_UPPER;
 			census->free += state == HNSW_ENTRY_FREE;
 			census->tid_slots += state == HNSW_ENTRY_TIDS;
-			census->tids += state == HNSW_ENTRY_LIVE;
+			if (state == HNSW_ENTRY_LIVE && directory->entries[i].state & HNSW_ENTRY_CHAIN)
+				chained[chained_count++] = node;
+			else
+				census->tids += state == HNSW_ENTRY_LIVE;
 		}
 		/* The last group needs no map: it is looked for by itself. */
 		has_free = census->free > free_before || (directory->used < g->group_nodes && group + 1 < groups);
 		census->tids += directory->extra;
-		next = directory->overflow;
-		for (uint32 steps = 0; next != GRAPH_NO_NODE; steps++)
-		{
-			Buffer		chained;
-			GraphSlot  *slot = hnsw_tids_open(index, next, BUFFER_LOCK_SHARE, &chained);
-
-			census->tids += slot->count;
-			next = slot->down;
-			UnlockReleaseBuffer(chained);
-			hnsw_check_chain(index, block, steps);
-		}
 		UnlockReleaseBuffer(buffer);
 		if (has_free && !RecoveryInProgress() &&
 			GetRecordedFreeSpace(index->rel, block) < HNSW_FREE_SPACE / 2)
 			RecordPageWithFreeSpace(index->rel, block, HNSW_FREE_SPACE);
+		if (chains)
+			census->tids += count_chained(index, chained, chained_count);
 	}
+	pfree(chained);
 }

@@ -20,21 +20,17 @@ typedef struct HnswProblem
 	char	   *text;
 } HnswProblem;
 
-/* A directory page and its chain, as they were at one moment. */
-typedef struct HnswDirectoryCopy
+/* The slots of TIDs of one node, and what is in them. */
+typedef struct HnswChainCopy
 {
-	HnswDirectory *head;		/* NULL if the page is not there */
-	uint16		lower;
-	HnswExtraTid *further;		/* of page and chain */
-	int			further_count;
-	int			further_room;
-	uint32	   *chain;			/* slots of the chain */
-	int			chain_count;
-	int			chain_room;
-	const char *fault;			/* why the chain could not be followed, or
-								 * NULL */
-	PGAlignedBlock page;
-} HnswDirectoryCopy;
+	uint32	   *slots;
+	int			slot_count;
+	int			slot_room;
+	ItemPointerData *tids;
+	int			tid_count;
+	int			tid_room;
+	const char *fault;			/* why it could not be followed, or NULL */
+} HnswChainCopy;
 
 /* A check that is under way. */
 typedef struct HnswCheck
@@ -46,13 +42,14 @@ typedef struct HnswCheck
 	uint32		limit;			/* node numbers in the directory then */
 	uint8	   *states;			/* HNSW_ENTRY_..., by node number */
 	uint32		written;		/* groups up to the last directory page met */
-	uint8	   *chained;		/* a bit for each slot of the chain in hand */
+	uint8	   *chained;		/* a bit for each slot that is in a chain */
 
 	HnswProblem problems[HNSW_CHECK_MAX_PROBLEMS];
 	int			problem_count;
 	int			confirmed;		/* of these, the first so many */
 
-	HnswDirectoryCopy directory;
+	PGAlignedBlock page;		/* a directory page */
+	HnswChainCopy chain;		/* of a node of it */
 	char	   *image;			/* a slot */
 	char	   *other;			/* one that it leads to */
 	GraphSlot  *made;			/* one whose first link is made for comparison */
@@ -84,6 +81,7 @@ extern uint32 hnsw_check_slot_limit(HnswCheck *check);
 extern HnswEntry hnsw_check_read_entry(HnswCheck *check, uint32 node);
 extern void hnsw_check_directory(HnswCheck *check, uint32 group);
 extern void hnsw_check_tids(HnswCheck *check);
+extern bool hnsw_check_is_chained(HnswCheck *check, uint32 slot, uint32 owner);
 
 /* hnsw_check_node.c */
 extern void hnsw_check_node(HnswCheck *check, uint32 node);

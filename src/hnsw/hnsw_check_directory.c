@@ -33,104 +33,129 @@ hnsw_check_read_entry(HnswCheck *check, uint32 node)
 	return entry;
 }
 
+/* ---- chains of slots of TIDs */
+
 static void
-add_further(HnswDirectoryCopy *copy, const HnswExtraTid *further, int count)
+add_slot(HnswChainCopy *copy, uint32 slot)
 {
-	if (count == 0)
-		return;
-	if (copy->further_count + count > copy->further_room)
+	if (copy->slot_count == copy->slot_room)
 	{
-		copy->further_room = 2 * (copy->further_count + count);
-		copy->further = copy->further == NULL ?
-			MemoryContextAllocHuge(CurrentMemoryContext, copy->further_room * sizeof(HnswExtraTid)) :
-			repalloc_huge(copy->further, copy->further_room * sizeof(HnswExtraTid));
+		copy->slot_room = copy->slot_room == 0 ? 16 : 2 * copy->slot_room;
+		copy->slots = copy->slots == NULL ?
+			palloc(copy->slot_room * sizeof(uint32)) :
+			repalloc_huge(copy->slots, copy->slot_room * sizeof(uint32));
 	}
-	memcpy(copy->further + copy->further_count, further, count * sizeof(HnswExtraTid));
-	copy->further_count += count;
+	copy->slots[copy->slot_count++] = slot;
 }
 
-/* Follow the chain of a directory page, which is locked. */
 static void
-copy_chain(HnswCheck *check, HnswDirectoryCopy *copy)
+add_tids(HnswChainCopy *copy, const ItemPointerData *tids, int count)
+{
+	if (copy->tid_count + count > copy->tid_room)
+	{
+		copy->tid_room = 2 * (copy->tid_count + count);
+		copy->tids = copy->tids == NULL ?
+			MemoryContextAllocHuge(CurrentMemoryContext, copy->tid_room * sizeof(ItemPointerData)) :
+			repalloc_huge(copy->tids, copy->tid_room * sizeof(ItemPointerData));
+	}
+	for (int i = 0; i < count; i++)
+		copy->tids[copy->tid_count++] = tids[i];
+}
+
+/* Copy the slots of TIDs of a node, whose entry leads to the first. */
+static void
+copy_chain(HnswCheck *check, HnswChainCopy *copy, uint32 node, const HnswEntry *entry)
 {
 	const GraphGeometry *g = HNSW_CHECK_GEOMETRY(check);
-	uint32		node = copy->head->overflow;
+	uint32		number = HNSW_ENTRY_FIRST(entry);
+	uint32		serial = 0;
 
-	while (node != GRAPH_NO_NODE)
+	copy->slot_count = copy->tid_count = 0;
+	copy->fault = NULL;
+	while (number != GRAPH_NO_NODE && copy->fault == NULL)
 	{
 		Buffer		buffer;
-		GraphSlot  *slot;
+		HnswTidSlot *slot;
 
-		if (node >= check->limit && node >= hnsw_check_slot_limit(check))
+		CHECK_FOR_INTERRUPTS();
+		if (number >= check->limit && number >= hnsw_check_slot_limit(check))
 		{
 			copy->fault = "a chain of TIDs leads beyond the end";
 			return;
 		}
-		if (node < check->limit)
-		{
-			if (check->chained[node / 8] & (1 << node % 8))
-			{
-				copy->fault = "a chain of TIDs has no end";
-				return;
-			}
-			check->chained[node / 8] |= 1 << node % 8;
-		}
-		if (copy->chain_count == copy->chain_room)
-		{
-			copy->chain_room = copy->chain_room == 0 ? 16 : 2 * copy->chain_room;
-			copy->chain = copy->chain == NULL ?
-				palloc(copy->chain_room * sizeof(uint32)) :
-				repalloc_huge(copy->chain, copy->chain_room * sizeof(uint32));
-		}
-		copy->chain[copy->chain_count++] = node;
-		if (!hnsw_check_open_page(check, graph_slot_block(g, node), &buffer))
+		if (!hnsw_check_open_page(check, graph_slot_block(g, number), &buffer))
 		{
 			copy->fault = "a chain of TIDs leads to a page that cannot be read";
 			return;
 		}
-		slot = (GraphSlot *) ((char *) BufferGetPage(buffer) + graph_slot_offset(g, node));
+		slot = HNSW_TID_SLOT(g, BufferGetPage(buffer), number);
 		if (!hnsw_check_is_kind(BufferGetPage(buffer), HNSW_PAGE_SLOTS) || slot->kind != GRAPH_SLOT_TIDS ||
-			slot->node != node || slot->count > HNSW_SLOT_TIDS_ROOM(g))
+			slot->number != number || slot->count > HNSW_TID_SLOT_ROOM(g))
 			copy->fault = "a chain of TIDs leads to a slot that is not of kind TIDS";
+		else if (slot->owner != node)
+			copy->fault = "a chain of TIDs leads to a slot of another node";
+		else if (copy->slot_count > 0 && (int32) (slot->serial - serial) >= 0)
+			copy->fault = "serial numbers of a chain of TIDs do not fall";
 		else
-			add_further(copy, HNSW_SLOT_EXTRA_TIDS(slot), slot->count);
-		node = slot->down;
+		{
+			add_slot(copy, number);
+			add_tids(copy, slot->tids, slot->count);
+			serial = slot->serial;
+			number = slot->next;
+		}
 		UnlockReleaseBuffer(buffer);
-		if (copy->fault != NULL)
-			return;
 	}
 }
 
-/*
- * Copy a directory page and its chain.  head is NULL if the page was never
- * written, or is none.
- */
-static void
-copy_directory(HnswCheck *check, HnswDirectoryCopy *copy, BlockNumber block)
+/* Whether an entry leads to a chain. */
+static bool
+has_chain(const HnswEntry *entry)
 {
-	const GraphGeometry *g = HNSW_CHECK_GEOMETRY(check);
+	return HNSW_ENTRY_STATE(entry) == HNSW_ENTRY_LIVE && (entry->state & HNSW_ENTRY_CHAIN) != 0;
+}
+
+/* Whether a slot of TIDs is in the chain of its owner now. */
+bool
+hnsw_check_is_chained(HnswCheck *check, uint32 slot, uint32 owner)
+{
+	HnswEntry	entry;
+
+	if (slot < check->limit && (check->chained[slot / 8] & (1 << slot % 8)) != 0)
+		return true;
+	if (owner >= hnsw_check_slot_limit(check))
+		return false;
+	entry = hnsw_check_read_entry(check, owner);
+	if (!has_chain(&entry))
+		return false;
+	copy_chain(check, &check->chain, owner, &entry);
+	for (int i = 0; i < check->chain.slot_count; i++)
+	{
+		if (check->chain.slots[i] == slot)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Copy a directory page.  Returns NULL if the page was never written, or is none.
+ */
+static HnswDirectory *
+copy_directory(HnswCheck *check, BlockNumber block)
+{
 	Buffer		buffer;
 
-	/* What was in the last chain may be in this one: it may be the same. */
-	for (int i = 0; i < copy->chain_count; i++)
-	{
-		if (copy->chain[i] < check->limit)
-			check->chained[copy->chain[i] / 8] &= ~(1 << copy->chain[i] % 8);
-	}
-	copy->head = NULL;
-	copy->further_count = copy->chain_count = 0;
-	copy->fault = NULL;
 	if (!hnsw_check_open_page(check, block, &buffer))
-		return;
-	memcpy(copy->page.data, BufferGetPage(buffer), BLCKSZ);
-	if (hnsw_check_is_kind(copy->page.data, HNSW_PAGE_DIRECTORY))
-	{
-		copy->head = HNSW_DIRECTORY(copy->page.data);
-		copy->lower = ((PageHeader) copy->page.data)->pd_lower;
-		add_further(copy, HNSW_EXTRA_TIDS(g, copy->head), Min(copy->head->extra, HNSW_EXTRA_ROOM(g)));
-		copy_chain(check, copy);
-	}
+		return NULL;
+	memcpy(check->page.data, BufferGetPage(buffer), BLCKSZ);
 	UnlockReleaseBuffer(buffer);
+	return hnsw_check_is_kind(check->page.data, HNSW_PAGE_DIRECTORY) ? HNSW_DIRECTORY(check->page.data) : NULL;
+}
+
+/* Further TIDs in a copy of a directory page, whatever its head says. */
+static int
+extra_in(HnswCheck *check, const HnswDirectory *directory)
+{
+	return Min(directory->extra, HNSW_EXTRA_ROOM(HNSW_CHECK_GEOMETRY(check)));
 }
 
 static int64
@@ -141,10 +166,11 @@ tid_to_int64(ItemPointer tid)
 
 /* Invariants 2 and 4, of one directory page. */
 static void
-check_directory_copy(HnswCheck *check, const HnswDirectoryCopy *copy, uint32 group)
+check_directory_copy(HnswCheck *check, HnswDirectory *head, uint32 group)
 {
 	const GraphGeometry *g = HNSW_CHECK_GEOMETRY(check);
-	HnswDirectory *head = copy->head;
+	const HnswExtraTid *extra = HNSW_EXTRA_TIDS(g, head);
+	uint16		lower = ((PageHeader) check->page.data)->pd_lower;
 	BlockNumber block = 1 + group * g->group_pages;
 	uint32		first = group * g->group_nodes;
 	int			used = Min(head->used, g->group_nodes);
@@ -155,18 +181,16 @@ check_directory_copy(HnswCheck *check, const HnswDirectoryCopy *copy, uint32 gro
 	if (head->extra > HNSW_EXTRA_ROOM(g))
 		hnsw_check_note(check, 4, block, GRAPH_NO_NODE, "%u further TIDs are in the page, which has room for %d",
 						head->extra, HNSW_EXTRA_ROOM(g));
-	else if (copy->lower != (char *) (HNSW_EXTRA_TIDS(g, head) + head->extra) - copy->page.data)
-		hnsw_check_note(check, 1, block, GRAPH_NO_NODE, "page is used up to byte %u, where no further TID ends", copy->lower);
-	if (copy->fault != NULL)
-		hnsw_check_note(check, 4, block, GRAPH_NO_NODE, "%s", copy->fault);
+	else if (lower != (char *) (extra + head->extra) - check->page.data)
+		hnsw_check_note(check, 1, block, GRAPH_NO_NODE, "page is used up to byte %u, where no further TID ends", lower);
 	for (int i = used; i < g->group_nodes; i++)
 	{
 		if (head->entries[i].state != HNSW_ENTRY_FREE)
 			hnsw_check_note(check, 2, block, first + i, "entry is beyond those in use, and not free");
 	}
-	for (int i = 0; i < copy->further_count; i++)
+	for (int i = 0; i < extra_in(check, head); i++)
 	{
-		const HnswExtraTid *further = &copy->further[i];
+		const HnswExtraTid *further = &extra[i];
 
 		if (further->index >= used || HNSW_ENTRY_STATE(&head->entries[further->index]) != HNSW_ENTRY_LIVE)
 			hnsw_check_note(check, 4, block, first + further->index, "a further TID is of an entry that is not live");
@@ -180,15 +204,17 @@ check_directory_copy(HnswCheck *check, const HnswDirectoryCopy *copy, uint32 gro
 		HnswEntry  *entry = &head->entries[i];
 		uint16		state = HNSW_ENTRY_STATE(entry);
 
-		if (state > HNSW_ENTRY_TIDS || (entry->state & ~(0xff | HNSW_ENTRY_MORE)) != 0)
+		if (state > HNSW_ENTRY_TIDS || (entry->state & ~(0xff | HNSW_ENTRY_MORE | HNSW_ENTRY_CHAIN)) != 0)
 			hnsw_check_note(check, 3, block, first + i, "entry has state %u, which is none", entry->state);
-		else if (entry->state & HNSW_ENTRY_MORE && state != HNSW_ENTRY_LIVE)
+		else if (entry->state & (HNSW_ENTRY_MORE | HNSW_ENTRY_CHAIN) && state != HNSW_ENTRY_LIVE)
 			hnsw_check_note(check, 4, block, first + i, "entry is not live, and has further TIDs");
-		else if ((entry->state & HNSW_ENTRY_MORE) != 0 && !has_further[i] && copy->fault == NULL)
+		else if ((entry->state & HNSW_ENTRY_MORE) != 0 && !has_further[i])
 			hnsw_check_note(check, 4, block, first + i, "entry says that it has further TIDs, and has none");
 		else if ((entry->state & HNSW_ENTRY_MORE) == 0 && has_further[i])
 			hnsw_check_note(check, 4, block, first + i, "entry has further TIDs, and does not say so");
-		if (state == HNSW_ENTRY_LIVE && !ItemPointerIsValid(&entry->tid))
+		if ((entry->state & HNSW_ENTRY_CHAIN) != 0 && has_further[i])
+			hnsw_check_note(check, 4, block, first + i, "entry has TIDs in slots, and in the page too");
+		if (state == HNSW_ENTRY_LIVE && !has_chain(entry) && !ItemPointerIsValid(&entry->tid))
 			hnsw_check_note(check, 4, block, first + i, "entry is live, and its TID is invalid");
 	}
 	pfree(has_further);
@@ -196,20 +222,63 @@ check_directory_copy(HnswCheck *check, const HnswDirectoryCopy *copy, uint32 gro
 
 /* Take the TIDs of a directory page down, and the states of its nodes. */
 static void
-collect_tids(HnswCheck *check, HnswDirectoryCopy *copy, uint32 group)
+collect_page(HnswCheck *check, HnswDirectory *head, uint32 group)
 {
 	const GraphGeometry *g = HNSW_CHECK_GEOMETRY(check);
+	HnswExtraTid *extra = HNSW_EXTRA_TIDS(g, head);
 
-	for (int i = 0; i < Min(copy->head->used, g->group_nodes); i++)
+	for (int i = 0; i < Min(head->used, g->group_nodes); i++)
 	{
-		HnswEntry  *entry = &copy->head->entries[i];
+		HnswEntry  *entry = &head->entries[i];
 
 		check->states[group * g->group_nodes + i] = (uint8) HNSW_ENTRY_STATE(entry);
-		if (HNSW_ENTRY_STATE(entry) == HNSW_ENTRY_LIVE)
+		if (HNSW_ENTRY_STATE(entry) == HNSW_ENTRY_LIVE && !has_chain(entry))
 			tuplesort_putdatum(check->tids, Int64GetDatum(tid_to_int64(&entry->tid)), false);
 	}
-	for (int i = 0; i < copy->further_count; i++)
-		tuplesort_putdatum(check->tids, Int64GetDatum(tid_to_int64(&copy->further[i].tid)), false);
+	for (int i = 0; i < extra_in(check, head); i++)
+		tuplesort_putdatum(check->tids, Int64GetDatum(tid_to_int64(&extra[i].tid)), false);
+}
+
+/* Invariants 3 and 4, of the slots of TIDs of a node, which are kept for what follows. */
+static void
+check_chain(HnswCheck *check, uint32 node, BlockNumber block)
+{
+	HnswChainCopy *copy = &check->chain;
+	int			attempt = 0;
+	HnswEntry	entry;
+
+	do
+	{
+		hnsw_check_look_again(check);
+		entry = hnsw_check_read_entry(check, node);
+		if (!has_chain(&entry))
+			continue;
+		copy_chain(check, copy, node, &entry);
+		if (copy->fault != NULL)
+			hnsw_check_note(check, 4, block, node, "%s", copy->fault);
+		for (int i = 0; i < copy->tid_count; i++)
+		{
+			if (!ItemPointerIsValid(&copy->tids[i]))
+				hnsw_check_note(check, 4, block, node, "a TID in a slot of them is invalid");
+		}
+		for (int i = 0; i < copy->slot_count; i++)
+		{
+			HnswEntry	of_slot = hnsw_check_read_entry(check, copy->slots[i]);
+
+			if (HNSW_ENTRY_STATE(&of_slot) != HNSW_ENTRY_TIDS)
+				hnsw_check_note(check, 3, block, copy->slots[i], "a chain of TIDs leads to a slot whose entry has state %u",
+								of_slot.state);
+		}
+	} while (hnsw_check_is_in_doubt(check, attempt++));
+	if (!has_chain(&entry))
+		return;
+	for (int i = 0; i < copy->slot_count; i++)
+	{
+		if (copy->slots[i] < check->limit)
+			check->chained[copy->slots[i] / 8] |= 1 << copy->slots[i] % 8;
+	}
+	for (int i = 0; i < copy->tid_count; i++)
+		tuplesort_putdatum(check->tids, Int64GetDatum(tid_to_int64(&copy->tids[i])), false);
 }
 
 /*
@@ -240,31 +309,29 @@ check_groups_before(HnswCheck *check, uint32 group)
 void
 hnsw_check_directory(HnswCheck *check, uint32 group)
 {
-	HnswDirectoryCopy *copy = &check->directory;
-	BlockNumber block = 1 + group * HNSW_CHECK_GEOMETRY(check)->group_pages;
+	const GraphGeometry *g = HNSW_CHECK_GEOMETRY(check);
+	BlockNumber block = 1 + group * g->group_pages;
+	HnswDirectory *head;
 	int			attempt = 0;
 
 	do
 	{
 		hnsw_check_look_again(check);
-		copy_directory(check, copy, block);
-		if (copy->head == NULL)
+		head = copy_directory(check, block);
+		if (head == NULL)
 			continue;
 		check_groups_before(check, group);
-		check_directory_copy(check, copy, group);
-		for (int i = 0; i < copy->chain_count; i++)
-		{
-			HnswEntry	entry = hnsw_check_read_entry(check, copy->chain[i]);
-
-			if (HNSW_ENTRY_STATE(&entry) != HNSW_ENTRY_TIDS)
-				hnsw_check_note(check, 3, block, copy->chain[i], "a chain of TIDs leads to a slot whose entry has state %u",
-								entry.state);
-		}
+		check_directory_copy(check, head, group);
 	} while (hnsw_check_is_in_doubt(check, attempt++));
-	if (copy->head == NULL)
+	if (head == NULL)
 		return;
-	collect_tids(check, copy, group);
+	collect_page(check, head, group);
 	check->written = group + 1;
+	for (int i = 0; i < Min(head->used, g->group_nodes); i++)
+	{
+		if (has_chain(&head->entries[i]) && !hnsw_check_is_full(check))
+			check_chain(check, group * g->group_nodes + i, block);
+	}
 }
 
 static int
@@ -296,7 +363,6 @@ void
 hnsw_check_tids(HnswCheck *check)
 {
 	const GraphGeometry *g = HNSW_CHECK_GEOMETRY(check);
-	HnswDirectoryCopy *copy = &check->directory;
 	int64		twice[HNSW_CHECK_MAX_PROBLEMS];
 	int			seen[HNSW_CHECK_MAX_PROBLEMS] = {0};
 	int			count = 0;
@@ -317,19 +383,32 @@ hnsw_check_tids(HnswCheck *check)
 	for (uint32 group = 0; group < check->limit / g->group_nodes; group++)
 	{
 		BlockNumber block = 1 + group * g->group_pages;
+		HnswDirectory *head;
 
 		CHECK_FOR_INTERRUPTS();
-		copy_directory(check, copy, block);
-		if (copy->head == NULL)
+		head = copy_directory(check, block);
+		if (head == NULL)
 			continue;
-		for (int i = 0; i < Min(copy->head->used, g->group_nodes); i++)
+		for (int i = 0; i < Min(head->used, g->group_nodes); i++)
 		{
-			if (HNSW_ENTRY_STATE(&copy->head->entries[i]) == HNSW_ENTRY_LIVE)
-				count_twice(check, twice, seen, count, &copy->head->entries[i].tid, group * g->group_nodes + i, block);
+			HnswEntry  *entry = &head->entries[i];
+			uint32		node = group * g->group_nodes + i;
+
+			if (HNSW_ENTRY_STATE(entry) == HNSW_ENTRY_LIVE && !has_chain(entry))
+				count_twice(check, twice, seen, count, &entry->tid, node, block);
+			else if (has_chain(entry))
+			{
+				copy_chain(check, &check->chain, node, entry);
+				for (int j = 0; j < check->chain.tid_count; j++)
+					count_twice(check, twice, seen, count, &check->chain.tids[j], node, block);
+			}
 		}
-		for (int i = 0; i < copy->further_count; i++)
-			count_twice(check, twice, seen, count, &copy->further[i].tid,
-						group * g->group_nodes + copy->further[i].index, block);
+		for (int i = 0; i < extra_in(check, head); i++)
+		{
+			HnswExtraTid *extra = HNSW_EXTRA_TIDS(g, head) + i;
+
+			count_twice(check, twice, seen, count, &extra->tid, group * g->group_nodes + extra->index, block);
+		}
 	}
 	check->confirmed = check->problem_count;
 }

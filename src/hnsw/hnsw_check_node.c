@@ -335,6 +335,8 @@ check_node_once(HnswCheck *check, uint32 node, bool again)
 	{
 		if (slot->kind != GRAPH_SLOT_TIDS || slot->node != node)
 			hnsw_check_note(check, 3, block, node, "slot is not one of TIDs: kind %u, number %u", slot->kind, slot->node);
+		else if (!hnsw_check_is_chained(check, node, ((const HnswTidSlot *) slot)->owner))
+			hnsw_check_note(check, 4, block, node, "slot of TIDs is in no chain");
 		return;
 	}
 	if (!is_node(check, slot, node) || !is_state_of_level(state, slot->level))

@@ -1,5 +1,5 @@
 /*
- * hnsw_directory.c: which nodes there are, and the TIDs of their rows.
+ * hnsw_directory.c: which nodes there are, and numbers for new ones.
  *
  * Free entries are found through the free space map, in which a directory page
  * has HNSW_FREE_SPACE if any of its entries is free; else in the last directory
@@ -9,19 +9,10 @@
 #include "compat.h"
 
 #include "access/generic_xlog.h"
-#include "hnsw/hnsw.h"
+#include "hnsw/hnsw_directory.h"
 #include "storage/bufmgr.h"
 #include "storage/freespace.h"
 #include "storage/lmgr.h"
-
-/* A directory page that is locked exclusively, and its record. */
-typedef struct Change
-{
-	HnswIndex  *index;
-	Buffer		buffer;
-	GenericXLogState *state;	/* NULL before change_start, and if not logged */
-	HnswDirectory *directory;
-} Change;
 
 /* Block of the directory page of a node. */
 BlockNumber
@@ -30,9 +21,12 @@ hnsw_directory_of(const HnswIndex *index, uint32 node)
 	return graph_directory_block(&index->geometry, node);
 }
 
-/* NULL, with nothing locked, if the page was never written: all its entries are FREE. */
-static HnswDirectory *
-lock_directory(HnswIndex *index, BlockNumber block, int mode, Buffer *buffer)
+/*
+ * Pin and lock a directory page.  Returns NULL, with nothing locked, if the page was
+ * never written: all its entries are FREE.
+ */
+HnswDirectory *
+hnsw_directory_lock(HnswIndex *index, BlockNumber block, int mode, Buffer *buffer)
 {
 	Page		page;
 	HnswDirectory *directory;
@@ -52,40 +46,75 @@ lock_directory(HnswIndex *index, BlockNumber block, int mode, Buffer *buffer)
 	return directory;
 }
 
-/* False, with nothing locked, if the page was never written. */
+/*
+ * Lock a directory page to change it and, unless "beside" is InvalidBlockNumber,
+ * another with it, which may be the same.  Two are locked in the order of their
+ * blocks.  Returns false, with nothing locked, if the first was never written.
+ */
 static bool
-change_try_open(Change *change, HnswIndex *index, BlockNumber block)
+change_try_open(HnswChange *change, HnswIndex *index, BlockNumber block, BlockNumber beside)
 {
 	change->index = index;
 	change->state = NULL;
-	change->directory = lock_directory(index, block, BUFFER_LOCK_EXCLUSIVE, &change->buffer);
-	return change->directory != NULL;
+	change->beside_buffer = InvalidBuffer;
+	change->beside = NULL;
+	if (beside < block)
+		change->beside = hnsw_directory_lock(index, beside, BUFFER_LOCK_EXCLUSIVE, &change->beside_buffer);
+	change->directory = hnsw_directory_lock(index, block, BUFFER_LOCK_EXCLUSIVE, &change->buffer);
+	if (change->directory == NULL)
+	{
+		if (change->beside != NULL)
+			UnlockReleaseBuffer(change->beside_buffer);
+		return false;
+	}
+	if (beside == block)
+		change->beside = change->directory;
+	else if (beside != InvalidBlockNumber && beside > block)
+		change->beside = hnsw_directory_lock(index, beside, BUFFER_LOCK_EXCLUSIVE, &change->beside_buffer);
+	if (beside != InvalidBlockNumber && change->beside == NULL)
+		hnsw_corrupt(index, beside, "page is empty");
+	return true;
 }
 
-static void
-change_open(Change *change, HnswIndex *index, BlockNumber block)
+/* The same of a page that was written. */
+void
+hnsw_change_open(HnswChange *change, HnswIndex *index, BlockNumber block, BlockNumber beside)
 {
-	if (!change_try_open(change, index, block))
+	if (!change_try_open(change, index, block, beside))
 		hnsw_corrupt(index, block, "page is empty");
 }
 
-static void
-change_start(Change *change)
+/* Begin to write: from now on the pages of the change are what to write to. */
+void
+hnsw_change_start(HnswChange *change)
 {
+	bool		same = change->beside == change->directory;
+
 	if (!change->index->log)
 		return;
 	change->state = GenericXLogStart(change->index->rel);
 	change->directory = HNSW_DIRECTORY(GenericXLogRegisterBuffer(change->state, change->buffer, 0));
+	if (change->beside_buffer != InvalidBuffer)
+		change->beside = HNSW_DIRECTORY(GenericXLogRegisterBuffer(change->state, change->beside_buffer, 0));
+	else if (same)
+		change->beside = change->directory;
 }
 
-static void
-change_finish(Change *change)
+/* Log what was written, and unlock. */
+void
+hnsw_change_finish(HnswChange *change)
 {
-	if (change->state != NULL)
-		GenericXLogFinish(change->state);
-	else
-		MarkBufferDirty(change->buffer);
+	hnsw_finish_change(change->state, change->buffer, change->beside_buffer);
+	hnsw_change_close(change);
+}
+
+/* Unlock. */
+void
+hnsw_change_close(HnswChange *change)
+{
 	UnlockReleaseBuffer(change->buffer);
+	if (change->beside_buffer != InvalidBuffer)
+		UnlockReleaseBuffer(change->beside_buffer);
 }
 
 /* Set how far a directory page is used. */
@@ -99,14 +128,15 @@ hnsw_directory_set_lower(const HnswIndex *index, HnswDirectory *directory)
 }
 
 /*
- * Lock the last directory page, making one if all entries of the last are taken.
- * Returns false, with nothing locked, if the index must be so many blocks long first.
+ * Lock the last directory page, making one if all entries of the last are taken, and
+ * "beside" with it.  Returns false, with nothing locked, if the index must be so many
+ * blocks long first.
  *
  * A crash, or blocks made ahead, can leave the index longer than it is used: the last
  * is the last that was written.
  */
 static bool
-open_last_directory(Change *change, HnswIndex *index, BlockNumber *blocks)
+open_last_directory(HnswChange *change, HnswIndex *index, BlockNumber beside, BlockNumber *blocks)
 {
 	const GraphGeometry *g = &index->geometry;
 	BlockNumber length = RelationGetNumberOfBlocks(index->rel);
@@ -154,21 +184,22 @@ open_last_directory(Change *change, HnswIndex *index, BlockNumber *blocks)
 				MarkBufferDirty(buffer);
 		}
 		UnlockReleaseBuffer(buffer);
-		change_open(change, index, block);
+		hnsw_change_open(change, index, block, beside);
 		if (change->directory->used < g->group_nodes)
 			return true;
-		UnlockReleaseBuffer(change->buffer);
+		hnsw_change_close(change);
 		group++;
 		full = true;
 	}
 }
 
 /*
- * Lock a directory page that has a free entry, and return the entry's index; or -1,
- * with nothing locked, if the index must be so many blocks long first.
+ * Lock a directory page that has a free entry, and "beside" with it.  Returns the
+ * entry's index; or -1, with nothing locked, if the index must be so many blocks long
+ * first.
  */
 static int
-open_free_entry(Change *change, HnswIndex *index, BlockNumber *blocks)
+open_free_entry(HnswChange *change, HnswIndex *index, BlockNumber beside, BlockNumber *blocks)
 {
 	const GraphGeometry *g = &index->geometry;
 
@@ -180,7 +211,7 @@ open_free_entry(Change *change, HnswIndex *index, BlockNumber *blocks)
 			break;
 		/* The map is not logged: it may say anything. */
 		if (block >= 1 && (block - 1) % g->group_pages == 0 && block < RelationGetNumberOfBlocks(index->rel) &&
-			change_try_open(change, index, block))
+			change_try_open(change, index, block, beside))
 		{
 			for (int i = 0; i < change->directory->used; i++)
 			{
@@ -190,24 +221,54 @@ open_free_entry(Change *change, HnswIndex *index, BlockNumber *blocks)
 			/* Of a page that is not the last, a crash may have left some. */
 			if (change->directory->used < g->group_nodes)
 				return change->directory->used;
-			UnlockReleaseBuffer(change->buffer);
+			hnsw_change_close(change);
 		}
 		RecordPageWithFreeSpace(index->rel, block, 0);
 	}
-	return open_last_directory(change, index, blocks) ? change->directory->used : -1;
+	return open_last_directory(change, index, beside, blocks) ? change->directory->used : -1;
 }
 
-/* Write a whole slot into its page, or pages, and its entry: one record, or more. */
-static void
-write_node(Change *change, int entry_index, uint32 node, GraphSlot *image, const HnswEntry *entry)
+/*
+ * Find a new node a number, which this returns.  The directory page that has its entry
+ * is locked, and "beside" with it; its slot has pages.  Returns GRAPH_NO_NODE, with
+ * nothing locked, if the index must be so many blocks long first: no index is extended
+ * under the lock of a page.
+ */
+uint32
+hnsw_node_open(HnswChange *change, HnswIndex *index, BlockNumber beside, BlockNumber *blocks)
+{
+	const GraphGeometry *g = &index->geometry;
+	int			i = open_free_entry(change, index, beside, blocks);
+	uint32		node;
+
+	if (i < 0)
+		return GRAPH_NO_NODE;
+	node = (BufferGetBlockNumber(change->buffer) - 1) / g->group_pages * g->group_nodes + i;
+	*blocks = graph_slot_block(g, node) + g->pages_per_slot;
+	if (RelationGetNumberOfBlocks(index->rel) >= *blocks)
+		return node;
+	hnsw_change_close(change);
+	return GRAPH_NO_NODE;
+}
+
+/*
+ * Write a whole slot, of which this sets the number, and its entry, after
+ * hnsw_node_open; and what "also", unless it is NULL, changes beside.  One record;
+ * if the slot has several pages, the further ones first.  Holds no lock on return.
+ */
+void
+hnsw_node_write(HnswChange *change, uint32 node, GraphSlot *image, const HnswEntry *entry,
+				void (*also) (HnswChange *change, void *context), void *context)
 {
 	HnswIndex  *index = change->index;
 	const GraphGeometry *g = &index->geometry;
+	int			entry_index = graph_directory_index(g, node);
 	BlockNumber block = graph_slot_block(g, node);
 	Buffer		buffer;
 	Page		page;
 	bool		fresh;
 
+	image->node = node;
 	buffer = ReadBuffer(index->rel, block);
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
 	fresh = PageIsNew(BufferGetPage(buffer));
@@ -216,7 +277,7 @@ write_node(Change *change, int entry_index, uint32 node, GraphSlot *image, const
 	if (g->pages_per_slot > 1 && image->kind == GRAPH_SLOT_NODE)
 		hnsw_write_image(index, buffer, node, (char *) image, NULL);
 
-	change_start(change);
+	hnsw_change_start(change);
 	page = BufferGetPage(buffer);
 	if (change->state != NULL)
 		page = GenericXLogRegisterBuffer(change->state, buffer, fresh ? GENERIC_XLOG_FULL_IMAGE : 0);
@@ -235,46 +296,37 @@ write_node(Change *change, int entry_index, uint32 node, GraphSlot *image, const
 	change->directory->entries[entry_index] = *entry;
 	if (entry_index == change->directory->used)
 		change->directory->used++;
+	if (also != NULL)
+		also(change, context);
 	if (change->state == NULL)
 		MarkBufferDirty(buffer);
-	change_finish(change);
+	hnsw_change_finish(change);
 	UnlockReleaseBuffer(buffer);
 }
 
 /*
  * Add a node: find it a number, write its slot and then its entry.  image is a
- * whole slot, of which this sets the number.  "state" is LIVE, with a TID, UPPER,
- * with the number of the node below, or TIDS.  Holds no lock on return.  Returns
- * GRAPH_NO_NODE, having done nothing, if the index must be so many blocks long first:
- * no index is extended under the lock of a page.
+ * whole slot, of which this sets the number.  "state" is LIVE, with a TID, or UPPER,
+ * with the number of the node below.  Holds no lock on return.  Returns
+ * GRAPH_NO_NODE, having done nothing, if the index must be so many blocks long first.
  */
 uint32
 hnsw_node_try_add(HnswIndex *index, GraphSlot *image, uint16 state, ItemPointer tid, uint32 base,
 				  BlockNumber *blocks)
 {
-	const GraphGeometry *g = &index->geometry;
-	Change		change;
+	HnswChange	change;
 	HnswEntry	entry = {0};
-	int			entry_index = open_free_entry(&change, index, blocks);
-	uint32		node;
+	uint32		node = hnsw_node_open(&change, index, InvalidBlockNumber, blocks);
 
-	if (entry_index < 0)
-		return GRAPH_NO_NODE;
-	node = (BufferGetBlockNumber(change.buffer) - 1) / g->group_pages * g->group_nodes + entry_index;
-	*blocks = graph_slot_block(g, node) + g->pages_per_slot;
-	if (RelationGetNumberOfBlocks(index->rel) < *blocks)
-	{
-		UnlockReleaseBuffer(change.buffer);
-		return GRAPH_NO_NODE;
-	}
+	if (node == GRAPH_NO_NODE)
+		return node;
 
-	image->node = node;
 	entry.state = state;
 	if (state == HNSW_ENTRY_LIVE)
 		entry.tid = *tid;
-	else if (state == HNSW_ENTRY_UPPER)
+	else
 		BlockIdSet(&entry.base, base);
-	write_node(&change, entry_index, node, image, &entry);
+	hnsw_node_write(&change, node, image, &entry, NULL, NULL);
 	return node;
 }
 
@@ -293,229 +345,14 @@ hnsw_node_add(HnswIndex *index, GraphSlot *image, uint16 state, ItemPointer tid,
 	}
 }
 
-/* Whether a node, whose directory page is locked, holds the vector of an image. */
-static bool
-has_vector(HnswIndex *index, uint32 node, const GraphSlot *image)
-{
-	const GraphSlot *slot = hnsw_slot_open(index, node);
-	bool		same;
-
-	if (slot == NULL)
-		return false;
-	same = hnsw_same_vector(index, slot, image);
-	hnsw_slot_close(index);
-	return same;
-}
-
 /*
- * Set the entry of a slot that nothing leads to any more to FREE.
+ * What the directory says of a node, whose number is one that there is.
  */
-void
-hnsw_node_free(HnswIndex *index, uint32 node)
-{
-	Change		change;
-	BlockNumber block = graph_directory_block(&index->geometry, node);
-
-	change_open(&change, index, block);
-	change_start(&change);
-	memset(&change.directory->entries[graph_directory_index(&index->geometry, node)], 0, sizeof(HnswEntry));
-	change_finish(&change);
-	RecordPageWithFreeSpace(index->rel, block, HNSW_FREE_SPACE);
-}
-
-/*
- * Put a new slot of TIDs at the head of a directory page's chain, if that is
- * still "head", which the new slot leads to; else free it.
- */
-static void
-chain_tids(HnswIndex *index, BlockNumber block, uint32 head, uint32 node)
-{
-	Change		change;
-
-	change_open(&change, index, block);
-	if (change.directory->overflow == head)
-	{
-		change_start(&change);
-		change.directory->overflow = node;
-		change_finish(&change);
-		return;
-	}
-	UnlockReleaseBuffer(change.buffer);
-	hnsw_node_free(index, node);
-}
-
-/* Append to a slot of TIDs that is locked exclusively and has room. */
-static void
-append_tid(HnswIndex *index, uint32 node, Buffer buffer, const HnswExtraTid *extra)
-{
-	GenericXLogState *state = NULL;
-	Page		page = BufferGetPage(buffer);
-	GraphSlot  *slot;
-
-	if (index->log)
-	{
-		state = GenericXLogStart(index->rel);
-		page = GenericXLogRegisterBuffer(state, buffer, 0);
-	}
-	slot = (GraphSlot *) ((char *) page + graph_slot_offset(&index->geometry, node));
-	HNSW_SLOT_EXTRA_TIDS(slot)[slot->count++] = *extra;
-	if (index->log)
-		GenericXLogFinish(state);
-	else
-		MarkBufferDirty(buffer);
-}
-
-/*
- * Add one more TID to a LIVE node.  Returns false, doing nothing, if the node is
- * not LIVE any more or, unless "image" is NULL, does not hold the image's vector:
- * a node may be another by the time that its lock is had.
- */
-bool
-hnsw_node_add_tid(HnswIndex *index, uint32 node, ItemPointer tid, const GraphSlot *image)
-{
-	const GraphGeometry *g = &index->geometry;
-	int			i = graph_directory_index(g, node);
-	Change		change;
-	HnswDirectory *directory;
-	HnswExtraTid extra = {*tid, i};
-	uint32		overflow;
-	GraphSlot  *chain;
-	Buffer		chained;
-
-	for (;;)
-	{
-		bool		added = false;
-
-		change_open(&change, index, graph_directory_block(g, node));
-		directory = change.directory;
-		if (i >= directory->used || HNSW_ENTRY_STATE(&directory->entries[i]) != HNSW_ENTRY_LIVE ||
-			(image != NULL && !has_vector(index, node, image)))
-		{
-			UnlockReleaseBuffer(change.buffer);
-			return false;
-		}
-		if (directory->extra < HNSW_EXTRA_ROOM(g))
-		{
-			change_start(&change);
-			directory = change.directory;
-			directory->entries[i].state |= HNSW_ENTRY_MORE;
-			HNSW_EXTRA_TIDS(g, directory)[directory->extra++] = extra;
-			hnsw_directory_set_lower(index, directory);
-			change_finish(&change);
-			return true;
-		}
-
-		/* The page is full: into the first slot of the chain. */
-		overflow = directory->overflow;
-		if (overflow != GRAPH_NO_NODE)
-		{
-			GraphSlot  *slot = hnsw_tids_open(index, overflow, BUFFER_LOCK_EXCLUSIVE, &chained);
-
-			if (slot->count < HNSW_SLOT_TIDS_ROOM(g))
-			{
-				/* The flag first: a TID without it would be lost. */
-				if (!(directory->entries[i].state & HNSW_ENTRY_MORE))
-				{
-					change_start(&change);
-					change.directory->entries[i].state |= HNSW_ENTRY_MORE;
-					if (change.state != NULL)
-						GenericXLogFinish(change.state);
-					else
-						MarkBufferDirty(change.buffer);
-				}
-				append_tid(index, overflow, chained, &extra);
-				added = true;
-			}
-			UnlockReleaseBuffer(chained);
-		}
-		UnlockReleaseBuffer(change.buffer);
-		if (added)
-			return true;
-
-		/* A new slot, perhaps of another group: made first, then chained. */
-		chain = palloc0(Max(g->slot_size, GRAPH_PAGE_ROOM));
-		chain->kind = GRAPH_SLOT_TIDS;
-		chain->down = overflow;
-		chain_tids(index, graph_directory_block(g, node), overflow,
-				   hnsw_node_add(index, chain, HNSW_ENTRY_TIDS, NULL, 0));
-		pfree(chain);
-	}
-}
-
-static void
-add_tid(HnswTids *tids, const ItemPointerData *tid)
-{
-	if (tids->count == tids->room)
-	{
-		tids->room = tids->room == 0 ? 16 : tids->room * 2;
-		if (tids->tids == NULL)
-			tids->tids = palloc(tids->room * sizeof(ItemPointerData));
-		else
-			tids->tids = repalloc_huge(tids->tids, tids->room * sizeof(ItemPointerData));
-	}
-	tids->tids[tids->count++] = *tid;
-}
-
-/*
- * Append the TIDs of a node to *tids, in the current memory context, and return
- * its state: HNSW_ENTRY_...  Only LIVE nodes have any.
- */
-uint16
-hnsw_node_tids(HnswIndex *index, uint32 node, HnswTids *tids)
-{
-	const GraphGeometry *g = &index->geometry;
-	int			i = graph_directory_index(g, node);
-	Buffer		buffer;
-	HnswDirectory *directory = lock_directory(index, graph_directory_block(g, node), BUFFER_LOCK_SHARE, &buffer);
-	HnswEntry	entry = {0};
-
-	if (directory == NULL)
-		return HNSW_ENTRY_FREE;
-	if (i < directory->used)
-		entry = directory->entries[i];
-	if (HNSW_ENTRY_STATE(&entry) == HNSW_ENTRY_LIVE)
-	{
-		add_tid(tids, &entry.tid);
-		if (entry.state & HNSW_ENTRY_MORE)
-		{
-			const HnswExtraTid *extra = HNSW_EXTRA_TIDS(g, directory);
-			uint32		next = directory->overflow;
-			uint32		steps = 0;
-
-			for (int j = 0; j < directory->extra; j++)
-			{
-				if (extra[j].index == i)
-					add_tid(tids, &extra[j].tid);
-			}
-			while (next != GRAPH_NO_NODE)
-			{
-				Buffer		chained;
-				const GraphSlot *slot = hnsw_tids_open(index, next, BUFFER_LOCK_SHARE, &chained);
-
-				/* A chain cannot be longer than there are slots. */
-				if (steps++ > index->node_limit)
-					hnsw_corrupt(index, BufferGetBlockNumber(buffer), "a chain of TIDs has no end");
-				extra = HNSW_SLOT_EXTRA_TIDS(slot);
-				for (int j = 0; j < slot->count; j++)
-				{
-					if (extra[j].index == i)
-						add_tid(tids, &extra[j].tid);
-				}
-				next = slot->down;
-				UnlockReleaseBuffer(chained);
-			}
-		}
-	}
-	UnlockReleaseBuffer(buffer);
-	return HNSW_ENTRY_STATE(&entry);
-}
-
-/* What the directory says of a node: a number that a slot has led to. */
-static HnswEntry
-read_entry(HnswIndex *index, uint32 node)
+HnswEntry
+hnsw_entry_read(HnswIndex *index, uint32 node)
 {
 	Buffer		buffer;
-	HnswDirectory *directory = lock_directory(index, hnsw_directory_of(index, node), BUFFER_LOCK_SHARE, &buffer);
+	HnswDirectory *directory = hnsw_directory_lock(index, hnsw_directory_of(index, node), BUFFER_LOCK_SHARE, &buffer);
 	int			i = graph_directory_index(&index->geometry, node);
 	HnswEntry	entry = {0};
 
@@ -531,7 +368,7 @@ read_entry(HnswIndex *index, uint32 node)
 uint16
 hnsw_node_state(HnswIndex *index, uint32 node)
 {
-	HnswEntry	entry = read_entry(index, node);
+	HnswEntry	entry = hnsw_entry_read(index, node);
 
 	return HNSW_ENTRY_STATE(&entry);
 }
@@ -545,15 +382,13 @@ hnsw_node_lives(HnswIndex *index, uint32 node, int level)
 {
 	for (;; level--)
 	{
-		HnswEntry	entry = read_entry(index, node);
+		HnswEntry	entry = hnsw_entry_read(index, node);
 
 		if (level == 0)
 			return HNSW_ENTRY_STATE(&entry) == HNSW_ENTRY_LIVE;
 		if (HNSW_ENTRY_STATE(&entry) != HNSW_ENTRY_UPPER)
 			return false;
-		if (HNSW_ENTRY_BASE(&entry) >= index->node_limit)
-			hnsw_refresh_limit(index);
-		if (HNSW_ENTRY_BASE(&entry) >= index->node_limit)
+		if (!hnsw_in_range(index, HNSW_ENTRY_BASE(&entry)))
 			hnsw_corrupt(index, hnsw_directory_of(index, node), "an upper node stands on one beyond the end");
 		node = HNSW_ENTRY_BASE(&entry);
 	}

@@ -259,7 +259,7 @@ vecmark_hnsw_info(PG_FUNCTION_ARGS)
 	bool		nulls[32] = {false};
 	int			n = 0;
 
-	hnsw_take_census(index, strategy, census, &survey.states);
+	hnsw_take_census(index, strategy, census, true, &survey.states);
 	survey.levels = MemoryContextAllocHuge(CurrentMemoryContext, census->limit + 1);
 	survey.queue = MemoryContextAllocHuge(CurrentMemoryContext, (census->limit + 1) * sizeof(uint32));
 	count_links(&survey);
@@ -615,6 +615,7 @@ vecmark_explain_search(PG_FUNCTION_ARGS)
 	double		taking = 0;
 	uint64		upper_hops = 0;
 	int64		nodes = 0;
+	int64		rows = 0;
 	Datum		values[12];
 	bool		nulls[12] = {false};
 	int			n = 0;
@@ -641,7 +642,7 @@ vecmark_explain_search(PG_FUNCTION_ARGS)
 	{
 		upper_hops = walk.hops;
 		descend = lap(&time);
-		while (tids.count < k)
+		while (rows < k)
 		{
 			int64		width = Max(settings.ef_search, 2 * (nodes + 1));
 
@@ -654,8 +655,11 @@ vecmark_explain_search(PG_FUNCTION_ARGS)
 			if (!graph_walk_take(&walk, &near) ||
 				(settings.iterative_scan == HNSW_ITERATIVE_OFF && nodes >= settings.ef_search))
 				break;
-			if (hnsw_node_tids(index, near.node, &tids) == HNSW_ENTRY_LIVE)
+			if (hnsw_tids_begin(index, near.node, &tids) == HNSW_ENTRY_LIVE)
 				nodes++;
+			while (rows + tids.count < k && hnsw_tids_read_on(index, &tids))
+				;
+			rows += tids.count;
 			taking += lap(&time);
 		}
 	}
@@ -665,7 +669,7 @@ vecmark_explain_search(PG_FUNCTION_ARGS)
 	values[n++] = Int64GetDatum((int64) index->pages_read);
 	values[n++] = Int64GetDatum((int64) walk.estimates);
 	values[n++] = Int64GetDatum(nodes);
-	values[n++] = Int64GetDatum(Min(tids.count, k));
+	values[n++] = Int64GetDatum(Min(rows, k));
 	values[n++] = Int64GetDatum((int64) walk.memory);
 	values[n++] = Float8GetDatum(open);
 	values[n++] = Float8GetDatum(prepare);

@@ -149,8 +149,6 @@ hnsw_init_page(Page page, uint16 kind)
 	special->kind = kind;
 	special->reserved = 0;
 	special->page_id = HNSW_PAGE_ID;
-	if (kind == HNSW_PAGE_DIRECTORY)
-		HNSW_DIRECTORY(page)->overflow = GRAPH_NO_NODE;
 }
 
 /* The operator class of the index's only column. */
@@ -496,9 +494,9 @@ hnsw_refresh_limit(HnswIndex *index)
 	find_hints(index, blocks);
 }
 
-/* Whether a number can be that of a node that a link leads to. */
-static bool
-in_range(HnswIndex *index, uint32 node)
+/* Whether there is room in the pages of the index for a slot of this number. */
+bool
+hnsw_in_range(HnswIndex *index, uint32 node)
 {
 	if (node < index->node_limit)
 		return true;
@@ -526,28 +524,6 @@ first_page_slot(HnswIndex *index, Buffer buffer, uint32 node)
 	if (slot->kind != GRAPH_SLOT_NODE || slot->node != node ||
 		slot->count > g->shape.links || slot->level > GRAPH_MAX_LEVEL)
 		hnsw_corrupt(index, BufferGetBlockNumber(buffer), "head of a slot is impossible");
-	return slot;
-}
-
-/*
- * Pin and lock a slot of TIDs, which the directory says is there.  Its directory
- * page, which leads to it, is locked.
- */
-GraphSlot  *
-hnsw_tids_open(HnswIndex *index, uint32 node, int mode, Buffer *buffer)
-{
-	const GraphGeometry *g = &index->geometry;
-	BlockNumber block = graph_slot_block(g, node);
-	GraphSlot  *slot;
-
-	if (!in_range(index, node))
-		hnsw_corrupt(index, graph_directory_block(&index->geometry, node), "a chain leads beyond the end");
-	*buffer = hnsw_read_buffer(index, block);
-	LockBuffer(*buffer, mode);
-	hnsw_check_page(index, BufferGetPage(*buffer), block, HNSW_PAGE_SLOTS);
-	slot = (GraphSlot *) ((char *) BufferGetPage(*buffer) + graph_slot_offset(g, node));
-	if (slot->kind != GRAPH_SLOT_TIDS || slot->node != node || slot->count > HNSW_SLOT_TIDS_ROOM(g))
-		hnsw_corrupt(index, block, "head of a slot of TIDs is impossible");
 	return slot;
 }
 
@@ -588,7 +564,7 @@ check_links(HnswIndex *index, const GraphSlot *slot)
 		largest = Max(largest, GRAPH_LINK_NODE(links[i]));
 	if (slot->level > 0)
 		largest = Max(largest, slot->down);
-	if (slot->count + slot->level > 0 && !in_range(index, largest))
+	if (slot->count + slot->level > 0 && !hnsw_in_range(index, largest))
 		hnsw_corrupt(index, graph_slot_block(&index->geometry, slot->node), "a link leads beyond the end");
 }
 
@@ -623,7 +599,7 @@ hnsw_slot_open(HnswIndex *index, uint32 node)
 	const GraphGeometry *g = &index->geometry;
 	GraphSlot  *slot;
 
-	if (!in_range(index, node))
+	if (!hnsw_in_range(index, node))
 		return NULL;
 	index->buffer = hnsw_read_buffer(index, graph_slot_block(g, node));
 	LockBuffer(index->buffer, BUFFER_LOCK_SHARE);
@@ -708,7 +684,7 @@ hnsw_edit_open(HnswEdit *edit, HnswIndex *index, uint32 node)
 {
 	const GraphGeometry *g = &index->geometry;
 
-	if (!in_range(index, node))
+	if (!hnsw_in_range(index, node))
 		return false;
 	edit->index = index;
 	edit->node = node;

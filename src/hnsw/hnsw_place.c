@@ -108,32 +108,41 @@ static void
 read_group(HnswIndex *index, uint32 group, places_hash * table)
 {
 	const GraphGeometry *g = &index->geometry;
-	const BlockNumber block = hnsw_group_block(index, group);
 	const uint32 first = group * g->group_nodes;
 	Buffer		buffer;
-	HnswDirectory *directory = hnsw_directory_open(index, block, NULL, BUFFER_LOCK_SHARE, &buffer);
-	uint32		next;
+	HnswDirectory *directory = hnsw_directory_open(index, hnsw_group_block(index, group), NULL, BUFFER_LOCK_SHARE, &buffer);
+	uint32	   *chained;
+	int			count = 0;
+	HnswTids	tids = {0};
 
 	if (directory == NULL)
 		return;
+	chained = palloc(sizeof(uint32) * g->group_nodes);
 	for (int i = 0; i < directory->used; i++)
-		if (HNSW_ENTRY_STATE(&directory->entries[i]) == HNSW_ENTRY_LIVE)
+	{
+		if (HNSW_ENTRY_STATE(&directory->entries[i]) != HNSW_ENTRY_LIVE)
+			continue;
+		if (directory->entries[i].state & HNSW_ENTRY_CHAIN)
+			chained[count++] = first + i;
+		else
 			put(table, directory->entries[i].tid, first + i);
+	}
 	for (int i = 0; i < directory->extra; i++)
 		put(table, HNSW_EXTRA_TIDS(g, directory)[i].tid, first + HNSW_EXTRA_TIDS(g, directory)[i].index);
-	next = directory->overflow;
-	for (uint32 steps = 0; next != GRAPH_NO_NODE; steps++)
-	{
-		Buffer		chained;
-		GraphSlot  *slot = hnsw_tids_open(index, next, BUFFER_LOCK_SHARE, &chained);
-
-		for (int i = 0; i < slot->count; i++)
-			put(table, HNSW_SLOT_EXTRA_TIDS(slot)[i].tid, first + HNSW_SLOT_EXTRA_TIDS(slot)[i].index);
-		next = slot->down;
-		UnlockReleaseBuffer(chained);
-		hnsw_check_chain(index, block, steps);
-	}
 	UnlockReleaseBuffer(buffer);
+	for (int i = 0; i < count; i++)
+	{
+		(void) hnsw_tids_begin(index, chained[i], &tids);
+		do
+		{
+			for (int j = 0; j < tids.count; j++)
+				put(table, tids.tids[j], chained[i]);
+			tids.count = 0;
+		} while (hnsw_tids_read_on(index, &tids));
+	}
+	pfree(chained);
+	if (tids.tids != NULL)
+		pfree(tids.tids);
 }
 
 /* Whether places of so many rows are more than a transaction may keep. */

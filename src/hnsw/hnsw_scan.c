@@ -362,7 +362,7 @@ list_node(HnswScan *state, GraphNear *near)
 }
 
 /*
- * Find the next node that has rows, and copy their TIDs.  Returns false at the end.
+ * Find the next node that has rows, and begin to read their TIDs.  Returns false at the end.
  */
 static bool
 next_node(HnswScan *state)
@@ -392,8 +392,8 @@ next_node(HnswScan *state)
 			near.distance = get_float4_nan();
 		}
 		state->taken++;
-		state->tids.count = state->next_tid = 0;
-		if (hnsw_node_tids(state->index, near.node, &state->tids) != HNSW_ENTRY_LIVE)
+		state->next_tid = 0;
+		if (hnsw_tids_begin(state->index, near.node, &state->tids) != HNSW_ENTRY_LIVE)
 			continue;
 		if (!in_order(state, near.distance))
 			continue;
@@ -413,8 +413,8 @@ hnsw_get_tuple(IndexScanDesc scan, ScanDirection direction)
 	Assert(ScanDirectionIsForward(direction));
 	if (state->phase == SCAN_START)
 		start(scan);
-	if (state->next_tid >= state->tids.count)
-		found = next_node(state);
+	while (found && state->next_tid >= state->tids.count)
+		found = hnsw_tids_read_on(state->index, &state->tids) || next_node(state);
 	if (found)
 	{
 		scan->xs_heaptid = state->tids.tids[state->next_tid++];

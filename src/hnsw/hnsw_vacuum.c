@@ -12,6 +12,7 @@
 #include "access/generic_xlog.h"
 #include "commands/vacuum.h"
 #include "hnsw/hnsw_census.h"
+#include "hnsw/hnsw_directory.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "storage/indexfsm.h"
@@ -28,9 +29,11 @@ typedef struct Deletion
 	void	   *callback_state;
 	IndexBulkDeleteResult *stats;
 
-	/* Of the directory page in hand, by entry. */
-	bool	   *first_dead;		/* the TID in the entry is to go */
-	uint32	   *further;		/* further TIDs that are still there */
+	/* Of the directory page in hand. */
+	bool	   *further;		/* by entry: it has further TIDs there */
+	uint32	   *chained;		/* nodes whose TIDs are in slots */
+	int			chained_count;
+	PGAlignedBlock page;		/* a copy */
 } Deletion;
 
 static inline bool
@@ -39,219 +42,170 @@ is_dead(Deletion *deletion, ItemPointer tid)
 	return deletion->callback(tid, deletion->callback_state);
 }
 
-/*
- * Whether a directory page, which is locked, leads to any TID that is to go.  If
- * not, its TIDs have been counted.
- */
+/* Whether an entry has a TID of its own, and that is to go. */
 static bool
-leads_to_dead(Deletion *deletion, BlockNumber block, HnswDirectory *directory)
+has_dead_tid(Deletion *deletion, HnswEntry *entry)
 {
-	HnswIndex  *index = deletion->index;
-	HnswExtraTid *extra = HNSW_EXTRA_TIDS(&index->geometry, directory);
-	bool		found = false;
-	double		tids = directory->extra;
-	uint32		next = directory->overflow;
-
-	for (int i = 0; i < directory->used && !found; i++)
-	{
-		if (HNSW_ENTRY_STATE(&directory->entries[i]) != HNSW_ENTRY_LIVE)
-			continue;
-		found = is_dead(deletion, &directory->entries[i].tid);
-		tids++;
-	}
-	for (int i = 0; i < directory->extra && !found; i++)
-		found = is_dead(deletion, &extra[i].tid);
-	for (uint32 steps = 0; next != GRAPH_NO_NODE && !found; steps++)
-	{
-		Buffer		buffer;
-		GraphSlot  *slot = hnsw_tids_open(index, next, BUFFER_LOCK_SHARE, &buffer);
-
-		extra = HNSW_SLOT_EXTRA_TIDS(slot);
-		for (int i = 0; i < slot->count && !found; i++)
-			found = is_dead(deletion, &extra[i].tid);
-		tids += slot->count;
-		next = slot->down;
-		UnlockReleaseBuffer(buffer);
-		hnsw_check_chain(index, block, steps);
-	}
-	if (!found)
-		deletion->stats->num_index_tuples += tids;
-	return found;
+	return HNSW_ENTRY_STATE(entry) == HNSW_ENTRY_LIVE && !(entry->state & HNSW_ENTRY_CHAIN) &&
+		is_dead(deletion, &entry->tid);
 }
 
-static void
-count_further(Deletion *deletion, BlockNumber block, const HnswDirectory *directory, const HnswExtraTid *extra, int count)
+/* Whether any of the TIDs in a directory page is to go. */
+static bool
+has_dead(Deletion *deletion, HnswDirectory *directory)
 {
-	for (int i = 0; i < count; i++)
-	{
-		if (extra[i].index >= directory->used)
-			hnsw_corrupt(deletion->index, block, "a further TID is of no node");
-		deletion->further[extra[i].index]++;
-	}
-}
+	HnswExtraTid *extra = HNSW_EXTRA_TIDS(&deletion->index->geometry, directory);
 
-/* Fill in first_dead and further. */
-static void
-survey(Deletion *deletion, BlockNumber block, HnswDirectory *directory)
-{
-	HnswIndex  *index = deletion->index;
-	const GraphGeometry *g = &index->geometry;
-	uint32		next = directory->overflow;
-
-	memset(deletion->further, 0, sizeof(uint32) * g->group_nodes);
 	for (int i = 0; i < directory->used; i++)
-		deletion->first_dead[i] = HNSW_ENTRY_STATE(&directory->entries[i]) == HNSW_ENTRY_LIVE &&
-			is_dead(deletion, &directory->entries[i].tid);
-	count_further(deletion, block, directory, HNSW_EXTRA_TIDS(g, directory), directory->extra);
-	for (uint32 steps = 0; next != GRAPH_NO_NODE; steps++)
 	{
-		Buffer		buffer;
-		GraphSlot  *slot = hnsw_tids_open(index, next, BUFFER_LOCK_SHARE, &buffer);
-
-		count_further(deletion, block, directory, HNSW_SLOT_EXTRA_TIDS(slot), slot->count);
-		next = slot->down;
-		UnlockReleaseBuffer(buffer);
-		hnsw_check_chain(index, block, steps);
+		if (has_dead_tid(deletion, &directory->entries[i]))
+			return true;
 	}
-}
-
-/* Whether remove_further would change anything. */
-static bool
-has_work(Deletion *deletion, HnswExtraTid *extra, int count)
-{
-	for (int i = 0; i < count; i++)
+	for (int i = 0; i < directory->extra; i++)
 	{
-		if (deletion->first_dead[extra[i].index] || is_dead(deletion, &extra[i].tid))
+		if (is_dead(deletion, &extra[i].tid))
 			return true;
 	}
 	return false;
 }
 
 /*
- * Remove dead TIDs from an array of further ones; one that stays moves into its
- * node's entry if the TID there is dead.  Returns how many are left.
+ * Remove dead TIDs from a directory page that is being changed.  A further one that
+ * stays takes the place of a dead one in its entry; an entry that is left with none is
+ * DEAD.
  */
-static int
-remove_further(Deletion *deletion, HnswDirectory *directory, HnswExtraTid *extra, int count)
+static void
+delete_from_page(Deletion *deletion, BlockNumber block, HnswDirectory *directory)
 {
+	const GraphGeometry *g = &deletion->index->geometry;
+	HnswExtraTid *extra = HNSW_EXTRA_TIDS(g, directory);
 	int			kept = 0;
 
-	for (int i = 0; i < count; i++)
+	memset(deletion->further, 0, sizeof(bool) * g->group_nodes);
+	for (int i = 0; i < directory->extra; i++)
 	{
-		uint16		entry = extra[i].index;
+		HnswEntry  *entry = &directory->entries[extra[i].index];
 
+		if (extra[i].index >= directory->used)
+			hnsw_corrupt(deletion->index, block, "a further TID is of no node");
 		if (is_dead(deletion, &extra[i].tid))
 			deletion->stats->tuples_removed++;
-		else if (deletion->first_dead[entry])
+		else if (has_dead_tid(deletion, entry))
 		{
-			directory->entries[entry].tid = extra[i].tid;
-			deletion->first_dead[entry] = false;
+			entry->tid = extra[i].tid;
 			deletion->stats->tuples_removed++;
 		}
 		else
 		{
+			deletion->further[extra[i].index] = true;
 			extra[kept++] = extra[i];
-			continue;
 		}
-		deletion->further[entry]--;
 	}
-	return kept;
-}
-
-/*
- * Entries that have no further TIDs any more lose the flag that says so, and
- * those that have no TID at all become DEAD.  If "change" is false, only says
- * whether there are any.
- */
-static bool
-settle(Deletion *deletion, HnswDirectory *directory, bool change)
-{
-	bool		found = false;
-
+	memset(extra + kept, 0, sizeof(HnswExtraTid) * (directory->extra - kept));
+	directory->extra = kept;
+	hnsw_directory_set_lower(deletion->index, directory);
 	for (int i = 0; i < directory->used; i++)
 	{
 		HnswEntry  *entry = &directory->entries[i];
 
-		if (deletion->further[i] > 0 || !(deletion->first_dead[i] || entry->state & HNSW_ENTRY_MORE))
-			continue;
-		found = true;
-		if (!change)
-			break;
-		entry->state &= ~HNSW_ENTRY_MORE;
-		if (deletion->first_dead[i])
+		if (!deletion->further[i])
+			entry->state &= ~HNSW_ENTRY_MORE;
+		if (has_dead_tid(deletion, entry))
 		{
+			memset(entry, 0, sizeof(HnswEntry));
 			entry->state = HNSW_ENTRY_DEAD;
-			ItemPointerSetInvalid(&entry->tid);
-			deletion->first_dead[i] = false;
 			deletion->stats->tuples_removed++;
 		}
 	}
-	return found;
 }
 
-/* Take the slot that "before" leads to out of a chain.  The directory page is locked. */
+/* Count the TIDs of a directory page, and make a list of the nodes that have theirs in slots. */
 static void
-unlink_after(HnswIndex *index, uint32 before, uint32 next)
+survey(Deletion *deletion, BlockNumber block, const HnswDirectory *directory)
 {
-	GenericXLogState *state = index->log ? GenericXLogStart(index->rel) : NULL;
-	Buffer		buffer;
-	GraphSlot  *slot;
+	const GraphGeometry *g = &deletion->index->geometry;
+	uint32		first = (block - 1) / g->group_pages * g->group_nodes;
 
-	(void) hnsw_tids_open(index, before, BUFFER_LOCK_EXCLUSIVE, &buffer);
-	slot = (GraphSlot *) ((char *) hnsw_change_page(state, buffer) + graph_slot_offset(&index->geometry, before));
-	slot->down = next;
-	hnsw_finish_change(state, buffer, InvalidBuffer);
-	UnlockReleaseBuffer(buffer);
+	deletion->chained_count = 0;
+	deletion->stats->num_index_tuples += directory->extra;
+	for (int i = 0; i < directory->used; i++)
+	{
+		if (HNSW_ENTRY_STATE(&directory->entries[i]) != HNSW_ENTRY_LIVE)
+			continue;
+		if (directory->entries[i].state & HNSW_ENTRY_CHAIN)
+			deletion->chained[deletion->chained_count++] = first + i;
+		else
+			deletion->stats->num_index_tuples++;
+	}
 }
 
 /*
- * Remove dead TIDs from the chain of a directory page, which is locked
- * exclusively.  Slots that become empty are taken out; returns their numbers.
+ * Remove dead TIDs from a slot of them, which is locked exclusively.  Returns how many
+ * are left.
  */
-static List *
-delete_from_chain(Deletion *deletion, Buffer directory_buffer)
+static int
+delete_from_slot(Deletion *deletion, Buffer buffer, HnswTidSlot *slot)
 {
 	HnswIndex  *index = deletion->index;
-	const GraphGeometry *g = &index->geometry;
-	List	   *empty = NIL;
-	uint32		before = GRAPH_NO_NODE;
-	uint32		node = HNSW_DIRECTORY(BufferGetPage(directory_buffer))->overflow;
+	GenericXLogState *state;
+	int			kept = 0;
 
-	while (node != GRAPH_NO_NODE)
+	while (kept < slot->count && !is_dead(deletion, &slot->tids[kept]))
+		kept++;
+	if (kept == slot->count)
+		return kept;
+	state = index->log ? GenericXLogStart(index->rel) : NULL;
+	slot = HNSW_TID_SLOT(&index->geometry, hnsw_change_page(state, buffer), slot->number);
+	for (int i = kept; i < slot->count; i++)
+	{
+		if (!is_dead(deletion, &slot->tids[i]))
+			slot->tids[kept++] = slot->tids[i];
+	}
+	deletion->stats->tuples_removed += slot->count - kept;
+	slot->count = kept;
+	hnsw_finish_change(state, buffer, InvalidBuffer);
+	return kept;
+}
+
+/*
+ * Remove dead TIDs from the slots of a node.  Nobody else takes slots out of a chain,
+ * and inserts put new ones before those that are read here: so no lock is held from
+ * slot to slot.
+ */
+static void
+delete_from_chain(Deletion *deletion, uint32 node)
+{
+	HnswIndex  *index = deletion->index;
+	HnswEntry	entry = hnsw_entry_read(index, node);
+	uint32		before = GRAPH_NO_NODE;
+	uint32		number = HNSW_ENTRY_FIRST(&entry);
+	uint32		serial = 0;
+	double		left = 0;
+
+	for (bool first = true; number != GRAPH_NO_NODE; first = false)
 	{
 		Buffer		buffer;
-		GraphSlot  *slot = hnsw_tids_open(index, node, BUFFER_LOCK_EXCLUSIVE, &buffer);
-		uint32		next = slot->down;
-		int			left = slot->count;
-		bool		work = has_work(deletion, HNSW_SLOT_EXTRA_TIDS(slot), left);
+		HnswTidSlot *slot = hnsw_tid_slot_open(index, number, node, BUFFER_LOCK_EXCLUSIVE, &buffer);
+		uint32		next;
+		int			kept;
 
-		/* Entries and further TIDs change together, so that none is lost. */
-		if (work || (left == 0 && before == GRAPH_NO_NODE))
-		{
-			GenericXLogState *state = index->log ? GenericXLogStart(index->rel) : NULL;
-			HnswDirectory *directory = HNSW_DIRECTORY(hnsw_change_page(state, directory_buffer));
-
-			slot = (GraphSlot *) ((char *) hnsw_change_page(state, buffer) + graph_slot_offset(g, node));
-			left = remove_further(deletion, directory, HNSW_SLOT_EXTRA_TIDS(slot), slot->count);
-			slot->count = left;
-			settle(deletion, directory, true);
-			if (left == 0 && before == GRAPH_NO_NODE)
-				directory->overflow = next;
-			hnsw_finish_change(state, directory_buffer, buffer);
-		}
+		if (slot == NULL || (!first && (int32) (slot->serial - serial) >= 0))
+			hnsw_corrupt(index, hnsw_directory_of(index, node), "a chain of TIDs cannot be followed");
+		serial = slot->serial;
+		next = slot->next;
+		kept = delete_from_slot(deletion, buffer, slot);
 		UnlockReleaseBuffer(buffer);
-		deletion->stats->num_index_tuples += left;
-		if (left > 0)
-			before = node;
+		VM_POINT("hnsw_delete_slot");
+		vm_vacuum_delay_point();
+		if (kept == 0 && before != GRAPH_NO_NODE)
+			hnsw_tids_unlink(index, node, before, number, next);
 		else
-		{
-			empty = lappend_int(empty, node);
-			if (before != GRAPH_NO_NODE)
-				unlink_after(index, before, next);
-		}
-		node = next;
+			before = number;
+		left += kept;
+		number = next;
 	}
-	return empty;
+	hnsw_tids_settle(index, node);
+	deletion->stats->num_index_tuples += left;
 }
 
 /* Remove all dead TIDs that a directory page leads to. */
@@ -261,44 +215,29 @@ delete_from_directory(Deletion *deletion, BlockNumber block)
 	HnswIndex  *index = deletion->index;
 	Buffer		buffer;
 	HnswDirectory *directory = hnsw_directory_open(index, block, deletion->strategy, BUFFER_LOCK_SHARE, &buffer);
-	List	   *empty;
-	ListCell   *cell;
 
 	if (directory == NULL)
 		return;
-	if (!leads_to_dead(deletion, block, directory))
-	{
-		UnlockReleaseBuffer(buffer);
-		return;
-	}
+	/* Most pages have nothing dead: no lock is held while that is found. */
+	memcpy(deletion->page.data, BufferGetPage(buffer), BLCKSZ);
 	UnlockReleaseBuffer(buffer);
-
-	directory = hnsw_directory_open(index, block, deletion->strategy, BUFFER_LOCK_EXCLUSIVE, &buffer);
-	survey(deletion, block, directory);
-	if (settle(deletion, directory, false) ||
-		has_work(deletion, HNSW_EXTRA_TIDS(&index->geometry, directory), directory->extra))
+	directory = HNSW_DIRECTORY(deletion->page.data);
+	if (has_dead(deletion, directory))
 	{
-		GenericXLogState *state = index->log ? GenericXLogStart(index->rel) : NULL;
+		GenericXLogState *state;
 
+		(void) hnsw_directory_open(index, block, deletion->strategy, BUFFER_LOCK_EXCLUSIVE, &buffer);
+		state = index->log ? GenericXLogStart(index->rel) : NULL;
 		directory = HNSW_DIRECTORY(hnsw_change_page(state, buffer));
-		directory->extra = remove_further(deletion, directory, HNSW_EXTRA_TIDS(&index->geometry, directory),
-										  directory->extra);
-		settle(deletion, directory, true);
-		hnsw_directory_set_lower(index, directory);
+		delete_from_page(deletion, block, directory);
 		hnsw_finish_change(state, buffer, InvalidBuffer);
+		memcpy(deletion->page.data, BufferGetPage(buffer), BLCKSZ);
+		UnlockReleaseBuffer(buffer);
+		directory = HNSW_DIRECTORY(deletion->page.data);
 	}
-	empty = delete_from_chain(deletion, buffer);
-
-	directory = HNSW_DIRECTORY(BufferGetPage(buffer));
-	deletion->stats->num_index_tuples += directory->extra;
-	for (int i = 0; i < directory->used; i++)
-		deletion->stats->num_index_tuples += HNSW_ENTRY_STATE(&directory->entries[i]) == HNSW_ENTRY_LIVE;
-	UnlockReleaseBuffer(buffer);
-
-	/* Their entries may be on other directory pages. */
-	foreach(cell, empty)
-		hnsw_node_free(index, lfirst_int(cell));
-	list_free(empty);
+	survey(deletion, block, directory);
+	for (int i = 0; i < deletion->chained_count; i++)
+		delete_from_chain(deletion, deletion->chained[i]);
 }
 
 /* ambulkdelete */
@@ -306,25 +245,26 @@ IndexBulkDeleteResult *
 hnsw_bulk_delete(IndexVacuumInfo *info, IndexBulkDeleteResult *stats, IndexBulkDeleteCallback callback, void *state)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "hnsw bulk delete", ALLOCSET_DEFAULT_SIZES);
-	Deletion	deletion = {0};
+	Deletion   *deletion;
 	MemoryContext old;
 
 	if (stats == NULL)
 		stats = palloc0(sizeof(IndexBulkDeleteResult));
 	stats->num_index_tuples = 0;
 	old = MemoryContextSwitchTo(context);
-	deletion.index = hnsw_open(info->index);
-	deletion.strategy = info->strategy;
-	deletion.callback = callback;
-	deletion.callback_state = state;
-	deletion.stats = stats;
-	deletion.first_dead = palloc(sizeof(bool) * deletion.index->geometry.group_nodes);
-	deletion.further = palloc(sizeof(uint32) * deletion.index->geometry.group_nodes);
-	for (uint32 group = 0; group < hnsw_count_groups(deletion.index); group++)
+	deletion = palloc0(sizeof(Deletion));
+	deletion->index = hnsw_open(info->index);
+	deletion->strategy = info->strategy;
+	deletion->callback = callback;
+	deletion->callback_state = state;
+	deletion->stats = stats;
+	deletion->further = palloc(sizeof(bool) * deletion->index->geometry.group_nodes);
+	deletion->chained = palloc(sizeof(uint32) * deletion->index->geometry.group_nodes);
+	for (uint32 group = 0; group < hnsw_count_groups(deletion->index); group++)
 	{
 		vm_vacuum_delay_point();
 		VM_POINT("hnsw_delete_page");
-		delete_from_directory(&deletion, hnsw_group_block(deletion.index, group));
+		delete_from_directory(deletion, hnsw_group_block(deletion->index, group));
 	}
 	stats->num_pages = RelationGetNumberOfBlocks(info->index);
 	stats->estimated_count = false;
@@ -353,7 +293,7 @@ hnsw_vacuum_cleanup(IndexVacuumInfo *info, IndexBulkDeleteResult *stats)
 	context = AllocSetContextCreate(CurrentMemoryContext, "hnsw vacuum", ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(context);
 	index = hnsw_open(info->index);
-	hnsw_take_census(index, info->strategy, &census, NULL);
+	hnsw_take_census(index, info->strategy, &census, !counted, NULL);
 	if (!counted)
 	{
 		stats->num_index_tuples = census.tids;
@@ -369,7 +309,7 @@ hnsw_vacuum_cleanup(IndexVacuumInfo *info, IndexBulkDeleteResult *stats)
 	hnsw_read_meta(index);
 	if (index->meta.entry == GRAPH_NO_NODE)
 	{
-		hnsw_take_census(index, info->strategy, &census, NULL);
+		hnsw_take_census(index, info->strategy, &census, false, NULL);
 		if (census.some_live != GRAPH_NO_NODE)
 			hnsw_set_entry(index, census.some_live, 0, false);
 	}

@@ -82,7 +82,7 @@ sub slot_at
 }
 
 sub get { my ($bytes, $at, $type) = @_; return unpack($type, substr($$bytes, $at, 8)); }
-sub put { my ($bytes, $at, $type, $value) = @_; my $packed = pack($type, $value); substr($$bytes, $at, length $packed) = $packed; }
+sub put { my ($bytes, $at, $type, @values) = @_; my $packed = pack($type, @values); substr($$bytes, $at, length $packed) = $packed; }
 
 # The numbers of the nodes in a state: 1 live, 3 upper, 4 TIDs.
 sub nodes_in_state
@@ -146,8 +146,15 @@ my @breaks = (
 	[ 'invalid_tid', 4, sub { my ($b, $g, $f) = @_; put($b, entry_at($g, $f->{live}) + 4, 'v', 0) } ],
 	[ 'tid_twice', 4, sub { my ($b, $g, $f) = @_; substr($$b, entry_at($g, $f->{live}), 6) = substr($$b, entry_at($g, $f->{live} + 1), 6) } ],
 	[ 'more', 4, sub { my ($b, $g, $f) = @_; put($b, entry_at($g, $f->{live}) + 6, 'v', 0x101) } ],
-	[ 'no_more', 4, sub { my ($b, $g, $f) = @_; put($b, entry_at($g, $f->{many}) + 6, 'v', 1) } ],
-	[ 'further_of_none', 4, sub { my ($b, $g, $f) = @_; put($b, slot_at($g, $f->{tids}) + 32 + 6, 'v', 65535) } ],
+	[ 'no_more', 4, sub { my ($b, $g, $f) = @_; put($b, entry_at($g, $f->{odd}) + 6, 'v', 1) } ],
+	[ 'no_chain', 4, sub { my ($b, $g, $f) = @_; put($b, entry_at($g, $f->{many}) + 6, 'v', 1) } ],
+	[ 'more_and_chain', 4, sub { my ($b, $g, $f) = @_; put($b, entry_at($g, $f->{odd}), 'vv', 0, $f->{tids}); put($b, entry_at($g, $f->{odd}) + 6, 'v', 0x301) } ],
+	[ 'further_of_none', 4, sub { my ($b, $g, $f) = @_; put($b, entry_at($g, $f->{odd} - $f->{odd} % $g->{nodes}) + 8 * $g->{nodes} + 6, 'v', 65535) } ],
+	[ 'tid_in_slot', 4, sub { my ($b, $g, $f) = @_; put($b, slot_at($g, $f->{tids}) + 24 + 4, 'v', 0) } ],
+	[ 'tid_in_two_slots', 4, sub { my ($b, $g, $f) = @_; substr($$b, slot_at($g, $f->{tids}) + 24, 6) = substr($$b, slot_at($g, $f->{head}) + 24, 6) } ],
+	[ 'owner', 4, sub { my ($b, $g, $f) = @_; put($b, slot_at($g, $f->{tids}) + 12, 'V', $f->{live}) } ],
+	[ 'serial', 4, sub { my ($b, $g, $f) = @_; put($b, slot_at($g, $f->{tids}) + 16, 'V', 1000000) } ],
+	[ 'chain_cut', 4, sub { my ($b, $g, $f) = @_; put($b, slot_at($g, $f->{head}) + 8, 'V', 0x7fffffff) } ],
 	[ 'chain_beyond', 4, sub { my ($b, $g, $f) = @_; put($b, slot_at($g, $f->{tids}) + 8, 'V', 100000000) } ],
 	[ 'chain_endless', 4, sub { my ($b, $g, $f) = @_; put($b, slot_at($g, $f->{tids}) + 8, 'V', $f->{tids}) } ],
 	[ 'count', 5, sub { my ($b, $g, $f) = @_; put($b, slot_at($g, $f->{live}) + 6, 'v', $g->{links} + 1) } ],
@@ -202,7 +209,8 @@ my %find;
 	my @live = nodes_in_state(\$whole, $g, 1);
 	my @upper = nodes_in_state(\$whole, $g, 3);
 	$find{odd} = get(\$whole, 64, 'V');
-	($find{many}) = grep { get(\$whole, entry_at($g, $_) + 6, 'v') == 0x101 && $_ != $find{odd} } @live;
+	($find{many}) = grep { get(\$whole, entry_at($g, $_) + 6, 'v') == 0x201 } @live;
+	$find{head} = get(\$whole, entry_at($g, $find{many}) + 2, 'v');
 	@live = grep { $_ != $find{odd} && $_ != $find{many} && get(\$whole, slot_at($g, $_) + 6, 'v') == $g->{links} } @live;
 	$find{live} = $live[20];
 	($find{tids}) = nodes_in_state(\$whole, $g, 4);

@@ -37,5 +37,58 @@ $open->quit;
 cmp_ok($sizes[5], '<=', 1.2 * $sizes[0], 'what vacuum frees is used again while another database has a transaction open') or diag("@sizes");
 is($node->safe_psql('postgres', "SELECT * FROM vecmark.hnsw_check('moved_v')"), '', 'and the index is sound');
 
+# ---- rows of equal vectors
+
+# Buffers that a query reads in all, by an index scan.
+sub buffers
+{
+	my ($sql) = @_;
+	my $plan = $node->safe_psql('postgres', "SET enable_seqscan = off; SET enable_sort = off; EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF, SUMMARY OFF) $sql");
+	like($plan, qr/Index Scan/, "by index: $sql");
+	my ($hit, $read) = $plan =~ /Buffers: shared(?: hit=(\d+))?(?: read=(\d+))?/;
+	return ($hit // 0) + ($read // 0);
+}
+
+# 40,000 rows of 400 vectors: each row costs a buffer of the heap.
+$node->safe_psql('postgres', q{
+	CREATE TABLE few (id int, v vector(3));
+	INSERT INTO few SELECT i, ARRAY[i % 20, i / 20 % 20, 1]::vector FROM generate_series(1, 40000) AS i;
+	CREATE INDEX few_v ON few USING hnsw (v vector_l2_ops);
+	VACUUM ANALYZE few});
+my $cost = buffers("SELECT id FROM few WHERE id = 77 ORDER BY v <-> '[10,1,1]' LIMIT 10");
+cmp_ok($cost, '<=', 2 * 40000, 'few vectors: a scan of all rows reads no more than twice what the heap does');
+note("$cost buffers for 40,000 rows of 400 vectors");
+$cost = buffers("SELECT id FROM few ORDER BY v <-> '[10,1,1]' LIMIT 10");
+cmp_ok($cost, '<=', 100, 'and one of ten rows next to nothing');
+$node->safe_psql('postgres', 'DELETE FROM few WHERE id % 20 > 3');
+$node->safe_psql('postgres', 'VACUUM few');
+is($node->safe_psql('postgres', "SELECT * FROM vecmark.hnsw_check('few_v')"), '', 'sound when most of them are gone');
+is($node->safe_psql('postgres', "SELECT tids, live_nodes FROM vecmark.hnsw_info('few_v')"), '8000|80', 'with the TIDs that are left');
+
+# The millionth equal row costs what the first did: one vector, so that all rows share a chain.
+$node->safe_psql('postgres', q{
+	CREATE TABLE one (id int, v vector(3));
+	CREATE INDEX one_v ON one USING hnsw (v vector_l2_ops);
+	INSERT INTO one SELECT i, '[1,2,3]' FROM generate_series(1, 30000) AS i});
+my ($buffers) = $node->safe_psql('postgres', "EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF, SUMMARY OFF) INSERT INTO one SELECT i, '[1,2,3]' FROM generate_series(1, 100) AS i") =~ /Buffers: shared hit=(\d+)/;
+cmp_ok($buffers, '<=', 100 * 15, 'a row of a vector that 30,000 have costs no more than one that none has');
+note("$buffers buffers for 100 rows more");
+
+# 20 updates of each row that are not HOT, and no vacuum: 21 versions of each, all in the index.
+$node->safe_psql('postgres', q{
+	CREATE TABLE counted (id int PRIMARY KEY, v vector(3), n int DEFAULT 0) WITH (fillfactor = 50);
+	INSERT INTO counted SELECT i, ARRAY[i % 50, i / 50, 1]::vector FROM generate_series(1, 2000) AS i;
+	CREATE INDEX counted_n ON counted (n);
+	CREATE INDEX counted_v ON counted USING hnsw (v vector_l2_ops)});
+my $before = buffers("SELECT id FROM counted ORDER BY v <-> '[20,20,1]' LIMIT 10");
+$node->safe_psql('postgres', 'UPDATE counted SET n = n + 1') for 1 .. 20;
+my $after = buffers("SELECT id FROM counted ORDER BY v <-> '[20,20,1]' LIMIT 10");
+cmp_ok($after, '<=', $before + 10 * (21 + 4), 'versions not yet vacuumed cost their heap pages, and little more');
+note("$before buffers, $after with 20 versions more of each row");
+is($node->safe_psql('postgres', "SELECT * FROM vecmark.hnsw_check('counted_v')"), '', 'the index is sound');
+$node->safe_psql('postgres', 'VACUUM counted');
+is($node->safe_psql('postgres', "SELECT tids, tid_slots FROM vecmark.hnsw_info('counted_v')"), '2000|0', 'vacuum puts what is left back into the directory');
+is($node->safe_psql('postgres', "SELECT * FROM vecmark.hnsw_check('counted_v')"), '', 'and the index is sound');
+
 $node->stop;
 done_testing();
