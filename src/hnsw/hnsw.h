@@ -336,6 +336,7 @@ extern void hnsw_tids_settle(HnswIndex *index, uint32 node);
 /* hnsw_insert.c */
 extern void hnsw_await_inserts(HnswIndex *index);
 extern void hnsw_insert_vector(HnswIndex *index, const float *vector, ItemPointer tid);
+extern void hnsw_link_anew(HnswIndex *index, uint32 node);
 extern void hnsw_link_back(HnswIndex *index, GraphQuery *query, uint32 node, uint32 fresh, int level,
 						   float distance, bool must);
 

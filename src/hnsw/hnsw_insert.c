@@ -35,6 +35,7 @@ typedef struct Insertion
 	int			count;
 	int			room;
 	bool		collect;		/* copy the nodes that are read */
+	uint32		self;			/* the node, if it is there already */
 	uint32		equal;			/* a node with the same vector */
 	bool		replaces;		/* a version of which the node is not known, */
 	ItemPointerData replaced;	/* which is this */
@@ -125,7 +126,9 @@ visit(void *context, const GraphSlot *slot, float distance)
 	const GraphGeometry *g = &insertion->index->geometry;
 	Candidate  *candidate;
 
-	if (hnsw_same_vector(insertion->index, slot, insertion->image))
+	if (slot->node == insertion->self)
+		return;
+	if (insertion->self == GRAPH_NO_NODE && hnsw_same_vector(insertion->index, slot, insertion->image))
 		insertion->equal = slot->node;
 	if (!insertion->collect)
 		return;
@@ -171,6 +174,15 @@ resize(void *context, void *memory, size_t size)
 	if (memory == NULL)
 		return MemoryContextAllocHuge(CurrentMemoryContext, size);
 	return repalloc_huge(memory, size);
+}
+
+static void
+init_source(GraphSource *source, Insertion *insertion)
+{
+	*source = (GraphSource)
+	{
+		insertion, open_node, close_node, visit, resize, prefetch_node
+	};
 }
 
 static int
@@ -309,11 +321,12 @@ hnsw_link_back(HnswIndex *index, GraphQuery *query, uint32 node, uint32 fresh, i
 }
 
 /*
- * Make the new node of one level: choose its links among the candidates, write it
- * and let the chosen link back.  Returns its number.
+ * Choose the links of the image's node among the candidates.  Fills in *back, which
+ * has room for as many as a node has links, with those that are to link back, and
+ * returns how many those are.
  */
-static uint32
-make_node(Insertion *insertion, int level, uint32 down, ItemPointer tid)
+static int
+choose_links(Insertion *insertion, GraphNear *back)
 {
 	HnswIndex  *index = insertion->index;
 	const GraphGeometry *g = &index->geometry;
@@ -322,30 +335,48 @@ make_node(Insertion *insertion, int level, uint32 down, ItemPointer tid)
 	float	   *own = palloc(sizeof(float) * g->words);
 	int			picked[GRAPH_MAX_LINKS];
 	int			chosen;
-	uint32		node;
 
 	for (int i = 0; i < insertion->count; i++)
 		sorted[i] = insertion->candidates[i].near;
-	image->kind = GRAPH_SLOT_NODE;
-	image->level = level;
-	image->down = down;
 	image->count = graph_select(sorted, insertion->count, g->shape.links, index->meta.m,
 								graph_relax(g->shape.metric), pair_distance, insertion, picked, &chosen);
 	graph_slot_load(g, image, own);
 	for (int i = 0; i < image->count; i++)
 		graph_slot_set_link(g, image, i, sorted[picked[i]].node | (i < chosen ? GRAPH_LINK_CHOSEN : 0),
 							own, insertion->candidates[picked[i]].vector);
-	node = hnsw_node_add(index, image, level > 0 ? HNSW_ENTRY_UPPER : HNSW_ENTRY_LIVE, tid, down);
-	VM_POINT("hnsw_insert_node");
-	for (int i = 0; i < chosen && i < HNSW_BACK_LINKS(index->meta.m); i++)
-	{
-		CHECK_FOR_INTERRUPTS();
-		hnsw_link_back(index, insertion->query, sorted[picked[i]].node, node, level,
-					   sorted[picked[i]].distance, i == 0);
-	}
-	VM_POINT("hnsw_insert_linked");
+	chosen = Min(chosen, HNSW_BACK_LINKS(index->meta.m));
+	for (int i = 0; i < chosen; i++)
+		back[i] = sorted[picked[i]];
 	pfree(sorted);
 	pfree(own);
+	return chosen;
+}
+
+/*
+ * Make the new node of one level: choose its links among the candidates, write it
+ * and let the chosen link back.  Returns its number.
+ */
+static uint32
+make_node(Insertion *insertion, int level, uint32 down, ItemPointer tid)
+{
+	HnswIndex  *index = insertion->index;
+	GraphSlot  *image = insertion->image;
+	GraphNear	back[GRAPH_MAX_LINKS];
+	int			count;
+	uint32		node;
+
+	image->kind = GRAPH_SLOT_NODE;
+	image->level = level;
+	image->down = down;
+	count = choose_links(insertion, back);
+	node = hnsw_node_add(index, image, level > 0 ? HNSW_ENTRY_UPPER : HNSW_ENTRY_LIVE, tid, down);
+	VM_POINT("hnsw_insert_node");
+	for (int i = 0; i < count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		hnsw_link_back(index, insertion->query, back[i].node, node, level, back[i].distance, i == 0);
+	}
+	VM_POINT("hnsw_insert_linked");
 	return node;
 }
 
@@ -402,7 +433,7 @@ static bool
 insert_by_search(Insertion *insertion, ItemPointer tid, int level)
 {
 	HnswIndex  *index = insertion->index;
-	GraphSource source = {insertion, open_node, close_node, visit, resize, prefetch_node};
+	GraphSource source;
 	GraphWalk	walk;
 	int			top = index->meta.entry_level;
 	int			start = Min(level, top);
@@ -410,6 +441,7 @@ insert_by_search(Insertion *insertion, ItemPointer tid, int level)
 	int			found_count[GRAPH_MAX_LEVEL + 1];
 	uint32		node = GRAPH_NO_NODE;
 
+	init_source(&source, insertion);
 	graph_walk_init(&walk, &source, insertion->query);
 	insertion->collect = false;
 	if (!graph_walk_descend(&walk, index->meta.entry, top, start))
@@ -457,7 +489,7 @@ hnsw_insert_vector(HnswIndex *index, const float *vector, ItemPointer tid)
 	insertion.index = index;
 	insertion.query = graph_query_init(palloc(graph_query_size(g)), g);
 	insertion.image = palloc0((Size) g->pages_per_slot * Max(g->slot_size, GRAPH_PAGE_ROOM));
-	insertion.equal = GRAPH_NO_NODE;
+	insertion.self = insertion.equal = GRAPH_NO_NODE;
 	if (vector == NULL)
 	{
 		insert_odd(&insertion, tid);
@@ -484,7 +516,72 @@ hnsw_insert_vector(HnswIndex *index, const float *vector, ItemPointer tid)
 		hnsw_place_searched(index, index->pages_read - pages);
 }
 
-/* ---- for vacuum to know when inserts have ended */
+/* ---- for vacuum */
+
+/*
+ * Choose the links of a node that is there already anew, as if it was inserted now, and
+ * let those chosen link back.  Nothing is done if that finds fewer than there are, or if
+ * another changes the node meanwhile.  Allocates in the current context, which the
+ * caller resets.
+ */
+void
+hnsw_link_anew(HnswIndex *index, uint32 node)
+{
+	const GraphGeometry *g = &index->geometry;
+	GraphSource source;
+	GraphWalk	walk;
+	Insertion	insertion = {.index = index,.self = node,.equal = GRAPH_NO_NODE};
+	const GraphSlot *slot = hnsw_slot_open(index, node);
+	GraphNear	back[GRAPH_MAX_LINKS];
+	int			back_count;
+	uint32		links[GRAPH_MAX_LINKS];
+	int			count;
+	int			level;
+	HnswEdit	edit;
+
+	if (slot == NULL)
+		return;
+	level = slot->level;
+	count = slot->count;
+	memcpy(links, graph_slot_links(g, slot), sizeof(uint32) * count);
+	insertion.image = palloc0((Size) g->pages_per_slot * Max(g->slot_size, GRAPH_PAGE_ROOM));
+	memcpy(insertion.image, slot, g->ids_offset);
+	hnsw_slot_close(index);
+	insertion.query = graph_query_init(palloc(graph_query_size(g)), g);
+	graph_slot_load(g, insertion.image, insertion.query->vector);
+	graph_query_prepare(insertion.query);
+
+	hnsw_read_meta(index);
+	init_source(&source, &insertion);
+	graph_walk_init(&walk, &source, insertion.query);
+	if (level > index->meta.entry_level ||
+		!graph_walk_descend(&walk, index->meta.entry, index->meta.entry_level, level))
+	{
+		graph_walk_free(&walk);
+		return;
+	}
+	insertion.collect = true;
+	(void) search_level(&insertion, &walk, level, NULL);
+	graph_walk_free(&walk);
+
+	back_count = choose_links(&insertion, back);
+	if (insertion.image->count < count || !hnsw_edit_open(&edit, index, node))
+		return;
+	if (edit.slot->level != level || edit.slot->count != count ||
+		memcmp(graph_slot_links(g, edit.slot), links, sizeof(uint32) * count) != 0)
+	{
+		hnsw_edit_close(&edit);
+		return;
+	}
+	hnsw_edit_start(&edit);
+	memcpy((char *) edit.slot + g->ids_offset, (char *) insertion.image + g->ids_offset, g->slot_size - g->ids_offset);
+	edit.slot->count = insertion.image->count;
+	hnsw_edit_finish(&edit);
+	for (int i = 0; i < back_count; i++)
+		hnsw_link_back(index, insertion.query, back[i].node, node, level, back[i].distance, false);
+}
+
+
 
 /*
  * Each insert holds this lock in share mode from before it reads the entry point

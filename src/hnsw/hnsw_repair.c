@@ -57,6 +57,7 @@ typedef struct Repair
 	/* By node number, a bit for those */
 	uint8	   *doomed;			/* that are to be freed */
 	uint8	   *free;			/* that were free when no insert was under way */
+	uint8	   *poor;			/* that lost most of their links */
 	uint8	   *reached;		/* that the entry point leads to */
 	uint8	   *followed;		/* whose links have been followed from there */
 	Upper	   *uppers;
@@ -68,6 +69,7 @@ typedef struct Repair
 	/* Of the node in hand. */
 	GraphQuery *query;			/* its vector */
 	GraphQuery *aside;			/* that of a neighbour that goes */
+	MemoryContext context;		/* for one node */
 	int			level;
 	uint32		links[GRAPH_MAX_LINKS];
 	int			count;
@@ -478,6 +480,8 @@ repair_node(Repair *repair, uint32 node)
 	}
 	if (repair->broken_count == 0)
 		return;
+	if (repair->broken_count > repair->count / 2)
+		set_bit(repair->poor, node);
 	graph_query_prepare(repair->query);
 	for (int i = 0; i < repair->broken_count; i++)
 		repair->broken[i].instead = find_instead(repair, node, &repair->broken[i],
@@ -493,6 +497,23 @@ repair_node(Repair *repair, uint32 node)
 			hnsw_link_back(index, repair->query, broken->instead, node, repair->level,
 						   graph_distance(g, repair->query->vector, repair->vectors + (Size) i * g->words), false);
 	}
+}
+
+/*
+ * Where most neighbours of a node go, what was found in the place of each is not what
+ * a search finds.  It can now: links lead to what stays.
+ */
+static void
+enrich_node(Repair *repair, uint32 node)
+{
+	MemoryContext old;
+
+	if (!get_bit(repair->poor, node))
+		return;
+	old = MemoryContextSwitchTo(repair->context);
+	hnsw_link_anew(repair->index, node);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(repair->context);
 }
 
 /* Let a function see each node that stays. */
@@ -787,6 +808,7 @@ settle_limit(Repair *repair)
 	memcpy(repair->doomed, doomed, before / 8 + 1);
 	pfree(doomed);
 	repair->free = make_bits(repair->limit);
+	repair->poor = make_bits(repair->limit);
 	repair->reached = make_bits(repair->limit);
 	repair->followed = make_bits(repair->limit);
 	find_free(repair);
@@ -816,6 +838,7 @@ hnsw_repair(HnswIndex *index, BufferAccessStrategy strategy)
 	repair->query = graph_query_init(palloc(graph_query_size(g)), g);
 	repair->aside = graph_query_init(palloc(graph_query_size(g)), g);
 	repair->vectors = palloc(sizeof(float) * g->shape.links * g->words);
+	repair->context = AllocSetContextCreate(CurrentMemoryContext, "hnsw repair", ALLOCSET_DEFAULT_SIZES);
 	find_doomed(repair);
 
 	/* Nobody is to begin at a node that goes, or add to it. */
@@ -826,6 +849,7 @@ hnsw_repair(HnswIndex *index, BufferAccessStrategy strategy)
 	settle_limit(repair);
 
 	visit_nodes(repair, repair_node);
+	visit_nodes(repair, enrich_node);
 	join_parts(repair);
 	VM_POINT("hnsw_repair_done");
 	/* Who follows links now has found none that leads to a node that goes. */

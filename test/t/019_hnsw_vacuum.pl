@@ -90,5 +90,27 @@ $node->safe_psql('postgres', 'VACUUM counted');
 is($node->safe_psql('postgres', "SELECT tids, tid_slots FROM vecmark.hnsw_info('counted_v')"), '2000|0', 'vacuum puts what is left back into the directory');
 is($node->safe_psql('postgres', "SELECT * FROM vecmark.hnsw_check('counted_v')"), '', 'and the index is sound');
 
+# ---- recall, where a snapshot kept vacuum from all but the last version of each row
+
+$node->safe_psql('postgres', q{
+	CREATE TABLE held (id int PRIMARY KEY, v vector(32));
+	INSERT INTO held SELECT i, spread(i, 32) FROM generate_series(1, 1000) AS i;
+	CREATE INDEX held_v ON held USING hnsw (v vector_l2_ops)});
+my $snapshot = $node->background_psql('postgres', on_error_stop => 1);
+$snapshot->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1;');
+$node->safe_psql('postgres', "UPDATE held SET v = spread(id + 10000 * $_, 32)") for 1 .. 20;
+$node->safe_psql('postgres', 'VACUUM held');
+is($node->safe_psql('postgres', "SELECT live_nodes, dead_nodes FROM vecmark.hnsw_info('held_v')"), '21000|0', 'all versions are there');
+$snapshot->query_safe('COMMIT');
+$snapshot->quit;
+$node->safe_psql('postgres', 'VACUUM held');
+is($node->safe_psql('postgres', "SELECT live_nodes, dead_nodes, unreachable_nodes FROM vecmark.hnsw_info('held_v')"), '1000|0|0', 'then the last one of each row');
+my $recall = $node->safe_psql('postgres', "SELECT recall FROM vecmark.recall('held_v', 10, 200)");
+$node->safe_psql('postgres', 'REINDEX INDEX held_v');
+my $fresh = $node->safe_psql('postgres', "SELECT recall FROM vecmark.recall('held_v', 10, 200)");
+cmp_ok($recall, '>=', $fresh - 0.01, 'nodes that lost most of their neighbours are linked as if they were new');
+note("recall $recall, $fresh in a new index");
+
 $node->stop;
+
 done_testing();
