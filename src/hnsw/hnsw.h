@@ -227,6 +227,7 @@ typedef struct HnswIndex
 	uint64_t   *signs;			/* of the rotation */
 	bool		log;			/* changes are WAL-logged */
 	uint32		node_limit;		/* node numbers seen to be in range */
+	BufferAccessStrategy strategy;	/* of who reads all of it, or NULL */
 	struct HnswHints *hints;	/* where blocks were last seen; NULL for local
 								 * buffers */
 	Buffer		buffer;			/* of the slot that is open */
@@ -341,7 +342,7 @@ extern void hnsw_link_back(HnswIndex *index, GraphQuery *query, uint32 node, uin
 						   float distance, bool must);
 
 /* hnsw_repair.c */
-extern void hnsw_repair(HnswIndex *index, BufferAccessStrategy strategy);
+extern void hnsw_repair(HnswIndex *index);
 
 /* The access method's functions, each in the file of its name. */
 extern IndexBuildResult *hnsw_build(Relation heap, Relation index, struct IndexInfo *info);

@@ -34,12 +34,12 @@ hnsw_group_block(const HnswIndex *index, uint32 group)
  * never written: a crash came between.
  */
 HnswDirectory *
-hnsw_directory_open(HnswIndex *index, BlockNumber block, BufferAccessStrategy strategy, int mode, Buffer *buffer)
+hnsw_directory_open(HnswIndex *index, BlockNumber block, int mode, Buffer *buffer)
 {
 	Page		page;
 	HnswDirectory *directory;
 
-	*buffer = ReadBufferExtended(index->rel, MAIN_FORKNUM, block, RBM_NORMAL, strategy);
+	*buffer = hnsw_read_buffer(index, block);
 	LockBuffer(*buffer, mode);
 	page = BufferGetPage(*buffer);
 	if (PageIsNew(page))
@@ -83,7 +83,7 @@ count_chained(HnswIndex *index, const uint32 *nodes, int count)
  * crash.
  */
 void
-hnsw_take_census(HnswIndex *index, BufferAccessStrategy strategy, HnswCensus *census, bool chains, uint8 **states)
+hnsw_take_census(HnswIndex *index, HnswCensus *census, bool chains, uint8 **states)
 {
 	uint32	   *chained = palloc(sizeof(uint32) * index->geometry.group_nodes);
 	const GraphGeometry *g = &index->geometry;
@@ -104,7 +104,7 @@ hnsw_take_census(HnswIndex *index, BufferAccessStrategy strategy, HnswCensus *ce
 		int			chained_count = 0;
 
 		vm_vacuum_delay_point();
-		directory = hnsw_directory_open(index, block, strategy, BUFFER_LOCK_SHARE, &buffer);
+		directory = hnsw_directory_open(index, block, BUFFER_LOCK_SHARE, &buffer);
 		if (directory == NULL)
 			continue;
 		census->directory_pages++;

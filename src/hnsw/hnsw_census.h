@@ -23,9 +23,8 @@ typedef struct HnswCensus
 
 extern uint32 hnsw_count_groups(HnswIndex *index);
 extern BlockNumber hnsw_group_block(const HnswIndex *index, uint32 group);
-extern HnswDirectory *hnsw_directory_open(HnswIndex *index, BlockNumber block, BufferAccessStrategy strategy,
-										  int mode, Buffer *buffer);
-extern void hnsw_take_census(HnswIndex *index, BufferAccessStrategy strategy, HnswCensus *census, bool chains,
+extern HnswDirectory *hnsw_directory_open(HnswIndex *index, BlockNumber block, int mode, Buffer *buffer);
+extern void hnsw_take_census(HnswIndex *index, HnswCensus *census, bool chains,
 							 uint8 **states);
 
 #endif							/* HNSW_CENSUS_H */

@@ -252,14 +252,14 @@ vecmark_hnsw_info(PG_FUNCTION_ARGS)
 	const GraphGeometry *g = &index->geometry;
 	Survey		survey = {.index = index};
 	HnswCensus *census = &survey.census;
-	BufferAccessStrategy strategy = GetAccessStrategy(BAS_BULKREAD);
 	int64		blocks = RelationGetNumberOfBlocks(inspected.index);
 	int64		nodes;
 	Datum		values[32];
 	bool		nulls[32] = {false};
 	int			n = 0;
 
-	hnsw_take_census(index, strategy, census, true, &survey.states);
+	index->strategy = GetAccessStrategy(BAS_BULKREAD);
+	hnsw_take_census(index, census, true, &survey.states);
 	survey.levels = MemoryContextAllocHuge(CurrentMemoryContext, census->limit + 1);
 	survey.queue = MemoryContextAllocHuge(CurrentMemoryContext, (census->limit + 1) * sizeof(uint32));
 	count_links(&survey);

@@ -98,7 +98,9 @@ find_hints(HnswIndex *index, BlockNumber blocks)
 }
 
 /*
- * Pin a block, with no lock.  Looks where the block was last seen first.
+ * Pin a block, with no lock.  Looks where the block was last seen first; but who reads
+ * all of the index takes buffers of its own, and of a vacuum the server counts what
+ * it costs.
  */
 Buffer
 hnsw_read_buffer(HnswIndex *index, BlockNumber block)
@@ -108,6 +110,8 @@ hnsw_read_buffer(HnswIndex *index, BlockNumber block)
 	Buffer		buffer;
 
 	index->pages_read++;
+	if (index->strategy != NULL || VacuumCostActive)
+		return ReadBufferExtended(index->rel, MAIN_FORKNUM, block, RBM_NORMAL, index->strategy);
 	if (hints == NULL || !VM_REL_LOCATOR_EQUALS(hints->file, VM_REL_LOCATOR(index->rel)))
 		return ReadBuffer(index->rel, block);
 	hint = &hints->buffers[block & (hints->size - 1)];

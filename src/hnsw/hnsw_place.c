@@ -110,7 +110,7 @@ read_group(HnswIndex *index, uint32 group, places_hash * table)
 	const GraphGeometry *g = &index->geometry;
 	const uint32 first = group * g->group_nodes;
 	Buffer		buffer;
-	HnswDirectory *directory = hnsw_directory_open(index, hnsw_group_block(index, group), NULL, BUFFER_LOCK_SHARE, &buffer);
+	HnswDirectory *directory = hnsw_directory_open(index, hnsw_group_block(index, group), BUFFER_LOCK_SHARE, &buffer);
 	uint32	   *chained;
 	int			count = 0;
 	HnswTids	tids = {0};

@@ -50,7 +50,6 @@ typedef struct Broken
 typedef struct Repair
 {
 	HnswIndex  *index;
-	BufferAccessStrategy strategy;
 	uint32		limit;			/* node numbers there are */
 	HnswEntry  *entries;		/* of one group */
 
@@ -120,7 +119,7 @@ read_entries(Repair *repair, uint32 group)
 {
 	HnswIndex  *index = repair->index;
 	Buffer		buffer;
-	HnswDirectory *directory = hnsw_directory_open(index, hnsw_group_block(index, group), repair->strategy,
+	HnswDirectory *directory = hnsw_directory_open(index, hnsw_group_block(index, group),
 												   BUFFER_LOCK_SHARE, &buffer);
 
 	memset(repair->entries, 0, sizeof(HnswEntry) * index->geometry.group_nodes);
@@ -677,7 +676,7 @@ free_nodes(Repair *repair, BlockNumber block, uint16 state, const uint32 *nodes,
 {
 	HnswIndex  *index = repair->index;
 	Buffer		buffer;
-	HnswDirectory *directory = hnsw_directory_open(index, block, repair->strategy, BUFFER_LOCK_EXCLUSIVE, &buffer);
+	HnswDirectory *directory = hnsw_directory_open(index, block, BUFFER_LOCK_EXCLUSIVE, &buffer);
 	GenericXLogState *log;
 
 	if (directory == NULL)
@@ -824,13 +823,12 @@ settle_limit(Repair *repair)
  * and scans go on meanwhile.
  */
 void
-hnsw_repair(HnswIndex *index, BufferAccessStrategy strategy)
+hnsw_repair(HnswIndex *index)
 {
 	const GraphGeometry *g = &index->geometry;
 	Repair	   *repair = palloc0(sizeof(Repair));
 
 	repair->index = index;
-	repair->strategy = strategy;
 	repair->limit = hnsw_count_groups(index) * g->group_nodes;
 	repair->entries = palloc(sizeof(HnswEntry) * g->group_nodes);
 	repair->doomed = make_bits(repair->limit);

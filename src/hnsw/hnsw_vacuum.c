@@ -24,7 +24,6 @@
 typedef struct Deletion
 {
 	HnswIndex  *index;
-	BufferAccessStrategy strategy;
 	IndexBulkDeleteCallback callback;
 	void	   *callback_state;
 	IndexBulkDeleteResult *stats;
@@ -214,7 +213,7 @@ delete_from_directory(Deletion *deletion, BlockNumber block)
 {
 	HnswIndex  *index = deletion->index;
 	Buffer		buffer;
-	HnswDirectory *directory = hnsw_directory_open(index, block, deletion->strategy, BUFFER_LOCK_SHARE, &buffer);
+	HnswDirectory *directory = hnsw_directory_open(index, block, BUFFER_LOCK_SHARE, &buffer);
 
 	if (directory == NULL)
 		return;
@@ -226,7 +225,7 @@ delete_from_directory(Deletion *deletion, BlockNumber block)
 	{
 		GenericXLogState *state;
 
-		(void) hnsw_directory_open(index, block, deletion->strategy, BUFFER_LOCK_EXCLUSIVE, &buffer);
+		(void) hnsw_directory_open(index, block, BUFFER_LOCK_EXCLUSIVE, &buffer);
 		state = index->log ? GenericXLogStart(index->rel) : NULL;
 		directory = HNSW_DIRECTORY(hnsw_change_page(state, buffer));
 		delete_from_page(deletion, block, directory);
@@ -254,7 +253,7 @@ hnsw_bulk_delete(IndexVacuumInfo *info, IndexBulkDeleteResult *stats, IndexBulkD
 	old = MemoryContextSwitchTo(context);
 	deletion = palloc0(sizeof(Deletion));
 	deletion->index = hnsw_open(info->index);
-	deletion->strategy = info->strategy;
+	deletion->index->strategy = info->strategy;
 	deletion->callback = callback;
 	deletion->callback_state = state;
 	deletion->stats = stats;
@@ -293,14 +292,15 @@ hnsw_vacuum_cleanup(IndexVacuumInfo *info, IndexBulkDeleteResult *stats)
 	context = AllocSetContextCreate(CurrentMemoryContext, "hnsw vacuum", ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(context);
 	index = hnsw_open(info->index);
-	hnsw_take_census(index, info->strategy, &census, !counted, NULL);
+	index->strategy = info->strategy;
+	hnsw_take_census(index, &census, !counted, NULL);
 	if (!counted)
 	{
 		stats->num_index_tuples = census.tids;
 		stats->estimated_count = false;
 	}
 	if (census.dead > 0 && census.dead >= HNSW_REPAIR_SHARE * (census.live + census.dead))
-		hnsw_repair(index, info->strategy);
+		hnsw_repair(index);
 
 	/*
 	 * An insert may have read the entry point just before it went, as the
@@ -309,7 +309,7 @@ hnsw_vacuum_cleanup(IndexVacuumInfo *info, IndexBulkDeleteResult *stats)
 	hnsw_read_meta(index);
 	if (index->meta.entry == GRAPH_NO_NODE)
 	{
-		hnsw_take_census(index, info->strategy, &census, false, NULL);
+		hnsw_take_census(index, &census, false, NULL);
 		if (census.some_live != GRAPH_NO_NODE)
 			hnsw_set_entry(index, census.some_live, 0, false);
 	}

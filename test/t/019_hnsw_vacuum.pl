@@ -113,4 +113,36 @@ note("recall $recall, $fresh in a new index");
 
 $node->stop;
 
+# ---- a vacuum that has to repair most of an index leaves what others have in shared buffers
+
+my $small = PostgreSQL::Test::Cluster->new('small');
+$small->init;
+$small->append_conf('postgresql.conf', "autovacuum = off\njit = off\nshared_buffers = 8MB\nmax_parallel_maintenance_workers = 0");
+$small->start;
+SKIP:
+{
+	my ($status) = $small->psql('postgres', 'CREATE EXTENSION pg_buffercache');
+	skip 'pg_buffercache is not installed', 3 if $status != 0;
+	$small->safe_psql('postgres', q{
+		CREATE EXTENSION vecmark;
+		SELECT setseed(0.5);
+		CREATE TABLE large (id int, v vector(64));
+		INSERT INTO large SELECT i, (SELECT array_agg(random()) FROM generate_series(1, 64 + 0 * i))::vector FROM generate_series(1, 8000) AS i;
+		CREATE INDEX large_v ON large USING hnsw (v vector_l2_ops);
+		CREATE TABLE hot AS SELECT i, repeat('x', 1000) FROM generate_series(1, 1200) AS i;
+		VACUUM hot;
+		DELETE FROM large WHERE id % 4 = 0});
+	cmp_ok($small->safe_psql('postgres', "SELECT pg_relation_size('large_v')"), '>', 12_000_000, 'the index is larger than shared buffers');
+	$small->restart;
+	$small->safe_psql('postgres', 'SELECT count(*) FROM hot');
+	my $cached = "SELECT count(*) FROM pg_buffercache WHERE relfilenode = pg_relation_filenode('hot') AND reldatabase = (SELECT oid FROM pg_database WHERE datname = current_database())";
+	my $had = $small->safe_psql('postgres', $cached);
+	$small->safe_psql('postgres', 'VACUUM large');
+	my $kept = $small->safe_psql('postgres', $cached);
+	is($small->safe_psql('postgres', "SELECT dead_nodes FROM vecmark.hnsw_info('large_v')"), '0', 'the index was repaired');
+	cmp_ok($kept, '>=', 0.9 * $had, 'and what was in shared buffers is there still');
+	note("$kept of $had buffers");
+}
+$small->stop;
+
 done_testing();
