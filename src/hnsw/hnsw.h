@@ -314,7 +314,7 @@ extern void hnsw_edit_close(HnswEdit *edit);
 extern Page hnsw_change_page(GenericXLogState *state, Buffer buffer);
 extern void hnsw_finish_change(GenericXLogState *state, Buffer first, Buffer second);
 extern void hnsw_copy_to_page(HnswIndex *index, Page page, const char *image, uint32 part);
-extern void hnsw_write_image(HnswIndex *index, Buffer first, uint32 node, const char *image, const char *before);
+extern void hnsw_write_further(HnswIndex *index, Buffer first, uint32 node, const char *image);
 extern void hnsw_corrupt(HnswIndex *index, BlockNumber block, const char *what) __attribute__((noreturn));
 
 /* hnsw_directory.c */

@@ -275,7 +275,7 @@ hnsw_node_write(HnswChange *change, uint32 node, GraphSlot *image, const HnswEnt
 	if (!fresh)
 		hnsw_check_page(index, BufferGetPage(buffer), block, HNSW_PAGE_SLOTS);
 	if (g->pages_per_slot > 1 && image->kind == GRAPH_SLOT_NODE)
-		hnsw_write_image(index, buffer, node, (char *) image, NULL);
+		hnsw_write_further(index, buffer, node, (char *) image);
 
 	hnsw_change_start(change);
 	page = BufferGetPage(buffer);

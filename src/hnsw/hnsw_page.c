@@ -725,6 +725,101 @@ hnsw_edit_start(HnswEdit *edit)
 								graph_slot_offset(&edit->index->geometry, edit->node));
 }
 
+/* Lock a further page of a slot to change it. */
+static Buffer
+lock_part(HnswIndex *index, BlockNumber block)
+{
+	Buffer		buffer = hnsw_read_buffer(index, block);
+
+	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+	return buffer;
+}
+
+/*
+ * Write some pages of a slot of several, at most as many as a record can have: one
+ * record.  The first page is locked.
+ */
+static void
+write_parts(HnswIndex *index, Buffer first, uint32 node, const char *image, const uint32 *parts, int count, bool fresh)
+{
+	BlockNumber block = graph_slot_block(&index->geometry, node);
+	GenericXLogState *state = index->log ? GenericXLogStart(index->rel) : NULL;
+	Buffer		buffers[MAX_GENERIC_XLOG_PAGES];
+
+	for (int i = 0; i < count; i++)
+	{
+		Page		page;
+
+		buffers[i] = parts[i] == 0 ? first : lock_part(index, block + parts[i]);
+		page = state == NULL ? BufferGetPage(buffers[i]) :
+			GenericXLogRegisterBuffer(state, buffers[i], fresh ? GENERIC_XLOG_FULL_IMAGE : 0);
+		if (PageIsNew(page))
+			hnsw_init_page(page, HNSW_PAGE_SLOTS);
+		hnsw_copy_to_page(index, page, image, parts[i]);
+		if (state == NULL)
+			MarkBufferDirty(buffers[i]);
+	}
+	if (state != NULL)
+		GenericXLogFinish(state);
+	for (int i = 0; i < count; i++)
+	{
+		if (buffers[i] != first)
+			UnlockReleaseBuffer(buffers[i]);
+	}
+}
+
+/*
+ * Write the further pages of a new slot of several pages, a record each; nothing leads
+ * to them before the first is written.  The first is locked, which keeps others out.
+ */
+void
+hnsw_write_further(HnswIndex *index, Buffer first, uint32 node, const char *image)
+{
+	for (uint32 part = index->geometry.pages_per_slot - 1; part > 0; part--)
+		write_parts(index, first, node, image, &part, 1, true);
+}
+
+/*
+ * Write the pages of a slot of several pages that differ from "before".  Where they
+ * are more than a record can have, the slot has no links until all are written, so that a crash
+ * leaves none whose parts do not belong together.  The first page is locked, which
+ * keeps others out.
+ */
+static void
+write_image(HnswIndex *index, Buffer first, uint32 node, GraphSlot *image, const char *before)
+{
+	const GraphGeometry *g = &index->geometry;
+	uint32	   *parts = palloc(sizeof(uint32) * g->pages_per_slot);
+	uint32		head = 0;
+	uint16		links = image->count;
+	int			count = 0;
+
+	for (uint32 i = 0; i < g->pages_per_slot; i++)
+	{
+		Size		offset = (Size) i * GRAPH_PAGE_ROOM;
+
+		if (memcmp((char *) image + offset, before + offset, GRAPH_PAGE_ROOM) != 0)
+			parts[count++] = i;
+	}
+	if (count <= MAX_GENERIC_XLOG_PAGES)
+	{
+		if (count > 0)
+			write_parts(index, first, node, (char *) image, parts, count, false);
+		pfree(parts);
+		return;
+	}
+	image->count = 0;
+	write_parts(index, first, node, (char *) image, &head, 1, false);
+	for (int i = 0; i < count; i++)
+	{
+		if (parts[i] > 0)
+			write_parts(index, first, node, (char *) image, &parts[i], 1, false);
+	}
+	image->count = links;
+	write_parts(index, first, node, (char *) image, &head, 1, false);
+	pfree(parts);
+}
+
 /* Log, and unlock, what has been changed since hnsw_edit_start. */
 void
 hnsw_edit_finish(HnswEdit *edit)
@@ -732,7 +827,7 @@ hnsw_edit_finish(HnswEdit *edit)
 	HnswIndex  *index = edit->index;
 
 	if (edit->before != NULL)
-		hnsw_write_image(index, edit->buffer, edit->node, (char *) edit->slot, edit->before);
+		write_image(index, edit->buffer, edit->node, edit->slot, edit->before);
 	else if (edit->state != NULL)
 		GenericXLogFinish(edit->state);
 	else
@@ -788,47 +883,4 @@ hnsw_copy_to_page(HnswIndex *index, Page page, const char *image, uint32 part)
 
 	memcpy((char *) page + GRAPH_PAGE_HEADER, image + (Size) part * GRAPH_PAGE_ROOM, length);
 	((PageHeader) page)->pd_lower = GRAPH_PAGE_HEADER + length;
-}
-
-/*
- * Write the pages of a slot of several pages that differ from "before", or all
- * if that is NULL, but for the first, if "before" is NULL: from the last to the
- * first, a record each.  The first page is locked, which keeps others out.
- */
-void
-hnsw_write_image(HnswIndex *index, Buffer first, uint32 node, const char *image, const char *before)
-{
-	const GraphGeometry *g = &index->geometry;
-	BlockNumber block = graph_slot_block(g, node);
-
-	for (int i = g->pages_per_slot - 1; i >= (before == NULL ? 1 : 0); i--)
-	{
-		Size		offset = (Size) i * GRAPH_PAGE_ROOM;
-		Buffer		buffer = first;
-		GenericXLogState *state = NULL;
-		Page		page;
-
-		if (before != NULL && memcmp(image + offset, before + offset, GRAPH_PAGE_ROOM) == 0)
-			continue;
-		if (i > 0)
-		{
-			buffer = hnsw_read_buffer(index, block + i);
-			LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
-		}
-		page = BufferGetPage(buffer);
-		if (index->log)
-		{
-			state = GenericXLogStart(index->rel);
-			page = GenericXLogRegisterBuffer(state, buffer, before == NULL ? GENERIC_XLOG_FULL_IMAGE : 0);
-		}
-		if (PageIsNew(page))
-			hnsw_init_page(page, HNSW_PAGE_SLOTS);
-		hnsw_copy_to_page(index, page, image, i);
-		if (index->log)
-			GenericXLogFinish(state);
-		else
-			MarkBufferDirty(buffer);
-		if (i > 0)
-			UnlockReleaseBuffer(buffer);
-	}
 }
