@@ -303,8 +303,8 @@ hnsw_vacuum_cleanup(IndexVacuumInfo *info, IndexBulkDeleteResult *stats)
 		hnsw_repair(index);
 
 	/*
-	 * An insert may have read the entry point just before it went, as the
-	 * last node there was, and added a node that nobody begins at.
+	 * If a repair took the entry point away and did not end, there may be
+	 * nodes that nobody begins at, of inserts that had read it before.
 	 */
 	hnsw_read_meta(index);
 	if (index->meta.entry == GRAPH_NO_NODE)
