@@ -218,8 +218,13 @@ open_free_entry(HnswChange *change, HnswIndex *index, BlockNumber beside, BlockN
 				if (HNSW_ENTRY_STATE(&change->directory->entries[i]) == HNSW_ENTRY_FREE)
 					return i;
 			}
-			/* Of a page that is not the last, a crash may have left some. */
-			if (change->directory->used < g->group_nodes)
+
+			/*
+			 * Of a page that is not the last, a crash may have left some.
+			 * Those of the last are for when no other page has any.
+			 */
+			if (change->directory->used < g->group_nodes &&
+				block + g->group_pages < RelationGetNumberOfBlocks(index->rel))
 				return change->directory->used;
 			hnsw_change_close(change);
 		}
