@@ -105,6 +105,7 @@ OBJS = \
 	src/sync/sync_meta.o \
 	src/sync/sync_order.o \
 	src/sync/sync_owner.o \
+	src/sync/sync_pack.o \
 	src/sync/sync_park.o \
 	src/sync/sync_peer.o \
 	src/sync/sync_read.o \

@@ -10,8 +10,12 @@ CREATE DATABASE sync_delete;
 CREATE EXTENSION vecmark;
 GRANT CREATE ON SCHEMA public TO PUBLIC;
 -- what only who installed the extension sees
-CREATE VIEW kept AS SELECT t.rel, octet_length(t.key) AS key_size, (t.clock::jsonb->>'life')::int AS life FROM vecmark_internal.sync_tombstone AS t;
-GRANT SELECT ON kept TO PUBLIC;
+CREATE VIEW packed AS SELECT p.rel, p.part, substr(p.keys, e.at + 2, e.size) AS key, (p.clock::jsonb->>'life')::int AS life FROM vecmark_internal.sync_pack AS p,
+	LATERAL (WITH RECURSIVE each (at, size) AS (SELECT 0, get_byte(p.keys, 0)
+		UNION ALL SELECT at + size + 1, get_byte(p.keys, at + size + 1) FROM each WHERE at + size + 1 < octet_length(p.keys)) SELECT * FROM each) AS e;
+CREATE VIEW kept AS SELECT t.rel, t.key, max(t.life) AS life
+	FROM (SELECT rel, key, (clock::jsonb->>'life')::int AS life FROM vecmark_internal.sync_tombstone UNION ALL SELECT rel, key, life FROM packed) AS t GROUP BY 1, 2;
+GRANT SELECT ON kept, packed TO PUBLIC;
 \c sync_delete :me
 CREATE TABLE items (id int PRIMARY KEY, name text);
 SELECT vecmark.track('items');
@@ -64,11 +68,48 @@ SELECT count(*), min(_vm::jsonb->>'life') AS least, max(_vm::jsonb->>'life') AS 
 SELECT life, count(*) FROM kept GROUP BY life ORDER BY life;
 SELECT * FROM vecmark.sync_check('items');
 
--- more than is kept in memory
-INSERT INTO items SELECT i, 'many' FROM generate_series(2001, 100000) AS i;
+-- very many, which are packed
+INSERT INTO items SELECT i, 'many' FROM generate_series(2001, 42000) AS i;
 DELETE FROM items WHERE id > 2000;
 SELECT count(*) FROM kept;
 SELECT * FROM vecmark.sync_check('items');
+
+SELECT count(*) AS packed, count(*) / count(DISTINCT part) BETWEEN 5 AND 50 AS apart FROM packed;
+
+-- what is packed goes on as any: inserted again, deleted by itself, in a pack of another life
+INSERT INTO items SELECT i, 'again' FROM generate_series(2001, 6000) AS i;
+SELECT DISTINCT _vm::jsonb->>'life' AS life FROM items WHERE id > 2000;
+DELETE FROM items WHERE id IN (2001, 2002);
+BEGIN;
+SAVEPOINT undone;
+DELETE FROM items WHERE id BETWEEN 2003 AND 6000;
+ROLLBACK TO undone;
+DELETE FROM items WHERE id BETWEEN 2003 AND 5000;
+INSERT INTO items VALUES (3000, 'within');
+COMMIT;
+SELECT id, _vm::jsonb->>'life' AS life FROM items WHERE id IN (2003, 3000, 5001) ORDER BY id;
+SELECT life, count(*) FROM kept WHERE life < 6 GROUP BY life ORDER BY life;
+SELECT life, count(*) FROM packed GROUP BY life ORDER BY life;
+SELECT sum(jsonb_array_length(t->'rows')) AS told FROM vecmark.changes() AS d, jsonb_array_elements(d::jsonb->'tables') AS t;
+SELECT * FROM vecmark.sync_check('items');
+
+-- an update of keys finds what of its own transaction is packed already
+BEGIN;
+UPDATE items SET id = id + 200000 WHERE id BETWEEN 5001 AND 6000;
+UPDATE items SET id = id - 200000 WHERE id > 200000;
+COMMIT;
+SELECT _vm::jsonb->>'life' AS life, count(*) FROM items WHERE id BETWEEN 5001 AND 6000 GROUP BY 1;
+SELECT * FROM vecmark.sync_check('items');
+
+-- a pack under the number of another part is not found by its keys
+\c sync_delete :installer
+SET client_min_messages = warning;
+BEGIN;
+UPDATE vecmark_internal.sync_pack SET part = part - 1 WHERE part = (SELECT max(part) FROM vecmark_internal.sync_pack);
+SELECT DISTINCT invariant, fault FROM vecmark.sync_check('items');
+ROLLBACK;
+\c sync_delete :me
+SET client_min_messages = warning;
 
 -- a transaction that is prepared has them written before
 BEGIN;
@@ -106,6 +147,24 @@ CREATE TABLE others (id int PRIMARY KEY);
 SELECT vecmark.track('others');
 COMMIT;
 SELECT life, count(*) FROM kept WHERE rel = 'others'::regclass GROUP BY life ORDER BY life;
+
+-- packs are kept for the next table of the name, too, and forgotten when all peers know of them
+CREATE TABLE more (id int PRIMARY KEY);
+SELECT vecmark.track('more');
+INSERT INTO more SELECT generate_series(1, 2000);
+DELETE FROM more;
+SELECT vecmark.untrack('more');
+SELECT vecmark.track('more');
+INSERT INTO more VALUES (1000);
+SELECT id, _vm::jsonb->>'life' AS life FROM more;
+SELECT * FROM vecmark.sync_check('more');
+\c sync_delete :installer
+SET client_min_messages = warning;
+SELECT vecmark.ack('0000000000000abc', vecmark.version());
+SELECT vecmark.forget(1000000000) > 0 AS forgotten;
+SELECT count(*) FROM vecmark_internal.sync_pack;
+SELECT lives >= 8 AS lives FROM vecmark_internal.sync_site;
+SELECT * FROM vecmark.sync_check('items');
 
 \c :here :installer
 DROP DATABASE sync_delete WITH (FORCE);

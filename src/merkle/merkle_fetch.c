@@ -8,6 +8,7 @@
 #include "funcapi.h"
 #include "merkle/merkle.h"
 #include "sync/sync_site.h"
+#include "sync/sync_state.h"
 #include "sync/sync_tell.h"
 
 VM_FUNCTION_INFO(vecmark_bucket_keys);

@@ -43,6 +43,14 @@ CREATE TABLE vecmark_internal.sync_tombstone (
 	clock vecmark.rowclock NOT NULL,
 	PRIMARY KEY (rel, key)
 );
+CREATE TABLE vecmark_internal.sync_pack (
+	rel regclass NOT NULL,
+	part integer NOT NULL,
+	id bigint NOT NULL,
+	clock vecmark.rowclock NOT NULL,
+	keys bytea NOT NULL,
+	PRIMARY KEY (rel, part, id)
+);
 CREATE TABLE vecmark_internal.sync_parked (
 	name text COLLATE "C" NOT NULL,
 	key bytea NOT NULL,
@@ -107,6 +115,7 @@ COMMENT ON TABLE vecmark_internal.sync_table IS 'tracked tables, their published
 COMMENT ON TABLE vecmark_internal.sync_column IS 'columns of tracked tables, by the names that they had when the table was tracked, and how they merge: r register, c counter, s set, l local; the form that values, or elements of sets, had then, in which keys and sets are told';
 COMMENT ON TABLE vecmark_internal.sync_log IS 'which keys a transaction wrote';
 COMMENT ON TABLE vecmark_internal.sync_tombstone IS 'clocks of rows that are gone';
+COMMENT ON TABLE vecmark_internal.sync_pack IS 'clocks of rows that are gone, of many that a transaction deleted in one: by the first bits of the hashes of their keys';
 COMMENT ON TABLE vecmark_internal.sync_parked IS 'merged rows that cannot be shown, and why';
 COMMENT ON TABLE vecmark_internal.sync_quarantine IS 'deltas whose clock is too far ahead';
 COMMENT ON TABLE vecmark_internal.sync_peer IS 'what other sites have said that they hold';

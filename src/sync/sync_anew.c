@@ -153,7 +153,7 @@ sync_restamp(Site old)
 
 		if (sync_table_find(lfirst_oid(root)) == NULL)
 			continue;
-		while (sync_log_next(&reader, &one))
+		while (sync_next_key(&reader, &one))
 			restamp_key(lfirst_oid(root), one, old);
 	}
 }
@@ -399,11 +399,11 @@ take_in(TakeIn *taking, const char *from)
 	sync_end_owner(&owner);
 }
 
-/* Whether there are tombstones of a table. */
+/* Whether there are tombstones of a table, in a table of ours whose first column says of which. */
 static bool
-has_tombstones(Oid root)
+has_tombstones(SyncMeta meta, Oid root)
 {
-	Relation	rel = sync_meta_open(META_TOMBSTONE, AccessShareLock);
+	Relation	rel = sync_meta_open(meta, AccessShareLock);
 	Datum		key = ObjectIdGetDatum(root);
 	SyncScan   *scan = sync_meta_scan(rel, NULL, 1, &key);
 	bool		has = HeapTupleIsValid(sync_meta_next(scan));
@@ -429,7 +429,8 @@ vecmark_take_in_tracked(PG_FUNCTION_ARGS)
 
 	sync_check_owner(taking.table->root);
 	taking.logs_own = sync_has_outboxes() && !VM_FAULT("rows-before");
-	if (!PG_GETARG_BOOL(1) && !taking.logs_own && !has_tombstones(taking.table->root))
+	if (!PG_GETARG_BOOL(1) && !taking.logs_own &&
+		!has_tombstones(META_TOMBSTONE, taking.table->root) && !has_tombstones(META_PACK, taking.table->root))
 		PG_RETURN_VOID();
 	latest = RegisterSnapshot(GetLatestSnapshot());
 	taking.told = sync_version(latest);
@@ -518,7 +519,7 @@ find_untold(Recovery *recovery)
 		{
 			(const uint8_t *) keys.data, (const uint8_t *) keys.data + keys.size, NULL
 		};
-		while (sync_log_next(&reader, &one))
+		while (sync_next_key(&reader, &one))
 		{
 			if (recovery->count == room)
 				recovery->untold = repalloc_huge(recovery->untold, sizeof(uint64_t) * (room *= 2));

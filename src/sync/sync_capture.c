@@ -608,8 +608,7 @@ bury(const SyncTable *table, Image key, const RowState *clock)
 
 	dead.life = clock->life + 1;
 	dead.base = sync_stamp(clock);
-	sync_note_death(table->root, key, &dead);
-	sync_log_key(dead.base.site, dead.base.txn, table->root, key, 0);
+	sync_log_death(table->root, key, &dead);
 }
 
 /* The clock of a row of a tracked table.  Errors: XX001 if it has none. */
@@ -653,10 +652,11 @@ vecmark_capture(PG_FUNCTION_ARGS)
 	table = sync_table_get(RelationGetRelid(trigger->tg_relation));
 	values = palloc(sizeof(Datum) * (table->column_count + 1));
 	nulls = palloc(sizeof(bool) * (table->column_count + 1));
-	sync_row_values(table, trigger->tg_trigtuple, desc, values, nulls);
 
 	if (TRIGGER_FIRED_BY_DELETE(trigger->tg_event))
 	{
+		for (int i = 0; i < table->key_count; i++)
+			values[table->key[i]] = heap_getattr(trigger->tg_trigtuple, table->columns[table->key[i]].attnum, desc, &nulls[table->key[i]]);
 		key = sync_key_image(table, values);
 		if (is_marked(table, key, false))
 		{
@@ -669,7 +669,10 @@ vecmark_capture(PG_FUNCTION_ARGS)
 
 			clock = sync_clock_of(table, trigger->tg_trigtuple, desc);
 			if (is_set_off() && is_deleting() && sync_refers(table->relid))
+			{
+				sync_row_values(table, trigger->tg_trigtuple, desc, values, nulls);
 				told = sync_refer(table, key, whole_clock(table, clock, values, nulls), marked->state);
+			}
 			if (told != NULL)
 				sync_bury(table->root, key, told);
 			else
@@ -678,6 +681,7 @@ vecmark_capture(PG_FUNCTION_ARGS)
 		return PointerGetDatum(trigger->tg_trigtuple);
 	}
 
+	sync_row_values(table, trigger->tg_trigtuple, desc, values, nulls);
 	given = palloc(sizeof(Datum) * (table->column_count + 1));
 	given_nulls = palloc(sizeof(bool) * (table->column_count + 1));
 	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event))

@@ -19,12 +19,13 @@ typedef struct SyncLogScan
 	int			passed_rows;	/* since the index was asked */
 } SyncLogScan;
 
+extern void sync_log_deaths(void);
 extern void sync_log_spill(void);
 extern void sync_log_key(Site site, uint64_t txn, Oid root, Image key, uint64_t born);
+extern void sync_log_death(Oid root, Image key, const RowState *dead);
 extern void sync_log_state(Oid root, Image key, const RowState *incoming, uint64_t born);
 extern uint64_t *sync_log_hashes(Oid root, Snapshot snapshot, size_t *count);
 extern bool sync_log_has(const uint64_t *hashes, size_t count, Image key, const Stamp *dot);
-extern bool sync_log_next(Reader *reader, Image *key);
 extern void sync_log_begin(SyncLogScan *scan, Relation log, Snapshot snapshot, Site site, const SiteTxns *passed);
 extern bool sync_log_read(SyncLogScan *scan, Datum *values);
 extern void sync_log_end(SyncLogScan *scan);

@@ -121,7 +121,7 @@ logged_keys(const Version *since, List *tables, Snapshot snapshot, int *count)
 		{
 			(const uint8_t *) keys.data, (const uint8_t *) keys.data + keys.size, NULL
 		};
-		while (sync_log_next(&reader, &key))
+		while (sync_next_key(&reader, &key))
 		{
 			if (*count == room)
 				entries = repalloc_huge(entries, sizeof(KeyEntry) * (room *= 2));

@@ -154,9 +154,13 @@ check_row(void *about, const SyncSeen *seen)
 static void
 check_tombstone(void *about, const SyncSeen *seen)
 {
+	SyncCheck  *check = about;
+
 	if (row_is_alive(seen->clock))
-		report(about, 4, seen->key, "a tombstone has the clock of a row that lives");
-	check_state(about, seen->key, seen->clock);
+		report(check, 4, seen->key, "a tombstone has the clock of a row that lives");
+	if (sync_tombstone(check->table->root, seen->key, check->snapshot) == NULL)
+		report(check, 10, seen->key, "a tombstone is not found by its key");
+	check_state(check, seen->key, seen->clock);
 }
 
 static bool

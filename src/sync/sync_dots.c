@@ -104,6 +104,28 @@ add_rows(Dots *dots, Oid relid, Snapshot snapshot, MemoryContext row_context)
 	table_close(rel, AccessShareLock);
 }
 
+/* Tombstones, in a table of ours of which a column is the clock. */
+static void
+add_tombstones(Dots *dots, SyncMeta meta, int clock, Snapshot snapshot, MemoryContext row_context)
+{
+	Relation	rel = sync_meta_open(meta, AccessShareLock);
+	SyncScan   *scan = sync_meta_scan(rel, snapshot, 0, NULL);
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
+	{
+		MemoryContext old = MemoryContextSwitchTo(row_context);
+		bool		isnull;
+
+		add_clock(dots, sync_clock_from_datum(heap_getattr(tuple, clock, RelationGetDescr(rel), &isnull)));
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(row_context);
+		CHECK_FOR_INTERRUPTS();
+	}
+	sync_meta_end(scan);
+	table_close(rel, AccessShareLock);
+}
+
 /*
  * Dots of a site in rows and tombstones of all tracked tables.  Of a transaction that has
  * one here, all that it did is here, or what replaced it: a dump shows it whole.
@@ -116,9 +138,6 @@ sync_dots_of_rows(Site site)
 	Dots		dots = {.site = site,.context = CurrentMemoryContext};
 	MemoryContext row_context = AllocSetContextCreate(CurrentMemoryContext, "row with dots", ALLOCSET_DEFAULT_SIZES);
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	Relation	rel;
-	SyncScan   *scan;
-	HeapTuple	tuple;
 	ListCell   *cell;
 
 	dots.version = palloc0(sizeof(Version));
@@ -130,20 +149,8 @@ sync_dots_of_rows(Site site)
 		foreach(part, find_all_inheritors(lfirst_oid(cell), AccessShareLock, NULL))
 			add_rows(&dots, lfirst_oid(part), snapshot, row_context);
 	}
-	rel = sync_meta_open(META_TOMBSTONE, AccessShareLock);
-	scan = sync_meta_scan(rel, snapshot, 0, NULL);
-	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
-	{
-		MemoryContext old = MemoryContextSwitchTo(row_context);
-		bool		isnull;
-
-		add_clock(&dots, sync_clock_from_datum(heap_getattr(tuple, 3, RelationGetDescr(rel), &isnull)));
-		MemoryContextSwitchTo(old);
-		MemoryContextReset(row_context);
-		CHECK_FOR_INTERRUPTS();
-	}
-	sync_meta_end(scan);
-	table_close(rel, AccessShareLock);
+	add_tombstones(&dots, META_TOMBSTONE, 3, snapshot, row_context);
+	add_tombstones(&dots, META_PACK, SYNC_PACK_CLOCK + 1, snapshot, row_context);
 	join_ranges(&dots);
 	UnregisterSnapshot(snapshot);
 	MemoryContextDelete(row_context);

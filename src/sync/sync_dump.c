@@ -79,6 +79,7 @@ static const RestorePart parts[] = {
 	{"sync_table", META_TABLE, RESTORE_TABLE, 1, DUMP_ALL, 1},
 	{"sync_column", META_COLUMN, RESTORE_TABLE, 2, DUMP_ALL, 1},
 	{"sync_tombstone", META_TOMBSTONE, RESTORE_TABLE, 2, DUMP_REL, 1},
+	{"sync_pack", META_PACK, RESTORE_TABLE, 3, DUMP_REL, 1},
 	{"merkle_digest", META_DIGEST, RESTORE_TABLE, 1, DUMP_ALL, 1},
 	{"merkle_leaf", META_LEAF, RESTORE_TABLE, 0, DUMP_REL, 1},
 };

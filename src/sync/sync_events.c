@@ -106,7 +106,7 @@ vecmark_events(PG_FUNCTION_ARGS)
 			{
 				(const uint8_t *) keys.data, (const uint8_t *) keys.data + keys.size, NULL
 			};
-			while (sync_log_next(&reader, &key))
+			while (sync_next_key(&reader, &key))
 			{
 				Datum		values[EVENT_COLUMNS];
 				bool		nulls[EVENT_COLUMNS] = {false};

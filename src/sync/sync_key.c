@@ -124,6 +124,25 @@ sync_key_hash(Site site, uint64_t txn, Image key)
 	return XXH3_64bits_withSeed(key.data, key.size, site * UINT64_C(0x9e3779b97f4a7c15) ^ txn);
 }
 
+/*
+ * Keys one after the other, each after its size, as the log and packs have them: false when there is none left.
+ *
+ * Errors: XX001 if they are damaged.
+ */
+bool
+sync_next_key(Reader *reader, Image *key)
+{
+	if (reader_left(reader) == 0 && reader->error == NULL)
+		return false;
+	key->size = read_count(reader, 1);
+	key->data = (const char *) read_bytes(reader, key->size);
+	if (reader->error != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("keys in the log of changes, or of tombstones, are corrupted: %s", reader->error)));
+	return true;
+}
+
 /* Whether keys under these names are in the forms of a table's. */
 bool
 sync_key_is_own(const SyncTable *table, const SyncNames *names)

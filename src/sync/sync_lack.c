@@ -394,19 +394,19 @@ sync_tell_tables(const Version *questions, const Version *since, Snapshot snapsh
 	return tables;
 }
 
-/* A table has tombstones from a former life. */
+/* A table has tombstones from a former life, in a table of ours whose first column says of which. */
 static void
-move_tombstones(Oid from, Oid to)
+move_tombstones(SyncMeta meta, Oid from, Oid to)
 {
-	Relation	rel = sync_meta_open(META_TOMBSTONE, RowExclusiveLock);
+	Relation	rel = sync_meta_open(meta, RowExclusiveLock);
 	Datum		key = ObjectIdGetDatum(from);
 	SyncScan   *scan = sync_meta_scan(rel, NULL, 1, &key);
 	HeapTuple	tuple;
 
 	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
 	{
-		Datum		values[3];
-		bool		nulls[3];
+		Datum		values[SYNC_PACK_COLUMNS];
+		bool		nulls[SYNC_PACK_COLUMNS];
 
 		heap_deform_tuple(tuple, RelationGetDescr(rel), values, nulls);
 		values[0] = ObjectIdGetDatum(to);
@@ -433,7 +433,10 @@ sync_inherit_lack(const char *name, Oid rel)
 		return true;
 	/* Numbers of relations that are gone mean something else after a dump. */
 	if (OidIsValid(lack->rel) && !list_member_oid(sync_table_list(NULL), lack->rel))
-		move_tombstones(lack->rel, rel);
+	{
+		move_tombstones(META_TOMBSTONE, lack->rel, rel);
+		move_tombstones(META_PACK, lack->rel, rel);
+	}
 	lack->rel = rel;
 	store_lack(lack->id, lack);
 	return true;

@@ -33,9 +33,6 @@
  */
 #define BUFFER_LIMIT (16 * 1024 * 1024)
 
-/* A row of the log takes no more than this, or one key. */
-#define LINE_SIZE_MAX 4096
-
 /* Rows that are passed over are read up to here, as neighbours are cheap; then the index is asked. */
 #define ROWS_PASSED 16
 
@@ -90,19 +87,90 @@ same_line(const LogEntry *a, const LogEntry *b)
 }
 
 static void
-write_line(Relation log, const LogEntry *entry, StringInfo keys)
+write_line(Relation log, Site site, uint64_t txn, Oid root, Image keys)
 {
 	Datum		values[4];
 	bool		nulls[4] = {false, false, false, false};
-	Image		image = {keys->data, keys->len};
 
-	values[0] = Int64GetDatum((int64) entry->site);
-	values[1] = Int64GetDatum((int64) entry->txn);
-	values[2] = ObjectIdGetDatum(entry->root);
-	values[3] = sync_bytea(image);
+	values[0] = Int64GetDatum((int64) site);
+	values[1] = Int64GetDatum((int64) txn);
+	values[2] = ObjectIdGetDatum(root);
+	values[3] = sync_bytea(keys);
 	sync_meta_insert(log, values, nulls);
 	pfree(DatumGetPointer(values[3]));
+}
+
+/* What was gathered for one row of the log. */
+static void
+write_gathered(Relation log, const LogEntry *entry, StringInfo keys)
+{
+	Image		image = {keys->data, keys->len};
+
+	write_line(log, entry->site, entry->txn, entry->root, image);
 	resetStringInfo(keys);
+}
+
+/* A key that was inserted, by its hash. */
+typedef struct Birth
+{
+	uint64_t	hash;
+	int			entry;
+} Birth;
+
+static int
+compare_births(const void *a, const void *b)
+{
+	const Birth *x = a;
+	const Birth *y = b;
+
+	return x->hash < y->hash ? -1 : x->hash > y->hash;
+}
+
+static Image
+entry_key(const LogEntry *entry)
+{
+	return (Image)
+	{
+		buffer.bytes.data + entry->offset, entry->size
+	};
+}
+
+/* Of which rows that were inserted packs say, or are about to, that they died later. */
+static void
+find_packed(const LogEntry *entries, int count, bool *has_tombstone)
+{
+	SnapshotData dirty;
+	SyncPacks  *packs;
+	Birth	   *births;
+	int			born = 0;
+	MemoryContext context;
+
+	InitDirtySnapshot(dirty);
+	packs = sync_packs_begin(&dirty);
+	if (packs == NULL)
+		return;
+	births = palloc_extended(sizeof(Birth) * count, MCXT_ALLOC_HUGE);
+	for (int i = 0; i < count; i++)
+		if (entries[i].born != 0)
+			births[born++] = (Birth)
+		{
+			sync_pack_hash(entry_key(&entries[i])), i
+		};
+	qsort(births, born, sizeof(Birth), compare_births);
+	context = AllocSetContextCreate(CurrentMemoryContext, "births", ALLOCSET_SMALL_SIZES);
+	for (int i = 0; i < born; i++)
+	{
+		const LogEntry *entry = &entries[births[i].entry];
+		MemoryContext old = MemoryContextSwitchTo(context);
+		RowState   *packed = sync_packs_find(packs, entry->root, entry_key(entry));
+
+		has_tombstone[births[i].entry] |= packed != NULL && packed->life >= entry->born;
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(context);
+	}
+	MemoryContextDelete(context);
+	sync_packs_end(packs);
+	pfree(births);
 }
 
 /*
@@ -133,26 +201,24 @@ check_births(const LogEntry *entries, int count)
 
 		for (int i = 0; i < count; i++)
 		{
-			Image		image = {buffer.bytes.data + entries[i].offset, entries[i].size};
 			Datum		key[2] = {ObjectIdGetDatum(entries[i].root)};
 
 			if (entries[i].born == 0)
 				continue;
-			key[1] = sync_bytea(image);
+			key[1] = sync_bytea(entry_key(&entries[i]));
 			has_tombstone[i] = sync_probe_has(probe, key);
 			pfree(DatumGetPointer(key[1]));
 		}
 		sync_probe_end(probe);
 	}
 	table_close(rel, AccessShareLock);
+	find_packed(entries, count, has_tombstone);
 	forgotten = sync_forgotten_life(true);
 	for (int i = 0; i < count; i++)
 	{
-		Image		key = {buffer.bytes.data + entries[i].offset, entries[i].size};
-
 		if (entries[i].born != 0 &&
 			((entries[i].site == sync_writer_site() && entries[i].txn == sync_writer_txn() && entries[i].born <= forgotten) ||
-			 (has_tombstone[i] && sync_tombstone_reaches(entries[i].root, key, entries[i].born))))
+			 (has_tombstone[i] && sync_tombstone_reaches(entries[i].root, entry_key(&entries[i]), entries[i].born))))
 			sync_refuse_concurrent_delete(entries[i].root);
 	}
 	pfree(has_tombstone);
@@ -195,12 +261,12 @@ write_entries(int first)
 
 		if (i > 0 && compare_entries(&entries[i - 1], &entries[i]) == 0)
 			continue;
-		if (i > 0 && keys.len > 0 && (!same_line(&entries[i - 1], &entries[i]) || keys.len + entries[i].size > LINE_SIZE_MAX))
-			write_line(log, &entries[i - 1], &keys);
+		if (i > 0 && keys.len > 0 && (!same_line(&entries[i - 1], &entries[i]) || keys.len + entries[i].size > SYNC_LINE_MAX))
+			write_gathered(log, &entries[i - 1], &keys);
 		appendBinaryStringInfo(&keys, (char *) size, varint_write(size, entries[i].size) - size);
 		appendBinaryStringInfo(&keys, buffer.bytes.data + entries[i].offset, entries[i].size);
 	}
-	write_line(log, &entries[count - 1], &keys);
+	write_gathered(log, &entries[count - 1], &keys);
 	table_close(log, RowExclusiveLock);
 	pfree(keys.data);
 	pfree(entries);
@@ -222,7 +288,7 @@ static void
 end_transaction(bool is_prepare)
 {
 	PushActiveSnapshot(GetTransactionSnapshot());
-	sync_write_deaths();
+	sync_log_deaths();
 	write_entries(0);
 	if (buffer.own_txn != 0)
 		sync_send_changes(buffer.own_site, buffer.own_txn);
@@ -292,23 +358,34 @@ sync_log_spill(void)
 		return;
 	while (first > 0 && buffer.entries[first - 1].level == level)
 		first--;
-	sync_write_deaths();
 	write_entries(first);
 	buffer.full = Min(buffer.bytes.len + BUFFER_MAX, BUFFER_LIMIT);
 }
 
+static void
+log_dead(void *about, const Stamp *dot, Oid root, Image keys)
+{
+	write_line(about, dot->site, dot->txn, root, keys);
+}
+
 /*
- * Note that a transaction of a site wrote a key.  "born" is the life of a row that this
- * transaction is about to insert there, else 0.
+ * Write the tombstones of what the current subtransaction has deleted, and log it.
  *
- * Writes to the log early if many are gathered.
+ * Errors: 40001 if another transaction wrote more in the place of one meanwhile.
  */
 void
-sync_log_key(Site site, uint64_t txn, Oid root, Image key, uint64_t born)
+sync_log_deaths(void)
 {
-	int			level = GetCurrentTransactionNestLevel();
-	LogEntry   *entry;
+	Relation	log = sync_meta_open(META_LOG, RowExclusiveLock);
 
+	sync_write_deaths(log_dead, log);
+	table_close(log, RowExclusiveLock);
+}
+
+/* This transaction writes a table: there is something to do when it ends. */
+static void
+begin_log(Site site, uint64_t txn, Oid root)
+{
 	if (!buffer.has_callbacks)
 	{
 		RegisterXactCallback(at_xact, NULL);
@@ -325,9 +402,6 @@ sync_log_key(Site site, uint64_t txn, Oid root, Image key, uint64_t born)
 		initStringInfo(&buffer.bytes);
 		MemoryContextSwitchTo(old);
 	}
-	sync_log_spill();
-	if (buffer.count == buffer.room)
-		buffer.entries = repalloc_huge(buffer.entries, sizeof(LogEntry) * (buffer.room *= 2));
 	if (!list_member_oid(buffer.roots, root))
 	{
 		MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
@@ -345,12 +419,49 @@ sync_log_key(Site site, uint64_t txn, Oid root, Image key, uint64_t born)
 		buffer.own_site = site;
 		buffer.own_txn = txn;
 	}
+}
+
+/*
+ * Note that a transaction of a site wrote a key.  "born" is the life of a row that this
+ * transaction is about to insert there, else 0.
+ *
+ * Writes to the log early if many are gathered.
+ */
+void
+sync_log_key(Site site, uint64_t txn, Oid root, Image key, uint64_t born)
+{
+	int			level = GetCurrentTransactionNestLevel();
+	LogEntry   *entry;
+
+	begin_log(site, txn, root);
+	sync_log_spill();
+	if (buffer.count == buffer.room)
+		buffer.entries = repalloc_huge(buffer.entries, sizeof(LogEntry) * (buffer.room *= 2));
 	entry = &buffer.entries[buffer.count++];
 	*entry = (LogEntry)
 	{
 		site, txn, root, level, born, buffer.bytes.len, key.size
 	};
 	appendBinaryStringInfo(&buffer.bytes, key.data, key.size);
+}
+
+/*
+ * Note that the own transaction deleted a row, whose state is "dead" now: its tombstone, and the log.  Writes early if many
+ * are gathered.
+ *
+ * Errors: 40001 if another transaction wrote more there meanwhile.
+ */
+void
+sync_log_death(Oid root, Image key, const RowState *dead)
+{
+	if (!sync_note_death(root, key, dead))
+	{
+		sync_log_key(dead->base.site, dead->base.txn, root, key, 0);
+		return;
+	}
+	begin_log(dead->base.site, dead->base.txn, root);
+	if (sync_deaths_are_many())
+		sync_log_deaths();
 }
 
 /*
@@ -391,25 +502,6 @@ sync_log_state(Oid root, Image key, const RowState *incoming, uint64_t born)
 			LOG_DOT(incoming->sets[i].context[j]);
 #undef LOG_DOT
 	pfree(logged);
-}
-
-/*
- * The keys of a row of the log, one after the other: false when there is none left.
- *
- * Errors: XX001 if it is damaged.
- */
-bool
-sync_log_next(Reader *reader, Image *key)
-{
-	if (reader_left(reader) == 0 && reader->error == NULL)
-		return false;
-	key->size = read_count(reader, 1);
-	key->data = (const char *) read_bytes(reader, key->size);
-	if (reader->error != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("a row of the log of changes is corrupted: %s", reader->error)));
-	return true;
 }
 
 /* The least number from "txn" on that is not in the ranges of a site; NULL has none. */
@@ -529,7 +621,7 @@ sync_log_hashes(Oid root, Snapshot snapshot, size_t *count)
 		{
 			(const uint8_t *) keys.data, (const uint8_t *) keys.data + keys.size, NULL
 		};
-		while (sync_log_next(&reader, &key))
+		while (sync_next_key(&reader, &key))
 		{
 			if (*count == room)
 				hashes = repalloc_huge(hashes, sizeof(uint64_t) * (room *= 2));
@@ -542,13 +634,12 @@ sync_log_hashes(Oid root, Snapshot snapshot, size_t *count)
 	for (int i = 0; i < buffer.count; i++)
 	{
 		const LogEntry *entry = &buffer.entries[i];
-		Image		key = {buffer.bytes.data + entry->offset, entry->size};
 
 		if (entry->root != root)
 			continue;
 		if (*count == room)
 			hashes = repalloc_huge(hashes, sizeof(uint64_t) * (room *= 2));
-		hashes[(*count)++] = sync_key_hash(entry->site, entry->txn, key);
+		hashes[(*count)++] = sync_key_hash(entry->site, entry->txn, entry_key(entry));
 	}
 	qsort(hashes, *count, sizeof(uint64_t), compare_hashes);
 	return hashes;

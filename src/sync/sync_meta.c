@@ -10,6 +10,7 @@
 #include "access/heapam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
@@ -37,6 +38,7 @@ static const char *const meta_names[] = {
 	[META_COLUMN] = "sync_column",
 	[META_LOG] = "sync_log",
 	[META_TOMBSTONE] = "sync_tombstone",
+	[META_PACK] = "sync_pack",
 	[META_PARKED] = "sync_parked",
 	[META_QUARANTINE] = "sync_quarantine",
 	[META_PEER] = "sync_peer",
@@ -133,6 +135,9 @@ fill_keys(Relation rel, int count, const Datum *key, ScanKey keys)
 			case INT8OID:
 				equal = F_INT8EQ;
 				break;
+			case INT4OID:
+				equal = F_INT4EQ;
+				break;
 			case INT2OID:
 				equal = F_INT2EQ;
 				break;
@@ -154,7 +159,7 @@ fill_keys(Relation rel, int count, const Datum *key, ScanKey keys)
 /*
  * Rows whose first "count" columns are as given, in the order of the table's only
  * index, which is on its first columns; all rows in no order if count is 0.  Such
- * columns are of type bigint, smallint, oid, regclass, bytea or text.
+ * columns are of type bigint, integer, smallint, oid, regclass, bytea or text.
  *
  * A snapshot of NULL shows what is committed now, and all that the own transaction
  * did.
@@ -204,6 +209,60 @@ sync_probe_end(SyncProbe *probe)
 	index_endscan(probe->scan);
 	index_close(probe->index, AccessShareLock);
 	pfree(probe);
+}
+
+/*
+ * Begin to read rows whose first "count" columns, those of the index, are as asked for, key after key: as a
+ * snapshot shows them, or with NULL as they are now.  Costs less than a scan for each.
+ */
+SyncSeek   *
+sync_seek_begin(Relation rel, Snapshot snapshot, int count)
+{
+	SyncSeek   *seek = palloc(sizeof(SyncSeek));
+
+	seek->rel = rel;
+	seek->index = index_open(linitial_oid(RelationGetIndexList(rel)), AccessShareLock);
+	seek->latest = snapshot == NULL ? RegisterSnapshot(GetLatestSnapshot()) : NULL;
+	seek->scan = vm_index_beginscan(rel, seek->index, snapshot == NULL ? seek->latest : snapshot, count, 0);
+	seek->slot = table_slot_create(rel, NULL);
+	seek->count = count;
+	seek->context = CurrentMemoryContext;
+	return seek;
+}
+
+/* Go to the rows of a key. */
+void
+sync_seek(SyncSeek *seek, const Datum *key)
+{
+	ScanKeyData keys[KEYS_MAX];
+	MemoryContext old = MemoryContextSwitchTo(seek->context);
+
+	fill_keys(seek->rel, seek->count, key, keys);
+	index_rescan(seek->scan, keys, seek->count, NULL, 0);
+	MemoryContextSwitchTo(old);
+}
+
+/* The next of these, or NULL; it is valid until another is asked for. */
+HeapTuple
+sync_seek_next(SyncSeek *seek)
+{
+	MemoryContext old = MemoryContextSwitchTo(seek->context);
+	HeapTuple	tuple = index_getnext_slot(seek->scan, ForwardScanDirection, seek->slot) ? ExecFetchSlotHeapTuple(seek->slot, false, NULL) : NULL;
+
+	MemoryContextSwitchTo(old);
+	return tuple;
+}
+
+/* End it. */
+void
+sync_seek_end(SyncSeek *seek)
+{
+	index_endscan(seek->scan);
+	ExecDropSingleTupleTableSlot(seek->slot);
+	if (seek->latest != NULL)
+		UnregisterSnapshot(seek->latest);
+	index_close(seek->index, AccessShareLock);
+	pfree(seek);
 }
 
 /*

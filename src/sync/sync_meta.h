@@ -6,6 +6,7 @@
 
 #include "access/genam.h"
 #include "crdt/version.h"
+#include "executor/tuptable.h"
 #include "nodes/execnodes.h"
 #include "utils/rel.h"
 #include "utils/snapshot.h"
@@ -18,6 +19,7 @@ typedef enum SyncMeta
 	META_COLUMN,
 	META_LOG,
 	META_TOMBSTONE,
+	META_PACK,
 	META_PARKED,
 	META_QUARANTINE,
 	META_PEER,
@@ -47,6 +49,18 @@ typedef struct SyncProbe
 	int			count;
 } SyncProbe;
 
+/* Reads rows of one key after the other. */
+typedef struct SyncSeek
+{
+	Relation	rel;
+	Relation	index;
+	Snapshot	latest;			/* registered for this, or NULL */
+	IndexScanDesc scan;
+	TupleTableSlot *slot;
+	int			count;
+	MemoryContext context;		/* in which the index keeps what it notes */
+} SyncSeek;
+
 typedef bool (*SyncMeant) (HeapTuple tuple, TupleDesc desc, void *about);
 
 extern Oid	sync_meta_oid(SyncMeta meta);
@@ -58,6 +72,10 @@ extern bool sync_meta_next_site(Relation rel, Snapshot snapshot, Site *site);
 extern SyncProbe *sync_probe_begin(Relation rel, int count);
 extern bool sync_probe_has(SyncProbe *probe, const Datum *key);
 extern void sync_probe_end(SyncProbe *probe);
+extern SyncSeek *sync_seek_begin(Relation rel, Snapshot snapshot, int count);
+extern void sync_seek(SyncSeek *seek, const Datum *key);
+extern HeapTuple sync_seek_next(SyncSeek *seek);
+extern void sync_seek_end(SyncSeek *seek);
 extern bool sync_meta_has(Relation rel, int count, const Datum *key);
 extern HeapTuple sync_meta_next(SyncScan *scan);
 extern void sync_meta_end(SyncScan *scan);
@@ -88,6 +106,14 @@ extern Snapshot sync_push_outside_snapshot(void);
 #define SYNC_SITE_FORGOTTEN 5
 #define SYNC_SITE_LIVES 6
 #define SYNC_SITE_COLUMNS 7
+
+/* Columns of sync_pack. */
+#define SYNC_PACK_REL 0
+#define SYNC_PACK_PART 1
+#define SYNC_PACK_ID 2
+#define SYNC_PACK_CLOCK 3
+#define SYNC_PACK_KEYS 4
+#define SYNC_PACK_COLUMNS 5
 
 /* Columns of sync_peer. */
 #define PEER_SITE 0

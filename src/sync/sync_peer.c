@@ -312,40 +312,52 @@ typedef struct LatestForgotten
 	uint64_t	txn;
 } LatestForgotten;
 
-/*
- * Delete tombstones that "stable" covers, at most "most"; how many.  They are put on record:
- * of each site, what "stable" has up to the latest of them, as the dots of each would be too many.
- */
-static int64
-forget_tombstones(const Version *stable, int64 most)
+/* What is forgotten. */
+typedef struct Forgetting
 {
-	Relation	rel = sync_meta_open(META_TOMBSTONE, RowExclusiveLock);
+	const Version *stable;
+	LatestForgotten *latest;
+	int			sites;
+	uint64_t	lives;
+} Forgetting;
+
+/* Delete a row of tombstones. */
+static bool
+drop_row(SyncMeta meta, Relation rel, HeapTuple tuple)
+{
+	if (meta == META_TOMBSTONE)
+		return sync_drop_tombstone(rel, tuple);
+	sync_meta_delete(rel, tuple);
+	return true;
+}
+
+/* Delete rows of a table of tombstones, of which a column is the clock, at most so many; how many. */
+static int64
+forget_dead(Forgetting *forgetting, SyncMeta meta, int clock, int64 most)
+{
+	Relation	rel = sync_meta_open(meta, RowExclusiveLock);
 	SyncScan   *scan = sync_meta_scan(rel, NULL, 0, NULL);
-	LatestForgotten *latest = palloc(sizeof(LatestForgotten) * (stable->count + 1));
-	Version    *upto = palloc0(sizeof(Version));
-	uint64_t	lives = 0;
-	int			sites = 0;
 	int64		forgotten = 0;
 	HeapTuple	tuple;
 
 	while (forgotten < most && HeapTupleIsValid(tuple = sync_meta_next(scan)))
 	{
 		bool		isnull;
-		RowState   *dead = sync_clock_from_datum(heap_getattr(tuple, 3, RelationGetDescr(rel), &isnull));
+		RowState   *dead = sync_clock_from_datum(heap_getattr(tuple, clock, RelationGetDescr(rel), &isnull));
 
-		if (version_covers(stable, dead->base.site, dead->base.txn) && sync_drop_tombstone(rel, tuple))
+		if (version_covers(forgetting->stable, dead->base.site, dead->base.txn) && drop_row(meta, rel, tuple))
 		{
 			int			i = 0;
 
-			while (i < sites && latest[i].site != dead->base.site)
+			while (i < forgetting->sites && forgetting->latest[i].site != dead->base.site)
 				i++;
-			if (i == sites)
-				latest[sites++] = (LatestForgotten)
+			if (i == forgetting->sites)
+				forgetting->latest[forgetting->sites++] = (LatestForgotten)
 			{
 				dead->base.site, 0
 			};
-			latest[i].txn = Max(latest[i].txn, dead->base.txn);
-			lives = Max(lives, dead->life);
+			forgetting->latest[i].txn = Max(forgetting->latest[i].txn, dead->base.txn);
+			forgetting->lives = Max(forgetting->lives, dead->life);
 			forgotten++;
 			VM_POINT("sync-forgotten-row");
 		}
@@ -353,13 +365,29 @@ forget_tombstones(const Version *stable, int64 most)
 	}
 	sync_meta_end(scan);
 	table_close(rel, RowExclusiveLock);
-	for (int i = 0; i < sites; i++)
-	{
-		TxnRange	range = {0, latest[i].txn + 1};
+	return forgotten;
+}
 
-		upto = version_union(upto, version_of_ranges(latest[i].site, &range, 1));
+/*
+ * Delete tombstones that "stable" covers, at most "most" rows; how many.  They are put on record:
+ * of each site, what "stable" has up to the latest of them, as the dots of each would be too many.
+ */
+static int64
+forget_tombstones(const Version *stable, int64 most)
+{
+	Forgetting	forgetting = {stable, palloc(sizeof(LatestForgotten) * (stable->count + 1)), 0, 0};
+	Version    *upto = palloc0(sizeof(Version));
+	int64		forgotten;
+
+	forgotten = forget_dead(&forgetting, META_TOMBSTONE, 3, most);
+	forgotten += forget_dead(&forgetting, META_PACK, SYNC_PACK_CLOCK + 1, most - forgotten);
+	for (int i = 0; i < forgetting.sites; i++)
+	{
+		TxnRange	range = {0, forgetting.latest[i].txn + 1};
+
+		upto = version_union(upto, version_of_ranges(forgetting.latest[i].site, &range, 1));
 	}
-	sync_add_forgotten(version_intersect(stable, upto), lives);
+	sync_add_forgotten(version_intersect(stable, upto), forgetting.lives);
 	return forgotten;
 }
 

@@ -359,6 +359,7 @@ sync_stored_tombstone(Oid root, Image key, Snapshot snapshot)
 	Relation	rel = sync_meta_open(META_TOMBSTONE, AccessShareLock);
 	Datum		keys[2] = {ObjectIdGetDatum(root), sync_bytea(key)};
 	RowState   *row = NULL;
+	RowState   *packed;
 
 	if (sync_meta_has(rel, 2, keys))
 	{
@@ -371,7 +372,8 @@ sync_stored_tombstone(Oid root, Image key, Snapshot snapshot)
 		sync_meta_end(scan);
 	}
 	table_close(rel, AccessShareLock);
-	return row;
+	packed = sync_packed_tombstone(root, key, snapshot);
+	return row == NULL ? packed : packed == NULL ? row : row_join(row, packed);
 }
 
 /* Errors: 40001. */
@@ -426,8 +428,15 @@ sync_tombstone_reaches(Oid root, Image key, uint64_t life)
 	bool		reaches;
 	TransactionId other;
 
-	while (TransactionIdIsValid(other = other_writer(rel, keys, life, &reaches)))
+	for (;;)
+	{
+		other = other_writer(rel, keys, life, &reaches);
+		if (!TransactionIdIsValid(other))
+			other = sync_other_packer(root, key, life, &reaches);
+		if (!TransactionIdIsValid(other))
+			break;
 		XactLockTableWait(other, rel, NULL, XLTW_None);
+	}
 	table_close(rel, AccessShareLock);
 	return reaches;
 }

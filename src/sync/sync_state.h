@@ -15,6 +15,12 @@ typedef struct SyncGrave
 	bool		written;
 } SyncGrave;
 
+/* Bytes of keys in a row of the log or of packs, or one key: rows are not stored out of line. */
+#define SYNC_LINE_MAX 1900
+
+/* To log keys, each after its size, that the transaction of a dot wrote. */
+typedef void (*SyncLine) (void *about, const Stamp *dot, Oid root, Image keys);
+
 /* sync_row.c: states of rows. */
 /*
  * Whether the clock of a visible row was lost, so that peers have to tell it again: nothing is known of
@@ -44,8 +50,32 @@ extern void sync_bury(Oid root, Image key, const RowState *row);
 
 /* sync_death.c: tombstones of many rows. */
 extern RowState *sync_tombstone(Oid root, Image key, Snapshot snapshot);
-extern void sync_note_death(Oid root, Image key, const RowState *row);
-extern void sync_write_deaths(void);
+extern bool sync_note_death(Oid root, Image key, const RowState *row);
+extern bool sync_deaths_are_many(void);
+extern void sync_write_deaths(SyncLine line, void *about);
+
+/* sync_pack.c: tombstones many in a row; all of a table. */
+#define SYNC_PACK_LEVELS 3
+
+/* A key that died. */
+typedef struct SyncDead
+{
+	uint64_t	hash;			/* sync_pack_hash */
+	const char *key;			/* after its size */
+	size_t		size;			/* of both */
+} SyncDead;
+
+typedef struct SyncPacks SyncPacks;
+
+extern uint64_t sync_pack_hash(Image key);
+extern SyncPacks *sync_packs_begin(Snapshot snapshot);
+extern RowState *sync_packs_find(SyncPacks *packs, Oid root, Image key);
+extern void sync_packs_end(SyncPacks *packs);
+extern RowState *sync_packed_tombstone(Oid root, Image key, Snapshot snapshot);
+extern TransactionId sync_other_packer(Oid root, Image key, uint64_t life, bool *reaches);
+extern bool sync_is_packed(Oid root, uint64_t hash, int count);
+extern void sync_write_packs(Oid root, const RowState *clock, const SyncDead *deaths, int count, SyncLine line, void *about);
+extern void sync_walk_tombstones(SyncTable *table, Snapshot snapshot, SyncVisit visit, void *about);
 
 /* sync_park.c: states that could not be shown. */
 extern RowState *sync_parked_state(HeapTuple tuple, TupleDesc desc, SyncNames **names);

@@ -236,7 +236,7 @@ sync_send_changes(Site site, uint64_t txn)
 			continue;
 		SetUserIdAndSecContext(table->owner, security | SECURITY_LOCAL_USERID_CHANGE |
 							   SECURITY_RESTRICTED_OPERATION | SECURITY_NOFORCE_RLS);
-		while (sync_log_next(&reader, &key))
+		while (sync_next_key(&reader, &key))
 		{
 			MemoryContextSwitchTo(row_context);
 			send_key(&outgoing, table, key);

@@ -5,6 +5,7 @@
 #define SYNC_TABLE_H
 
 #include "crdt/delta.h"
+#include "crdt/varint.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "nodes/pg_list.h"
@@ -177,6 +178,7 @@ extern Image sync_own_key(const SyncTable *table, const SyncNames *names, Image 
 extern SyncTable *sync_table_with_key(Oid root, const SyncNames *names, Image *key);
 extern bool sync_is_parkable(const ErrorData *error);
 extern uint64_t sync_key_hash(Site site, uint64_t txn, Image key);
+extern bool sync_next_key(Reader *reader, Image *key);
 
 /* sync_read.c: rows of users' tables. */
 extern struct _SPI_plan *sync_plan(SyncTable *table, const char *sql, int count, const Oid *types);
@@ -187,7 +189,7 @@ extern bool sync_read_row(SyncTable *table, bool lock, Datum *values, bool *null
 
 extern bool sync_row_is_there(SyncTable *table, Image key);
 
-/* sync_walk.c: all rows and tombstones of a table. */
+/* sync_walk.c: all rows of a table. */
 typedef struct SyncSeen
 {
 	Image		key;
@@ -200,7 +202,6 @@ typedef void (*SyncVisit) (void *about, const SyncSeen *seen);
 
 extern void sync_walk_rows(SyncTable *table, bool read_only, SyncVisit visit, void *about);
 extern void sync_walk_relation(SyncTable *table, const char *from, SyncVisit visit, void *about);
-extern void sync_walk_tombstones(SyncTable *table, Snapshot snapshot, SyncVisit visit, void *about);
 
 /* sync_rights.c: what a role must be able to do. */
 extern void sync_check_owner(Oid relid);

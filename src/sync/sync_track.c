@@ -146,7 +146,7 @@ unregister(Oid relid)
 
 	if (name == NULL)
 		return;
-	sync_write_deaths();
+	sync_log_deaths();
 	sync_meta_delete_where(META_CONFLICT, is_named, name);
 	sync_note_lack(name, relid);
 	delete_rows(META_TABLE, ObjectIdGetDatum(relid));
@@ -392,6 +392,7 @@ vecmark_tidy(PG_FUNCTION_ARGS)
 	deleted += unregister_dropped();
 	deleted += sync_meta_delete_where(META_COLUMN, is_dropped, NULL);
 	deleted += sync_meta_delete_where(META_TOMBSTONE, is_left, NULL);
+	deleted += sync_meta_delete_where(META_PACK, is_left, NULL);
 	deleted += sync_meta_delete_where(META_OUTBOX, is_dropped, NULL);
 	deleted += sync_meta_delete_where(META_BATCH, is_old, &batch_at);
 	deleted += sync_meta_delete_where(META_CONFLICT, is_old, &conflict_at);
@@ -452,7 +453,7 @@ Datum
 vecmark_start_over(PG_FUNCTION_ARGS)
 {
 	static const SyncMeta all[] = {
-		META_VERSION, META_LOG, META_TOMBSTONE, META_PARKED, META_QUARANTINE, META_PEER, META_STREAM, META_BATCH,
+		META_VERSION, META_LOG, META_TOMBSTONE, META_PACK, META_PARKED, META_QUARANTINE, META_PEER, META_STREAM, META_BATCH,
 		META_CONFLICT, META_LACK,
 	};
 

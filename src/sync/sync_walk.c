@@ -1,14 +1,11 @@
 /*
- * sync_walk.c: the rows and tombstones of a tracked table, one after the other.
+ * sync_walk.c: the rows of a tracked table, one after the other.
  */
 #include "postgres.h"
 #include "compat.h"
 
-#include "access/htup_details.h"
-#include "access/table.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
-#include "sync/sync_meta.h"
 #include "sync/sync_table.h"
 #include "sync/sync_types.h"
 #include "utils/memutils.h"
@@ -67,35 +64,4 @@ void
 sync_walk_relation(SyncTable *table, const char *from, SyncVisit visit, void *about)
 {
 	walk(table, sync_select(table, from), false, visit, about);
-}
-
-/*
- * Visit each tombstone of a table that a snapshot shows; one of a row that was inserted again,
- * too.  What is visited is gone after the visit.
- */
-void
-sync_walk_tombstones(SyncTable *table, Snapshot snapshot, SyncVisit visit, void *about)
-{
-	Relation	rel = sync_meta_open(META_TOMBSTONE, AccessShareLock);
-	Datum		root = ObjectIdGetDatum(table->root);
-	SyncScan   *scan = sync_meta_scan(rel, snapshot, 1, &root);
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "tombstone that is visited", ALLOCSET_DEFAULT_SIZES);
-	HeapTuple	tuple;
-
-	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
-	{
-		MemoryContext old = MemoryContextSwitchTo(context);
-		SyncSeen	seen = {.values = NULL};
-		bool		isnull;
-
-		seen.key = sync_image_of_bytea(heap_getattr(tuple, 2, RelationGetDescr(rel), &isnull));
-		seen.clock = sync_clock_from_datum(heap_getattr(tuple, 3, RelationGetDescr(rel), &isnull));
-		visit(about, &seen);
-		MemoryContextSwitchTo(old);
-		MemoryContextReset(context);
-		CHECK_FOR_INTERRUPTS();
-	}
-	sync_meta_end(scan);
-	table_close(rel, AccessShareLock);
-	MemoryContextDelete(context);
 }
