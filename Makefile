@@ -103,6 +103,7 @@ OBJS = \
 	src/sync/sync_log.o \
 	src/sync/sync_merge.o \
 	src/sync/sync_meta.o \
+	src/sync/sync_missing.o \
 	src/sync/sync_order.o \
 	src/sync/sync_owner.o \
 	src/sync/sync_pack.o \

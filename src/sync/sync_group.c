@@ -117,20 +117,20 @@ try_items(SyncMerge *merge, const SyncItem *items, int count, bool together)
 }
 
 /*
- * Apply rows together.  If one fails, halve until it is alone; it is added to "failed"
- * then, with its error.
+ * Apply rows together.  If one fails, as all together have if "error" is not NULL, halve until it is alone; it
+ * is added to "failed" then, with its error.
  */
 static void
-apply_items(SyncMerge *merge, SyncItem *items, int count, List **failed, List **errors)
+apply_items(SyncMerge *merge, SyncItem *items, int count, ErrorData *error, List **failed, List **errors)
 {
-	ErrorData  *error = try_items(merge, items, count, false);
-
+	if (error == NULL)
+		error = try_items(merge, items, count, false);
 	if (error == NULL)
 		return;
 	if (count > 1)
 	{
-		apply_items(merge, items, count / 2, failed, errors);
-		apply_items(merge, items + count / 2, count - count / 2, failed, errors);
+		apply_items(merge, items, count / 2, NULL, failed, errors);
+		apply_items(merge, items + count / 2, count - count / 2, NULL, failed, errors);
 	}
 	else
 	{
@@ -255,6 +255,64 @@ group_size(const SyncItem *items, int count)
 	return size;
 }
 
+/* Of a group of rows of a part, park those that wait for other parts; the others, how many of which is set, are returned. */
+static SyncItem *
+park_missing(SyncMerge *merge, SyncMissing *missing, const SyncItem *items, int *count)
+{
+	SyncItem   *kept = palloc(sizeof(SyncItem) * *count);
+	int			kept_count = 0;
+
+	for (int i = 0; i < *count; i++)
+	{
+		ErrorData  *error = sync_find_missing(missing, &items[i]);
+
+		if (error == NULL)
+			kept[kept_count++] = items[i];
+		else
+		{
+			park(merge, &items[i], error);
+			sync_note_missing(missing, &items[i]);
+		}
+	}
+	*count = kept_count;
+	return kept;
+}
+
+/*
+ * Apply the groups of rows that are in order.  Of a part of a batch, as soon as a foreign key is violated it is looked for what
+ * rows lack, before they are tried.
+ */
+static void
+apply_groups(SyncMerge *merge, SyncItem *items, int count, List **failed, List **errors)
+{
+	SyncMissing *missing = NULL;
+
+	for (int i = 0, size; i < count; i += size)
+	{
+		SyncItem   *group = items + i;
+		int			left;
+		int			known = list_length(*failed);
+		ErrorData  *error = NULL;
+
+		left = size = group_size(group, count - i);
+		if (missing == NULL && merge->in_parts && (error = try_items(merge, group, size, false)) != NULL &&
+			(error->sqlerrcode == ERRCODE_FOREIGN_KEY_VIOLATION || error->sqlerrcode == ERRCODE_DELETE_WAITS))
+			missing = sync_begin_missing(items, count);
+		if (missing != NULL)
+		{
+			group = park_missing(merge, missing, group, &left);
+			error = NULL;
+		}
+		if (left > 0 && (missing != NULL || !merge->in_parts || error != NULL))
+			apply_items(merge, group, left, error, failed, errors);
+		for (int j = known; missing != NULL && j < list_length(*failed); j++)
+			sync_note_missing(missing, list_nth(*failed, j));
+		sync_log_spill();
+	}
+	if (missing != NULL)
+		sync_end_missing(missing);
+}
+
 /*
  * Apply rows in order; those that fail once more as long as others get through meanwhile,
  * since what they need may have come, and at last all together.  The rest is parked.
@@ -269,12 +327,7 @@ apply_in_order(SyncMerge *merge, SyncItem *items, int count)
 
 	/* What the caller's own writes violate is not for rows to be parked by. */
 	sync_set_constraints("IMMEDIATE");
-	for (int i = 0, size; i < count; i += size)
-	{
-		size = group_size(items + i, count - i);
-		apply_items(merge, items + i, size, &failed, &errors);
-		sync_log_spill();
-	}
+	apply_groups(merge, items, count, &failed, &errors);
 	for (int before = count; failed != NIL && list_length(failed) < before;)
 	{
 		List	   *again = failed;
@@ -282,7 +335,7 @@ apply_in_order(SyncMerge *merge, SyncItem *items, int count)
 		before = list_length(failed);
 		failed = errors = NIL;
 		foreach(item, again)
-			apply_items(merge, lfirst(item), 1, &failed, &errors);
+			apply_items(merge, lfirst(item), 1, NULL, &failed, &errors);
 	}
 	apply_circles(merge, &failed, &errors);
 	forboth(item, failed, error, errors)
@@ -319,36 +372,45 @@ sync_apply_rows(SyncMerge *merge, SyncItem *items, int count)
 }
 
 /*
- * Which parked rows to try again: all, if "covered" is NULL.  Else deletes that waited for what it covers;
- * and if "parts", rows that break a constraint without the rest of what they came with.
+ * Whether parked rows with an SQLSTATE are to be tried again: all, if "covered" is NULL.  Else deletes that waited; and
+ * if "parts", rows that break a constraint, which may need the rest of what they came with.
  */
 static bool
-is_due(const char *sqlstate, const RowState *state, const Version *held, const Version *covered, bool parts)
+may_be_due(const char *sqlstate, const Version *covered, bool parts)
+{
+	return covered == NULL || strcmp(sqlstate, unpack_sql_state(ERRCODE_DELETE_WAITS)) == 0 ||
+		(parts && strncmp(sqlstate, unpack_sql_state(ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION), 2) == 0);
+}
+
+/* Whether such a row is: if what it waited for is covered; of a constraint, if it came with what is. */
+static bool
+is_due(const char *sqlstate, const RowState *state, const Version *held, const Version *covered)
 {
 	if (covered == NULL)
 		return true;
 	if (strcmp(sqlstate, unpack_sql_state(ERRCODE_DELETE_WAITS)) == 0)
 		return version_covers(covered, state->base.site, state->base.txn);
-	return parts && strncmp(sqlstate, unpack_sql_state(ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION), 2) == 0 &&
-		sync_row_without(state, held) != NULL && sync_row_without(state, covered) == NULL;
+	return sync_row_without(state, held) != NULL && sync_row_without(state, covered) == NULL;
 }
 
 /*
- * Parked rows of tables that the caller may write once more, those that is_due says; those of no
- * table at last, unless he is a guest.
- *
- * Errors: as sync_apply_rows.
+ * Rows and those of the parked ones, of tables that the caller may write, that are due, beside them; those of no
+ * table too, unless he is a guest.  Sets how many they are.
  */
-void
-sync_retry_parked(SyncMerge *merge, bool is_guest, const Version *covered, bool parts)
+static SyncItem *
+with_due(const SyncMerge *merge, bool is_guest, const Version *covered, bool parts, SyncItem *items, int *count)
 {
 	Relation	rel = sync_meta_open(META_PARKED, AccessShareLock);
-	SyncScan   *scan = sync_meta_scan(rel, NULL, 0, NULL);
+	SyncScan   *scan;
 	HeapTuple	tuple;
-	SyncItem   *items = palloc(sizeof(SyncItem) * 64);
-	int			room = 64;
-	int			count = 0;
+	int			room = *count;
 
+	if (RelationGetNumberOfBlocks(rel) == 0)
+	{
+		table_close(rel, AccessShareLock);
+		return items;
+	}
+	scan = sync_meta_scan(rel, NULL, 0, NULL);
 	while (HeapTupleIsValid(tuple = sync_meta_next(scan)))
 	{
 		bool		isnull;
@@ -357,39 +419,66 @@ sync_retry_parked(SyncMerge *merge, bool is_guest, const Version *covered, bool 
 		char	   *sqlstate = TextDatumGetCString(heap_getattr(tuple, 4, RelationGetDescr(rel), &isnull));
 		Oid			root;
 
+		if (!may_be_due(sqlstate, covered, parts))
+			continue;
 		item.name = TextDatumGetCString(heap_getattr(tuple, 1, RelationGetDescr(rel), &isnull));
 		root = sync_table_by_name(item.name);
 		if (OidIsValid(root) ? !sync_may_merge(root, GetUserId()) : is_guest)
 			continue;
 		item.key = sync_image_of_bytea(PointerGetDatum(PG_DETOAST_DATUM_COPY(heap_getattr(tuple, 2, RelationGetDescr(rel), &isnull))));
-		item.state = sync_parked(item.name, item.key, NULL, &names);
+		item.state = sync_parked_state(tuple, RelationGetDescr(rel), &names);
 		item.names = names;
-		if (!is_due(sqlstate, item.state, merge->held, covered, parts))
+		if (!is_due(sqlstate, item.state, merge->held, covered))
 			continue;
-		if (count == room)
-			items = repalloc_huge(items, sizeof(SyncItem) * (room *= 2));
-		items[count++] = item;
+		if (*count == room)
+		{
+			SyncItem   *more = palloc_extended(sizeof(SyncItem) * (room = Max(64, room * 2)), MCXT_ALLOC_HUGE);
+
+			memcpy(more, items, sizeof(SyncItem) * *count);
+			items = more;
+		}
+		items[(*count)++] = item;
 	}
 	sync_meta_end(scan);
 	table_close(rel, AccessShareLock);
-	sync_apply_rows(merge, items, count);
+	return items;
 }
 
 /*
- * What is merged with the last part of a delta may be what parked rows wait for: deletes that take along
- * rows that refer to them; rows that refer to such of other parts.
+ * Parked rows of tables that the caller may write once more; those of no table, too, unless he is a guest.
  *
  * Errors: as sync_apply_rows.
  */
 void
-sync_retry_waiting(SyncMerge *merge, bool is_batch)
+sync_retry_parked(SyncMerge *merge, bool is_guest)
 {
-	Relation	rel = sync_meta_open(META_PARKED, AccessShareLock);
-	bool		is_empty = RelationGetNumberOfBlocks(rel) == 0;
+	int			count = 0;
+	SyncItem   *items = with_due(merge, is_guest, NULL, false, palloc(sizeof(SyncItem)), &count);
 
-	table_close(rel, AccessShareLock);
-	if (is_empty)
-		return;
+	sync_apply_rows(merge, items, count);
+}
+
+/*
+ * Rows of the last part of a batch with those that waited for it, of other parts: what refers to one another
+ * is applied together.  Sets how many they are.
+ */
+SyncItem   *
+sync_with_waiting(const SyncMerge *merge, SyncItem *items, int *count)
+{
+	return with_due(merge, false, merge->covered, true, items, count);
+}
+
+/*
+ * What is merged with a delta may be what deletes wait for that take along rows that refer to them.
+ *
+ * Errors: as sync_apply_rows.
+ */
+void
+sync_retry_waiting(SyncMerge *merge)
+{
+	int			count = 0;
+	SyncItem   *items = with_due(merge, false, merge->covered, false, palloc(sizeof(SyncItem)), &count);
+
 	merge->by_stream = true;
-	sync_retry_parked(merge, false, merge->covered, is_batch);
+	sync_apply_rows(merge, items, count);
 }

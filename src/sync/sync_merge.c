@@ -427,6 +427,7 @@ merge_delta(Datum value, MergeResult *result)
 	Version    *answers;
 	uint64_t	time = last_time(delta);
 	bool		is_whole;
+	bool		waits;			/* rows of other parts may */
 	SyncItem   *items;
 	int			count = 0;
 	Snapshot	latest;
@@ -554,11 +555,15 @@ merge_delta(Datum value, MergeResult *result)
 	result->merge.known = delta->to;
 	result->merge.covered = is_whole ? covered_by(delta, held, site) : held;
 	result->merge.by_stream = delta->stream;
+	result->merge.in_parts = !is_whole && !delta->stream;
 	result->merge.repair = delta->repair && result->mode == MODE_REPAIR;
+	waits = delta->batch != 0 && result->merge.covered != held;
+	if (waits)
+		items = sync_with_waiting(&result->merge, items, &count);
 	sync_apply_rows(&result->merge, items, count);
 	VM_POINT("sync-merged-rows");
-	if (result->merge.covered != held)
-		sync_retry_waiting(&result->merge, delta->batch != 0);
+	if (!waits && result->merge.covered != held)
+		sync_retry_waiting(&result->merge);
 	if (delta->some || delta->repair)
 	{
 		/* What a guest says of others is not believed. */
@@ -729,7 +734,7 @@ vecmark_retry_parked(PG_FUNCTION_ARGS)
 	latest = RegisterSnapshot(GetLatestSnapshot());
 	result.merge.covered = sync_version(latest);
 	UnregisterSnapshot(latest);
-	sync_retry_parked(&result.merge, is_guest, NULL, false);
+	sync_retry_parked(&result.merge, is_guest);
 	return return_result(fcinfo, &result);
 }
 

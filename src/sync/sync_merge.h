@@ -50,6 +50,8 @@ typedef struct SyncMerge
 	bool		repair;			/* what is told is right where stamps are
 								 * alike */
 	bool		by_stream;		/* or as what is parked came */
+	bool		in_parts;		/* what breaks a constraint is tried once more
+								 * with the last part */
 	SyncTable  *table;			/* of the latest row, or NULL */
 	int64		applied;
 	int64		stale;
@@ -63,6 +65,16 @@ extern void sync_apply_row(SyncMerge *merge, const SyncItem *item);
 
 /* sync_order.c: which row of a merge is first. */
 extern void sync_order_items(SyncItem *items, int count);
+extern int	sync_column_number(const SyncTable *table, Oid relid, AttrNumber attnum);
+extern Image sync_told_image(const SyncTable *table, const SyncItem *item, int column, uint8_t *form);
+
+/* sync_missing.c: which rows wait for other parts. */
+typedef struct SyncMissing SyncMissing;
+
+extern SyncMissing *sync_begin_missing(const SyncItem *items, int count);
+extern void sync_end_missing(SyncMissing *missing);
+extern void sync_note_missing(SyncMissing *missing, const SyncItem *item);
+extern ErrorData *sync_find_missing(SyncMissing *missing, const SyncItem *item);
 
 /* sync_told.c: what of a merge is told of which row. */
 extern SyncReferring *sync_begin_told(const Version *covered, const SyncItem *items, int count);
@@ -70,8 +82,9 @@ extern void sync_end_told(SyncReferring *told);
 
 /* sync_group.c: rows of a merge, in groups. */
 extern void sync_apply_rows(SyncMerge *merge, SyncItem *items, int count);
-extern void sync_retry_parked(SyncMerge *merge, bool is_guest, const Version *covered, bool parts);
-extern void sync_retry_waiting(SyncMerge *merge, bool is_batch);
+extern void sync_retry_parked(SyncMerge *merge, bool is_guest);
+extern SyncItem *sync_with_waiting(const SyncMerge *merge, SyncItem *items, int *count);
+extern void sync_retry_waiting(SyncMerge *merge);
 
 /* sync_anew.c: rows of a new life. */
 extern void sync_rebear(Site site, const Version *told, uint64_t lives);

@@ -118,9 +118,9 @@ gather_tables(Order *order)
 	}
 }
 
-/* The number of a column, or -1 for one that is not known here. */
-static int
-column_number(const SyncTable *table, Oid relid, AttrNumber attnum)
+/* The number of a column, in a table, of it or of one of its partitions; -1 for one that is not known here. */
+int
+sync_column_number(const SyncTable *table, Oid relid, AttrNumber attnum)
 {
 	if (relid != table->root)
 		attnum = get_attnum(table->root, get_attname(relid, attnum, false));
@@ -137,8 +137,8 @@ add_reference(Order *order, int from, int to, const ForeignKeyCacheInfo *key)
 
 	for (int i = 0; i < key->nkeys; i++)
 	{
-		reference.from_columns[i] = column_number(order->tables[from].table, key->conrelid, key->conkey[i]);
-		reference.to_columns[i] = column_number(order->tables[to].table, key->confrelid, key->confkey[i]);
+		reference.from_columns[i] = sync_column_number(order->tables[from].table, key->conrelid, key->conkey[i]);
+		reference.to_columns[i] = sync_column_number(order->tables[to].table, key->confrelid, key->confkey[i]);
 		if (reference.from_columns[i] >= 0 && reference.to_columns[i] >= 0)
 			reference.count++;
 	}
@@ -272,15 +272,23 @@ key_part(const SyncTable *table, Image key, int column)
 	return part;
 }
 
-/* What a column of a row that lives is told to be; without data if it is NULL, or not told. */
-static Image
-told_image(const SyncTable *table, const SyncItem *item, int column)
+/* What a column of a row that lives is told to be, in which form; without data if it is NULL, or not told. */
+Image
+sync_told_image(const SyncTable *table, const SyncItem *item, int column, uint8_t *form)
 {
 	if (table->columns[column].is_key)
+	{
+		for (int i = 0; i < table->key_count; i++)
+			if (table->key[i] == column && i < item->names->key_count)
+				*form = item->names->key_forms[i];
 		return key_part(table, item->key, column);
+	}
 	for (int i = 0; i < item->state->register_count; i++)
 		if (item->state->registers[i].column == table->columns[column].id)
+		{
+			*form = item->state->registers[i].form;
 			return item->state->registers[i].value;
+		}
 	return (Image)
 	{
 		NULL, 0
@@ -300,8 +308,9 @@ hash_columns(const SyncTable *table, const SyncItem *item, const Datum *values, 
 	for (int i = 0; i < count; i++)
 	{
 		const SyncColumn *column = &table->columns[columns[i]];
+		uint8_t		form;
 		Image		image = values != NULL ? sync_image(column, values[columns[i]], nulls[columns[i]]) :
-		told_image(table, item, columns[i]);
+		sync_told_image(table, item, columns[i], &form);
 
 		if (image.data == NULL)
 			return 0;

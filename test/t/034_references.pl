@@ -39,12 +39,13 @@ sub at
 	return sql($server, $sql, $node->[1]);
 }
 
-# One pulls from another in parts of a row each, each in a transaction of its own, in the order that a function gives them.
+# One pulls from another in parts of a row each, or of a size, each in a transaction of its own, in the order that a function gives them.
 sub pull_parts
 {
-	my ($to, $from, $order) = @_;
+	my ($to, $from, $order, $size) = @_;
+	$size //= 1;
 	my $since = at($to, 'SELECT vecmark.version()');
-	my @parts = $order->(split /\n/, at($from, "SELECT d FROM vecmark.changes('$since', max_bytes => 1) AS d"));
+	my @parts = $order->(split /\n/, at($from, "SELECT d FROM vecmark.changes('$since', max_bytes => $size) AS d"));
 	at($to, "SELECT vecmark.merge('$_')") for @parts;
 	return scalar @parts;
 }
@@ -302,6 +303,32 @@ for my $action ([ 'CASCADE', '-' ], [ 'SET NULL', '1:~' ])
 	at($_, 'SELECT vecmark.retry_parked()') for $x, $z;
 	is(shown($_, 'category,product'), '2 | 1:2:7 7:2:8', $what) for $x, $y, $z;
 	is_at_rest($what, $x, $y, $z);
+}
+
+# Rows that refer to rows of other parts wait for these: they are not tried one by one, each in vain.
+{
+	my $what = 'a chain in parts';
+	my ($x, $y) = databases('CREATE TABLE msg (id text PRIMARY KEY, up text REFERENCES msg, t text); CREATE INDEX ON msg (up);
+		CREATE TABLE note (id int PRIMARY KEY, msg text REFERENCES msg)', 'msg,note');
+	at($x, "INSERT INTO msg VALUES ('first')");
+	pull_all([ $y, $x ], [ $x, $y ]);
+	at($y, q{CREATE SEQUENCE tries;
+		CREATE FUNCTION count_tries() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM nextval(''tries''); RETURN coalesce(NEW, OLD); END';
+		CREATE TRIGGER count_tries BEFORE INSERT OR DELETE ON msg FOR EACH ROW EXECUTE FUNCTION count_tries();
+		CREATE TRIGGER count_tries BEFORE INSERT OR DELETE ON note FOR EACH ROW EXECUTE FUNCTION count_tries()});
+	my $rows = 1500;
+	at($x, "INSERT INTO msg SELECT md5(g::text), CASE WHEN g = 1 THEN 'first' ELSE md5((g - 1)::text) END, repeat('x', 60) FROM generate_series(1, $rows) AS g;
+		INSERT INTO note SELECT g, md5(g::text) FROM generate_series(1, $rows) AS g");
+	cmp_ok(pull_parts($y, $x, sub { @_ }, 40000), '>', 5, "$what: there are several");
+	is(at($y, 'SELECT (SELECT count(*) FROM msg), (SELECT count(*) FROM note)'), ($rows + 1) . "|$rows", "$what: all are there");
+	cmp_ok(at($y, 'SELECT last_value FROM tries'), '<', 2.5 * 2 * $rows, "$what: few are tried in vain");
+	is_at_rest($what, $x, $y);
+	at($y, 'ALTER SEQUENCE tries RESTART');
+	at($x, 'BEGIN; DELETE FROM note; DELETE FROM msg; COMMIT');
+	cmp_ok(pull_parts($y, $x, sub { reverse @_ }, 40000), '>', 3, "$what: there are several of deletes");
+	is(at($y, 'SELECT (SELECT count(*) FROM msg), (SELECT count(*) FROM note)'), '0|0', "$what: all are gone");
+	cmp_ok(at($y, 'SELECT last_value FROM tries'), '<', 2.5 * 2 * $rows, "$what: few deletes are tried in vain");
+	is_at_rest("$what, deleted", $x, $y);
 }
 
 # sync_check in the transaction of a merge
