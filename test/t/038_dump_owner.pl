@@ -63,6 +63,7 @@ as('dbo', 'source', q{
 	SELECT vecmark.create_outbox('outbox');
 	INSERT INTO notes VALUES (1, 'a', 1, '{x}'), (2, 'gone', 2, '{}'), (3, 'c', 0, NULL);
 	DELETE FROM notes WHERE id = 2; UPDATE notes SET hits = hits + 5, marks = marks || 'y'::text;
+	INSERT INTO notes SELECT g, 'many', 0, '{}' FROM generate_series(1001, 3200) AS g; DELETE FROM notes WHERE id > 1000;
 	INSERT INTO renamed VALUES (1, 'r'); INSERT INTO marks (url) VALUES ('https://a.example/');
 	GRANT SELECT ON ALL TABLES IN SCHEMA public TO backup});
 # a row for a table that is not here, one that cannot be shown, and a value that lost
@@ -81,6 +82,7 @@ my %questions = (
 	'rows and their clocks' => 'SELECT * FROM notes ORDER BY id',
 	'what is parked' => 'SELECT name, key, sqlstate FROM vecmark.parked ORDER BY name',
 	'tombstones' => 'SELECT count(*) FROM vecmark.changes() AS d, LATERAL (SELECT vecmark_internal.delta_to_jsonb(d)::text AS j) AS t WHERE j LIKE \'%"alive": false%\'',
+	'tombstones that are packed' => q{SELECT sum(jsonb_array_length(t->'rows')) > 2200 FROM vecmark.changes() AS d, jsonb_array_elements(d::jsonb->'tables') AS t WHERE t->>'name' = 'public.notes'},
 	'digests' => 'SELECT rel, seed, vecmark_internal.digest_fault(rel) FROM vecmark.digests',
 	'functions of the API' => q{SELECT vecmark_internal.api_functions('marks')});
 my $faults = q{SELECT t.rel, c.fault FROM vecmark.tracked AS t, vecmark.sync_check(t.rel) AS c};
