@@ -20,7 +20,6 @@
 #include "testpoint/testpoint.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 
 /* Rows that share a subtransaction until one fails. */
 #define GROUP_ROWS 256
@@ -55,6 +54,41 @@ park(SyncMerge *merge, const SyncItem *item, const ErrorData *reason)
 	merge->parked++;
 }
 
+/* Rows that are tried. */
+typedef struct Trial
+{
+	SyncMerge  *merge;
+	const SyncItem *items;
+	int			count;
+	bool		together;
+	MemoryContext context;		/* of what rows need meanwhile */
+} Trial;
+
+static void
+apply_trial(void *about)
+{
+	Trial	   *trial = about;
+	SyncOwner	before;
+
+	MemoryContextSwitchTo(trial->context);
+	before = sync_begin_owner(OidIsValid(trial->items[0].owner) ? trial->items[0].owner : GetUserId());
+	if (!before.restricted)
+		sync_set_constraints("DEFERRED");
+	if (trial->together)
+		sync_begin_together();
+	for (int i = 0; i < trial->count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		SPI_connect();
+		sync_apply_row(trial->merge, &trial->items[i]);
+		SPI_finish();
+		VM_POINT("sync-merged-row");
+	}
+	if (trial->together)
+		sync_end_together();
+	sync_end_owner(&before);
+}
+
 /*
  * Apply rows of tables of one owner, as he, in one subtransaction, at whose end constraints are
  * checked; if "together", those of foreign keys are that are not deferrable, too.  Returns what is
@@ -63,56 +97,23 @@ park(SyncMerge *merge, const SyncItem *item, const ErrorData *reason)
 static ErrorData *
 try_items(SyncMerge *merge, const SyncItem *items, int count, bool together)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
+	Trial		trial = {merge, items, count, together, NULL};
 	SyncMerge	merge_before = *merge;
-	ErrorData  *volatile error = NULL;
-	MemoryContext row_context;
+	ErrorData  *volatile error;
 
-	row_context = AllocSetContextCreate(CurrentMemoryContext, "rows of a merge", ALLOCSET_DEFAULT_SIZES);
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(row_context);
+	trial.context = AllocSetContextCreate(CurrentMemoryContext, "rows of a merge", ALLOCSET_DEFAULT_SIZES);
 	PG_TRY();
 	{
-		SyncOwner	before = sync_begin_owner(OidIsValid(items[0].owner) ? items[0].owner : GetUserId());
-
-		if (!before.restricted)
-			sync_set_constraints("DEFERRED");
-		if (together)
-			sync_begin_together();
-		for (int i = 0; i < count; i++)
-		{
-			CHECK_FOR_INTERRUPTS();
-			SPI_connect();
-			sync_apply_row(merge, &items[i]);
-			SPI_finish();
-			VM_POINT("sync-merged-row");
-		}
-		if (together)
-			sync_end_together();
-		sync_end_owner(&before);
-		ReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
+		error = sync_try(apply_trial, &trial);
 	}
-	PG_CATCH();
+	PG_FINALLY();
 	{
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
 		sync_forget_together();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
 	}
 	PG_END_TRY();
-	MemoryContextDelete(row_context);
+	MemoryContextDelete(trial.context);
 	if (error != NULL)
-	{
-		if (!sync_is_parkable(error))
-			ReThrowError(error);
 		*merge = merge_before;
-	}
 	return error;
 }
 

@@ -202,6 +202,43 @@ sync_is_parkable(const ErrorData *error)
 	}
 }
 
+/*
+ * Do something in a subtransaction, with the caller's memory; what is wrong with the data, if that is why it
+ * failed: then nothing of it stays.  NULL if it succeeded.
+ *
+ * Errors: those that sync_is_parkable says are none of the data.
+ */
+ErrorData  *
+sync_try(void (*work) (void *about), void *about)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	ErrorData  *volatile error = NULL;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		work(about);
+		ReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+	}
+	PG_END_TRY();
+	if (error != NULL && !sync_is_parkable(error))
+		ReThrowError(error);
+	return error;
+}
+
 /* What is tried with a key. */
 typedef struct KeyTrial
 {
@@ -214,8 +251,10 @@ typedef struct KeyTrial
 } KeyTrial;
 
 static void
-try_key(KeyTrial *trial)
+try_key(void *about)
 {
+	KeyTrial   *trial = about;
+
 	if (trial->table == NULL)
 		trial->table = sync_table_get(trial->root);
 	if (trial->names != NULL)
@@ -224,43 +263,15 @@ try_key(KeyTrial *trial)
 		sync_key_values(trial->table, trial->key, trial->values, trial->nulls);
 }
 
-/*
- * Whether a trial succeeds, in a subtransaction; errors of the data mean that it does not.  What it
- * gives is in the memory of the caller.
- */
+/* Whether a trial succeeds; errors of the data mean that it does not. */
 static bool
 succeeds(KeyTrial *trial)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile bool result = true;
+	ErrorData  *error = sync_try(try_key, trial);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		try_key(trial);
-		ReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-		if (!sync_is_parkable(error))
-			ReThrowError(error);
+	if (error != NULL)
 		FreeErrorData(error);
-		result = false;
-	}
-	PG_END_TRY();
-	return result;
+	return error == NULL;
 }
 
 /* Whether a part of a key is surely a value of its column; false if it has to be read to know. */

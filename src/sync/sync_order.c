@@ -11,7 +11,6 @@
 #include <xxhash.h>
 
 #include "access/table.h"
-#include "access/xact.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "nodes/bitmapset.h"
@@ -22,7 +21,6 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/relcache.h"
-#include "utils/resowner.h"
 
 /* A table of which there are rows. */
 typedef struct OrderTable
@@ -58,6 +56,8 @@ typedef struct Order
 	Reference  *references;
 	int			reference_count;
 	int			circles;
+	SyncItem   *ordered;		/* in their new order, or NULL if it is the
+								 * old one */
 } Order;
 
 /* Where an item goes. */
@@ -455,10 +455,11 @@ order_circle(Order *order, Place *places, int count)
 	MemoryContextDelete(row_context);
 }
 
-/* Items in their new order, or NULL if it is the old one.  Within a subtransaction. */
-static SyncItem *
-ordered(Order *order)
+/* Find the new order of items. */
+static void
+find_order(void *about)
 {
+	Order	   *order = about;
 	Place	   *places;
 	SyncItem   *result;
 	int			level;
@@ -466,7 +467,7 @@ ordered(Order *order)
 	gather_tables(order);
 	gather_references(order);
 	if (order->reference_count == 0)
-		return NULL;
+		return;
 	reach(order);
 	places = palloc_extended(sizeof(Place) * order->count, MCXT_ALLOC_HUGE);
 	for (int i = 0; i < order->count; i++)
@@ -493,7 +494,7 @@ ordered(Order *order)
 	result = palloc_extended(sizeof(SyncItem) * order->count, MCXT_ALLOC_HUGE);
 	for (int i = 0; i < order->count; i++)
 		result[i] = order->items[places[i].item];
-	return result;
+	order->ordered = result;
 }
 
 /*
@@ -507,41 +508,12 @@ ordered(Order *order)
 void
 sync_order_items(SyncItem *items, int count)
 {
-	MemoryContext context = CurrentMemoryContext;
-	MemoryContext order_context;
-	ResourceOwner owner = CurrentResourceOwner;
-	SyncItem   *volatile result = NULL;
+	MemoryContext order_context = AllocSetContextCreate(CurrentMemoryContext, "order of a merge", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(order_context);
+	Order		order = {.items = items,.count = count};
 
-	if (count < 2)
-		return;
-	order_context = AllocSetContextCreate(context, "order of a merge", ALLOCSET_DEFAULT_SIZES);
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(order_context);
-	PG_TRY();
-	{
-		Order		order = {.items = items,.count = count};
-
-		result = ordered(&order);
-		ReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-		if (!sync_is_parkable(error))
-			ReThrowError(error);
-		result = NULL;
-	}
-	PG_END_TRY();
-	if (result != NULL)
-		memcpy(items, result, sizeof(SyncItem) * count);
+	if (count > 1 && sync_try(find_order, &order) == NULL && order.ordered != NULL)
+		memcpy(items, order.ordered, sizeof(SyncItem) * count);
+	MemoryContextSwitchTo(old);
 	MemoryContextDelete(order_context);
 }

@@ -177,6 +177,7 @@ extern bool sync_key_is_own(const SyncTable *table, const SyncNames *names);
 extern Image sync_own_key(const SyncTable *table, const SyncNames *names, Image key);
 extern SyncTable *sync_table_with_key(Oid root, const SyncNames *names, Image *key);
 extern bool sync_is_parkable(const ErrorData *error);
+extern ErrorData *sync_try(void (*work) (void *about), void *about);
 extern uint64_t sync_key_hash(Site site, uint64_t txn, Image key);
 extern bool sync_next_key(Reader *reader, Image *key);
 
