@@ -399,6 +399,23 @@ take_in(TakeIn *taking, const char *from)
 	sync_end_owner(&owner);
 }
 
+/*
+ * A delete of ours that a table of the same name has left: who pulled while no table had the name holds a version with it,
+ * and was not told.  One beside a row is not told.
+ */
+static void
+retell_tombstone(void *about, const SyncSeen *seen)
+{
+	const TakeIn *taking = about;
+	RowState	dead = {.life = seen->clock->life};
+
+	if (seen->clock->base.site != taking->stamp.site || sync_row_is_there(taking->table, seen->key))
+		return;
+	dead.base = sync_stamp(seen->clock);
+	sync_bury(taking->table->root, seen->key, &dead);
+	sync_log_key(dead.base.site, dead.base.txn, taking->table->root, seen->key, 0);
+}
+
 /* Whether there are tombstones of a table, in a table of ours whose first column says of which. */
 static bool
 has_tombstones(SyncMeta meta, Oid root)
@@ -439,6 +456,9 @@ vecmark_take_in_tracked(PG_FUNCTION_ARGS)
 	taking.told = version_union(taking.told, sync_earlier_lives(latest));
 	UnregisterSnapshot(latest);
 	take_in(&taking, NULL);
+	SPI_connect();
+	sync_walk_tombstones(taking.table, NULL, retell_tombstone, &taking);
+	SPI_finish();
 	PG_RETURN_VOID();
 }
 

@@ -258,6 +258,20 @@ for my $who (0, 1)
 	same('restored where it was', 't', '{"n": 10, "x": "later", "id": "a"} {"n": 20, "x": "of b", "id": "b"} {"n": 15, "x": "of a", "id": "both"} {"n": 1, "x": "x", "id": "later"}', $a, $b);
 }
 
+# deletes that were told to nobody when the table was untracked, or dropped
+for my $how (q{SELECT vecmark.untrack('t')}, 'DROP TABLE t; CREATE TABLE t (id text PRIMARY KEY, x text, n int)')
+{
+	my ($a, $b) = grown;
+	on($b, q{DELETE FROM t WHERE id = 'a'});
+	on($b, $how);
+	pull($a, $b);
+	on($b, q{SELECT vecmark.track('t', '{"counters": ["n"]}'); SELECT vecmark.build_digest('t')});
+	meet($a, $b);
+	is(on($_, q{SELECT string_agg(id, ' ' ORDER BY id) FROM t}), 'b both', 'a delete is told when the table is tracked again') for $a, $b;
+	is(faults($a, $b), '', 'and nothing is wrong');
+	is(on($a, q{SELECT hash, settled FROM vecmark.root('t')}), on($b, q{SELECT hash, settled FROM vecmark.root('t')}), 'roots are equal');
+}
+
 # copy and swap
 {
 	my ($a, $b) = grown;
