@@ -374,13 +374,14 @@ suite_converge_faults() {
 	done
 }
 
-# suite_upheaval SECONDS SEED: random histories in which tables come and go, against a ledger.
+# suite_upheaval SECONDS SEED [OPTION…]: random histories in which tables come and go, against a ledger.
 suite_upheaval() {
 	local seconds=$1 seed=$2
+	shift 2
 	echo "tables that come and go, by pulls and streams, for $seconds s, seed $seed"
 	converge_binary || { count fail "converge compiles"; return; }
 	cluster_restart "wal_level = logical"
-	if "$scratch/converge" -u -w 2 test/converge "$seconds" "$seed" >"$scratch/upheaval.log" 2>&1; then
+	if "$scratch/converge" -u -w 2 "$@" test/converge "$seconds" "$seed" >"$scratch/upheaval.log" 2>&1; then
 		count pass "upheaval"
 		echo "  $(tail -1 "$scratch/upheaval.log")"
 	else
