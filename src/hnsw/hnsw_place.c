@@ -96,7 +96,7 @@ places_of(HnswIndex *index, bool make)
 }
 
 static void
-put(places_hash * table, ItemPointerData tid, uint32 node)
+put(places_hash *table, ItemPointerData tid, uint32 node)
 {
 	bool		found;
 
@@ -105,7 +105,7 @@ put(places_hash * table, ItemPointerData tid, uint32 node)
 
 /* Read the rows of a group. */
 static void
-read_group(HnswIndex *index, uint32 group, places_hash * table)
+read_group(HnswIndex *index, uint32 group, places_hash *table)
 {
 	const GraphGeometry *g = &index->geometry;
 	const uint32 first = group * g->group_nodes;
