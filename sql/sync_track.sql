@@ -346,15 +346,16 @@ SELECT shown($$UPDATE altered SET x = 'x'$$), shown($$SELECT vecmark.mend('alter
 ALTER TABLE altered ALTER n TYPE int USING n::int, ALTER s TYPE numeric[] USING NULL;
 SELECT shown($$UPDATE altered SET x = 'x'$$);
 ALTER TABLE altered ALTER s TYPE date[] USING NULL;
-SELECT shown($$SELECT vecmark.mend('altered_part')$$), shown($$SELECT vecmark.mend('bare_table')$$), shown($$SELECT vecmark.mend('pg_class')$$), vecmark.mend(NULL) IS NULL AS of_nothing;
-SELECT shown($$SELECT vecmark_internal.take_in('altered_parts', 'altered', false)$$), shown($$SELECT vecmark_internal.take_in('altered_parts', 'pg_class', false)$$),
-	shown($$SELECT vecmark_internal.take_in_tracked('pg_class', false)$$), shown($$SELECT vecmark_internal.lost_clock('pg_class')$$);
+CREATE TABLE never_tracked (id int PRIMARY KEY);
+SELECT shown($$SELECT vecmark.mend('altered_part')$$), shown($$SELECT vecmark.mend('bare_table')$$), shown($$SELECT vecmark.mend('never_tracked')$$), vecmark.mend(NULL) IS NULL AS of_nothing;
+SELECT shown($$SELECT vecmark_internal.take_in('altered_parts', 'altered', false)$$), shown($$SELECT vecmark_internal.take_in('altered_parts', 'never_tracked', false)$$),
+	shown($$SELECT vecmark_internal.take_in_tracked('never_tracked', false)$$), shown($$SELECT vecmark_internal.lost_clock('never_tracked')$$);
 SET ROLE sync_track_other;
 SELECT shown($$SELECT vecmark.mend('altered')$$), shown($$SELECT vecmark_internal.take_in('altered_parts', 'altered_part', true)$$),
 	shown($$SELECT vecmark_internal.recover_clocks('altered')$$), shown($$SELECT vecmark_internal.renew_columns('altered')$$);
 RESET ROLE;
 SELECT vecmark.untrack('altered'), vecmark.untrack('altered_parts');
-DROP TABLE altered, altered_parts;
+DROP TABLE altered, altered_parts, never_tracked;
 
 \c - :installer
 DROP SERVER sync_track_server CASCADE;
