@@ -15,7 +15,7 @@ for method in hnsw ivfflat; do
 		"$(sql "SELECT hypopg_create_index('CREATE INDEX ON t USING $method (v vector_l2_ops)')" | head -1)"
 done
 sql 'CREATE INDEX t_v ON t USING hnsw (v vector_l2_ops)'
-plan="EXPLAIN (COSTS OFF) SELECT id FROM t ORDER BY v <-> '[1,2,3]' LIMIT 1"
+plan="SET enable_seqscan = off; EXPLAIN (COSTS OFF) SELECT id FROM t ORDER BY v <-> '[1,2,3]' LIMIT 1"
 expect "a real one, in the plan" "1" "$(sql "$plan" | grep -c 't_v')"
 expect "the same, hidden" "0" "$(sql "SELECT hypopg_hide_index('t_v'::regclass); $plan" | grep -c 't_v')"
 done_with
