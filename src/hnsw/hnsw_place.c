@@ -103,7 +103,14 @@ put(places_hash *table, ItemPointerData tid, uint32 node)
 	places_insert(table, tid, &found)->node = node;
 }
 
-/* Read the rows of a group. */
+/* Whether places of so many rows are more than a transaction may keep. */
+static bool
+are_too_many(uint64 rows)
+{
+	return rows * 2 * sizeof(Place) > (uint64) maintenance_work_mem * 1024;
+}
+
+/* Read the rows of a group; not all of them, if they are too many. */
 static void
 read_group(HnswIndex *index, uint32 group, places_hash *table)
 {
@@ -138,18 +145,11 @@ read_group(HnswIndex *index, uint32 group, places_hash *table)
 			for (int j = 0; j < tids.count; j++)
 				put(table, tids.tids[j], chained[i]);
 			tids.count = 0;
-		} while (hnsw_tids_read_on(index, &tids));
+		} while (!are_too_many(table->members) && hnsw_tids_read_on(index, &tids));
 	}
 	pfree(chained);
 	if (tids.tids != NULL)
 		pfree(tids.tids);
-}
-
-/* Whether places of so many rows are more than a transaction may keep. */
-static bool
-are_too_many(uint64 rows)
-{
-	return rows * 2 * sizeof(Place) > (uint64) maintenance_work_mem * 1024;
 }
 
 /*
