@@ -28,6 +28,7 @@
 static bool leave_long;
 static const char *left_out_features = "";
 static unsigned chosen_upheavals;
+static char given[1024];			/* options that a history depends on */
 static bool is_upheaval;
 static const char *changed_by;
 
@@ -138,7 +139,7 @@ work(int worker, int workers, const char *folder, double seconds, uint64_t seed,
 			fflush(stdout);
 			if (!leave_long)
 				make_shorter(&world, own);
-			printf("\nagain: test/run %s 0 %llu\n", is_upheaval ? "upheaval" : "converge", (unsigned long long) own);
+			printf("\nagain: test/run %s 0 %llu%s\n", is_upheaval ? "upheaval" : "converge", (unsigned long long) own, given);
 			fflush(stdout);
 			return EXIT_VIOLATION;
 		}
@@ -163,6 +164,8 @@ main(int argc, char **argv)
 
 	while ((option = getopt(argc, argv, "uw:lx:f:s:")) != -1)
 	{
+		if (option == 'x' || option == 'f' || option == 's')
+			snprintf(given + strlen(given), sizeof(given) - strlen(given), " -%c %s", option, optarg);
 		if (option == 'w')
 			workers = atoi(optarg);
 		else if (option == 'l')
