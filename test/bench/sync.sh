@@ -108,11 +108,11 @@ sync_bulk() {
 			rate "INSERT" "$side" $rows postgres "INSERT INTO bulk SELECT md5(g::text)::uuid, $sync_title, g FROM generate_series(1, $rows) AS g"
 			rate "UPDATE" "$side" $rows postgres "UPDATE bulk SET title = 'A' || substr(title, 2)"
 			rate "DELETE" "$side" $rows postgres "DELETE FROM bulk"
-			sql -c 'VACUUM bulk, vecmark_internal.sync_tombstone, vecmark_internal.sync_log'
+			sql -c 'VACUUM bulk, vecmark_internal.sync_tombstone, vecmark_internal.sync_pack, vecmark_internal.sync_log'
 			rate "INSERT among tombstones" "$side" $rows postgres "INSERT INTO bulk SELECT md5('x' || g)::uuid, $sync_title, g FROM generate_series(1, $rows) AS g"
 			rate "INSERT of the same keys once more" "$side" $rows postgres "INSERT INTO bulk SELECT md5(g::text)::uuid, $sync_title, g FROM generate_series(1, $rows) AS g"
 			[ "$side" = plain ] || sql -c "SELECT vecmark.untrack('bulk')" >/dev/null
-			sql -c 'DROP TABLE bulk' -c 'TRUNCATE vecmark_internal.sync_log, vecmark_internal.sync_tombstone'
+			sql -c 'DROP TABLE bulk' -c 'TRUNCATE vecmark_internal.sync_log, vecmark_internal.sync_tombstone, vecmark_internal.sync_pack'
 		done
 		[ "$round" -gt 0 ] || : >"$scratch/figures"
 	done

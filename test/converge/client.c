@@ -41,9 +41,10 @@ delete_row(Upheaval *up, int place, char table, const char *name)
 
 	if (returned(result))
 	{
-		ledger_mark(&up->ledger, place, MARK_DELETE, table, PQgetvalue(result, 0, 0), 0, "", 0);
+		int			mark = ledger_mark(&up->ledger, place, MARK_DELETE, table, PQgetvalue(result, 0, 0), 0, "", 0);
+
 		if (table == TABLE_ITEM && up->places[place].item == ITEM_UNTRACKED)
-			ledger_excuse_deletes(&up->ledger, place, table);
+			ledger_excuse(&up->ledger, place, table, mark);
 	}
 	PQclear(result);
 }

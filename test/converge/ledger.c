@@ -70,15 +70,6 @@ ledger_excuse(Ledger *ledger, int place, char table, int from)
 			ledger->marks[i].is_excused = true;
 }
 
-/* The last delete of a place was of a table that is not tracked. */
-void
-ledger_excuse_deletes(Ledger *ledger, int place, char table)
-{
-	Mark	   *last = &ledger->marks[ledger->mark_count];
-
-	last->is_excused = last->kind == MARK_DELETE && last->place == place && ledger->entries[last->entry].table == table;
-}
-
 void
 ledger_reset(Ledger *ledger)
 {

@@ -407,7 +407,7 @@ reset_node(Node *node, bool truncate, bool forget_versions, bool is_witness)
 	PGconn	   *conn = node->sessions[MAIN].conn;
 	char		sql[8192];
 	int			length;
-	static const char *const metas[] = {"sync_log", "sync_tombstone", "sync_parked", "sync_quarantine", "sync_batch", "sync_peer", "sync_conflict", "merkle_leaf"};
+	static const char *const metas[] = {"sync_log", "sync_tombstone", "sync_pack", "sync_parked", "sync_quarantine", "sync_batch", "sync_peer", "sync_conflict", "merkle_leaf"};
 
 	for (int i = 0; i < SESSIONS; i++)
 		reset_session(&node->sessions[i]);

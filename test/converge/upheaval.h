@@ -163,7 +163,6 @@ extern void make_alike(Upheaval *up, int place);
 extern int	ledger_mark(Ledger *ledger, int place, MarkKind kind, char table, const char *key, char column, const char *value, int amount);
 extern void ledger_undo(Ledger *ledger, char table, const char *key, MarkKind kind, char column, const char *value, int by);
 extern void ledger_excuse(Ledger *ledger, int place, char table, int from);
-extern void ledger_excuse_deletes(Ledger *ledger, int place, char table);
 extern void ledger_reset(Ledger *ledger);
 extern void ledger_check(Upheaval *up);
 extern void ledger_check_narrow(Upheaval *up, int place);
