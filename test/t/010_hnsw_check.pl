@@ -33,14 +33,6 @@ $node->safe_psql('postgres', qq{
 
 # ---- the bytes of an index
 
-sub slurp_raw
-{
-	my ($name) = @_;
-	open(my $file, '<:raw', $name) or die "$name: $!";
-	local $/;
-	return scalar <$file>;
-}
-
 sub spit_raw
 {
 	my ($name, $bytes) = @_;
@@ -203,7 +195,7 @@ my $few = geometry('few_v');
 my %file = map { $_ => $node->data_dir . '/' . $node->safe_psql('postgres', "SELECT pg_relation_filepath('$_')") } 'whole', 'few_v', map { "broken_$_->[0]_v" } @breaks;
 $node->stop;
 
-my $whole = slurp_raw($file{whole});
+my $whole = slurp_file($file{whole});
 my %find;
 {
 	my @live = nodes_in_state(\$whole, $g, 1);
@@ -231,13 +223,13 @@ my %find;
 for my $break (@breaks)
 {
 	my ($name, $invariant, $damage) = @$break;
-	my $bytes = slurp_raw($file{"broken_${name}_v"});
+	my $bytes = slurp_file($file{"broken_${name}_v"});
 	$damage->(\$bytes, $g, \%find);
 	spit_raw($file{"broken_${name}_v"}, $bytes);
 }
 
 # 10: nobody leads to two of three nodes
-my $bytes = slurp_raw($file{few_v});
+my $bytes = slurp_file($file{few_v});
 put(\$bytes, slot_at($few, $_) + 6, 'v', 0) for 0 .. 2;
 spit_raw($file{few_v}, $bytes);
 $node->start;
@@ -374,7 +366,7 @@ for my $table (@tables)
 $node->stop;
 for my $table (@tables)
 {
-	my $bytes = slurp_raw($file{$table});
+	my $bytes = slurp_file($file{$table});
 	for (1 .. 2**int(rand(12)))
 	{
 		# half of them where numbers are: metapage, directory, heads of slots
@@ -400,7 +392,7 @@ $summed->safe_psql('postgres', q{CREATE EXTENSION vecmark; CREATE TABLE few (v v
 	INSERT INTO few SELECT ARRAY[i, 1, i % 7]::vector FROM generate_series(1, 2000) AS i; CREATE INDEX few_v ON few USING hnsw (v vector_l2_ops)});
 my $path = $summed->data_dir . '/' . $summed->safe_psql('postgres', "SELECT pg_relation_filepath('few_v')");
 $summed->stop;
-$bytes = slurp_raw($path);
+$bytes = slurp_file($path);
 put(\$bytes, 8192 * $_ + 500, 'C', get(\$bytes, 8192 * $_ + 500, 'C') ^ 1) for 3, 5;
 spit_raw($path, $bytes);
 $summed->start;
